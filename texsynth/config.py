@@ -1,0 +1,148 @@
+"""Every setting of a synthesis: its default, and the check of its value, once."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from texsynth import architecture
+from texsynth.errors import ConfigError
+
+OPTIMIZERS = ("lbfgs", "adam")
+POOLINGS = ("average", "max")
+DEFAULT_LAYERS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
+LARGEST_SIDE = 65536
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a synthesis; checked when made.
+
+    Attributes:
+        size: Longer side in pixels that the exemplar is brought to before anything else; 0 keeps
+            it as it is.
+        output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
+            exemplar.
+        iterations: Optimizer steps at full size, and at each coarser level.
+        optimizer: ``"lbfgs"`` or ``"adam"``.
+        learning_rate: Step size of Adam in grey levels; the article's program takes 4.
+        layers: Weight of each layer's Gram error in the loss, by layer name.
+        pooling: ``"average"`` (Gatys et al. 2015, section 2) or ``"max"`` (VGG as trained).
+        levels: Pyramid levels; 1 means full size only, ``None`` chooses by the size.
+        seed: Seed of the noise start.
+        range_weight: Weight of the penalty that keeps pixels within 0..255.
+        weights: Path of a file with VGG16 weights; ``None`` looks in the usual places and fetches
+            them when there are none.
+        gpu: CUDA device number; -1 means the CPU.
+
+    Raises:
+        texsynth.errors.ConfigError: (also a ``ValueError``) A value is out of range.
+    """
+
+    size: int = 300
+    output_size: tuple[int, int] | None = None
+    iterations: int = 100
+    optimizer: str = "lbfgs"
+    learning_rate: float = 4.0
+    layers: Mapping[str, float] | None = None
+    pooling: str = "average"
+    levels: int | None = None
+    seed: int = 0
+    range_weight: float = 1e-4
+    weights: str | None = None
+    gpu: int = -1
+
+    def __post_init__(self):
+        layers = DEFAULT_LAYERS if self.layers is None else dict(self.layers)
+        object.__setattr__(self, "layers", layers)
+        self._check_numbers()
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("pooling", self.pooling, POOLINGS)
+        _check_layers(layers)
+
+    def _check_numbers(self):
+        _check_integer("size", self.size, 0, LARGEST_SIDE)
+        if self.output_size is not None:
+            if len(self.output_size) != 2:
+                raise ConfigError(f"output size must be (width, height), not {self.output_size}")
+            for side in self.output_size:
+                _check_integer("output size", side, 1, LARGEST_SIDE)
+        _check_integer("iterations", self.iterations, 1)
+        if self.levels is not None:
+            _check_integer("levels", self.levels, 1)
+        _check_integer("seed", self.seed, 0, 2**64 - 1)
+        _check_integer("gpu", self.gpu, -1)
+        _check_positive("learning rate", self.learning_rate)
+        _check_not_negative("range weight", self.range_weight)
+
+    def as_dict(self):
+        """Returns the settings as a dict of plain values, ready for JSON."""
+        return asdict(self)
+
+
+def parse_layers(text):
+    """Reads ``"conv1_1,pool1=0.5"`` as ``{"conv1_1": 1.0, "pool1": 0.5}``.
+
+    Args:
+        text: Layer names with commas between them; ``=WEIGHT`` behind a name sets its weight.
+
+    Raises:
+        texsynth.errors.ConfigError: A weight is no number, or a layer is named twice.
+    """
+    layers = {}
+    for item in text.split(","):
+        name, equals, weight = (part.strip() for part in item.partition("="))
+        if name in layers:
+            raise ConfigError(f"layer {name} is named twice")
+        try:
+            layers[name] = float(weight) if equals else 1.0
+        except ValueError:
+            raise ConfigError(f"weight of layer {name} must be a number, not {weight!r}") from None
+    return layers
+
+
+def parse_size(text):
+    """Reads ``"384x192"`` as ``(384, 192)``: width, height.
+
+    Raises:
+        texsynth.errors.ConfigError: The text has another form.
+    """
+    width, times, height = text.lower().partition("x")
+    if not (times and width.isdecimal() and height.isdecimal()):
+        raise ConfigError(f"output size must look like 384x192 (width x height), not {text!r}")
+    return int(width), int(height)
+
+
+def _check_integer(name, value, lowest, highest=None):
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{name} must be a whole number, not {value!r}")
+    if value < lowest:
+        raise ConfigError(f"{name} must be at least {lowest}, not {value}")
+    if highest is not None and value > highest:
+        raise ConfigError(f"{name} must be at most {highest}, not {value}")
+
+
+def _check_positive(name, value):
+    if not (value > 0 and math.isfinite(value)):
+        raise ConfigError(f"{name} must be a positive number, not {value}")
+
+
+def _check_not_negative(name, value):
+    if not (value >= 0 and math.isfinite(value)):
+        raise ConfigError(f"{name} must be a number of at least 0, not {value}")
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _check_layers(layers):
+    if not layers:
+        raise ConfigError("layers must name at least one layer")
+    for name, weight in layers.items():
+        if name not in architecture.VGG16:
+            known = ", ".join(architecture.VGG16)
+            raise ConfigError(f"layer {name!r} is unknown; VGG16 has {known}")
+        _check_not_negative(f"weight of layer {name}", weight)
+    if not any(layers.values()):
+        raise ConfigError("at least one layer must have a weight above 0")

@@ -1,0 +1,93 @@
+"""The frozen 3x3 convolution with bias and ReLU, and its gradient for the input alone.
+
+Stride 1, zero padding 1: the only convolution that VGG has. The weights never change, so no
+gradient is computed for them, and the sum is one matrix product over unfolded patches. The patches
+are unfolded a block of rows at a time: whole, they would take nine times the memory of the input.
+"""
+
+from texsynth.compat import chainer
+
+_BLOCK_BYTES_CPU = 2 << 20  # stays in the cache of one core
+_BLOCK_BYTES_GPU = 256 << 20  # few launches; bounded, since the device's memory is
+
+
+def convolve(x, W):
+    """Correlates with 3x3 kernels, stride 1, zero padding 1.
+
+    Args:
+        x: Input, ``(N, C, H, W)``, float32 or float64, NumPy or CuPy.
+        W: Kernels, ``(O, C, 3, 3)``, same dtype and device.
+
+    Returns:
+        ``(N, O, H, W)``, C-contiguous.
+    """
+    xp = chainer.backend.get_array_module(x)
+    batch, channels, height, width = x.shape
+    padded = xp.zeros((batch, channels, height + 2, width + 2), dtype=x.dtype)
+    padded[:, :, 1:-1, 1:-1] = x
+    patches = xp.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    matrix = W.reshape(W.shape[0], -1)
+    y = xp.empty((batch, W.shape[0], height, width), dtype=x.dtype)
+    budget = _BLOCK_BYTES_CPU if xp is chainer.backend.numpy else _BLOCK_BYTES_GPU
+    rows = max(1, budget // (9 * channels * width * x.dtype.itemsize))
+    for image, target in zip(patches, y, strict=True):
+        for top in range(0, height, rows):
+            block = image[..., top : top + rows, :]
+            columns = xp.ascontiguousarray(block).reshape(matrix.shape[1], -1)
+            product = matrix @ columns
+            target[:, top : top + rows] = product.reshape(-1, *block.shape[-2:])
+    return y
+
+
+class ConvolutionReLU(chainer.FunctionNode):
+    """``max(x * W + b, 0)``, differentiable once, for ``x`` alone.
+
+    Args:
+        W: Kernels, ``(O, C, 3, 3)``.
+        b: Bias, ``(O,)``.
+    """
+
+    def __init__(self, W, b):
+        super().__init__()
+        self._W, self._b = W, b
+
+    def forward(self, inputs):
+        """Takes ``(x,)``, ``(N, C, H, W)``; returns ``(y,)``, ``(N, O, H, W)``."""
+        (x,) = inputs
+        xp = chainer.backend.get_array_module(x)
+        y = convolve(x, self._W)
+        y += self._b[:, None, None]
+        xp.maximum(y, 0, out=y)
+        self.retain_outputs((0,))
+        return (y,)
+
+    def backward(self, indexes, grad_outputs):
+        """Correlates the masked gradient with the kernels turned by 180 degrees."""
+        (y,) = self.get_retained_outputs()
+        masked = grad_outputs[0].array * (y.array > 0)
+        turned = self._W.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        return (chainer.as_variable(convolve(masked, turned)),)
+
+
+class FrozenConvolutionReLU(chainer.Link):
+    """Link around :class:`ConvolutionReLU`; its arrays are persistent, not parameters.
+
+    Args:
+        W: Kernels, ``(O, C, 3, 3)`` float32.
+        b: Bias, ``(O,)`` float32.
+    """
+
+    def __init__(self, W, b):
+        super().__init__()
+        with self.init_scope():
+            self.W, self.b = W, b
+        self.register_persistent("W")
+        self.register_persistent("b")
+
+    def forward(self, x):
+        """Returns the activations after the ReLU.
+
+        Args:
+            x (chainer.Variable): ``(N, C, H, W)`` float32.
+        """
+        return ConvolutionReLU(self.W, self.b).apply((x,))[0]

@@ -1,0 +1,21 @@
+"""The errors that texsynth raises on purpose: each message is one line for a person to read."""
+
+
+class TexsynthError(Exception):
+    """Base of every error that texsynth raises on purpose."""
+
+
+class ConfigError(TexsynthError, ValueError):
+    """A setting is out of range, or does not go with another one."""
+
+
+class ImageError(TexsynthError):
+    """An image cannot be read, used or written."""
+
+
+class WeightsError(TexsynthError):
+    """VGG weights cannot be found, fetched, read or trusted."""
+
+
+class DeviceError(TexsynthError):
+    """The asked-for GPU cannot be used."""

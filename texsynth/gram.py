@@ -1,0 +1,81 @@
+"""Gram matrices, as a sum and a count that are finalised last.
+
+Gatys et al. 2015, equation 1: ``G[i, j] = sum over positions of F[i] F[j]``. Sums over parts of an
+image add up to the sum over the whole, so that an image in blocks, or spread over processes, has
+exactly the Gram matrix of the image in one piece; a mean or a covariance would not add up.
+"""
+
+from texsynth.compat import chainer
+
+
+class GramSum(chainer.FunctionNode):
+    """``(N, C, H, W)`` to ``(N, C, C)``: ``F F^T``, differentiable once.
+
+    One product in each direction: the derivative is ``(g + g^T) F``, where the general matrix
+    product, which cannot know that both its factors are the same, takes two.
+    """
+
+    def forward(self, inputs):
+        """Takes ``(activations,)``; returns ``(sums,)``."""
+        self.retain_inputs((0,))
+        flat = _flatten(inputs[0])
+        return (flat @ flat.transpose(0, 2, 1),)
+
+    def backward(self, indexes, grad_outputs):
+        """Returns the gradient for the activations."""
+        (x,) = self.get_retained_inputs()
+        g = grad_outputs[0].array
+        gx = (g + g.transpose(0, 2, 1)) @ _flatten(x.array)
+        return (chainer.as_variable(gx.reshape(x.shape)),)
+
+
+def gram_sum(activations):
+    """Sums the products of all pairs of channels over all positions.
+
+    Args:
+        activations (chainer.Variable or array): ``(N, C, H, W)``.
+
+    Returns:
+        tuple: The sums, a ``chainer.Variable`` of ``(N, C, C)``, and the number of positions.
+    """
+    _, _, height, width = activations.shape
+    return GramSum().apply((activations,))[0], height * width
+
+
+def finalise(total, count):
+    """Returns the Gram matrix, the mean over positions, of sums and the number of positions.
+
+    Differs from Gatys et al., who keep the sum and divide in the loss (equation 3): a mean compares
+    an exemplar and a texture of different sizes.
+    """
+    return total / count
+
+
+def gram_matrix(activations):
+    """Returns the Gram matrix of activations.
+
+    Args:
+        activations (chainer.Variable or array): ``(N, C, H, W)``.
+
+    Returns:
+        chainer.Variable: ``(N, C, C)``, squared activation units.
+    """
+    return finalise(*gram_sum(activations))
+
+
+def relative_error(gram, target):
+    """Returns ``||gram - target|| / ||target||`` (Frobenius norms), a float.
+
+    Args:
+        gram (array): ``(N, C, C)``.
+        target (array): ``(N, C, C)``; where it is all zero, so must the other be for an error of 0.
+    """
+    difference = float(((gram - target) ** 2).sum()) ** 0.5
+    norm = float((target**2).sum()) ** 0.5
+    if norm == 0.0:
+        return 0.0 if difference == 0.0 else float("inf")
+    return difference / norm
+
+
+def _flatten(x):
+    return x.reshape(*x.shape[:2], -1)

@@ -1,0 +1,199 @@
+"""Images: file to array and back, resizing, noise.
+
+Inside the package an image is ``(N, 3, H, W)`` float32, RGB, 0..255; at its borders (files, the
+library's callers) it is ``(H, W, 3)`` uint8.
+"""
+
+import logging
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, PngImagePlugin
+
+from texsynth.errors import ImageError
+
+_log = logging.getLogger(__name__)
+
+_NOISE_AMPLITUDE = 20.0  # grey levels about the middle, as in the article's program
+
+
+def read(path):
+    """Reads an image file, upright, as RGB.
+
+    EXIF orientation is applied, palettes and grey become RGB, 16 bits become 8 bits with rounding,
+    transparency is composited on white (and a warning logged).
+
+    Args:
+        path: Path of any image that Pillow reads; of several frames the first is taken.
+
+    Returns:
+        numpy.ndarray: ``(H, W, 3)`` uint8.
+
+    Raises:
+        texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder, not an image")
+    try:
+        with warnings.catch_warnings():
+            # Half of Pillow's limit for an image that is an attack only warns: take it as one.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                return np.asarray(_to_rgb(ImageOps.exif_transpose(file), path))
+    except FileNotFoundError:
+        raise ImageError(f"no such file: {path}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{path}: too many pixels ({error})") from error
+    except Image.UnidentifiedImageError:
+        raise ImageError(f"{path} is not an image that Pillow can read") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        # Pillow's decoders raise all of these on damaged files.
+        raise ImageError(f"{path} cannot be read: {error}") from error
+
+
+def _to_rgb(file, path):
+    if file.mode.startswith("I;16") or file.mode in ("I", "F"):
+        file = _to_8_bits(file, path)
+    if file.has_transparency_data:
+        _log.warning("%s: transparency is composited on white", path)
+        rgba = file.convert("RGBA")
+        file = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return file.convert("RGB")
+
+
+def _to_8_bits(file, path):
+    """Scales 16-bit grey, which Pillow's own conversion would clip at 255, to 8 bits."""
+    values = np.asarray(file, dtype=np.float64)
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 65535):
+        raise ImageError(f"{path}: grey values beyond 16 bits ({file.mode} mode) are not supported")
+    if file.mode == "F" and values.max() <= 255:
+        return Image.fromarray(np.rint(values).astype(np.uint8))
+    return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+
+
+def to_batch(pixels):
+    """Turns ``(H, W, 3)`` of any real dtype, 0..255, into ``(1, 3, H, W)`` float32.
+
+    Raises:
+        texsynth.errors.ImageError: Another shape, no pixels, or values that are not finite or not
+            within 0..255.
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise ImageError(f"an image must be an array of (height, width, 3), not {pixels.shape}")
+    batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
+    if not (np.isfinite(batch).all() and batch.min() >= 0 and batch.max() <= 255):
+        raise ImageError("an image must have finite values within 0..255")
+    return batch
+
+
+def to_pixels(batch):
+    """Turns ``(1, 3, H, W)`` float into ``(H, W, 3)`` uint8, rounded and clipped."""
+    return np.clip(np.rint(batch[0].transpose(1, 2, 0)), 0, 255).astype(np.uint8)
+
+
+def resize(batch, size):
+    """Resizes by Lanczos' filter, in float: nothing is rounded, and nothing clipped.
+
+    Args:
+        batch: ``(N, 3, H, W)`` float32.
+        size: ``(width, height)`` in pixels.
+
+    Returns:
+        numpy.ndarray: ``(N, 3, height, width)`` float32; ``batch`` itself if it has that size.
+    """
+    if batch.shape[:1:-1] == tuple(size):
+        return batch
+    planes = [
+        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS))
+        for plane in batch.reshape(-1, *batch.shape[2:])
+    ]
+    return np.stack(planes).reshape(*batch.shape[:2], size[1], size[0])
+
+
+def fit(batch, longer_side):
+    """Resizes so that the longer side has the given length; 0 keeps the size.
+
+    Values that Lanczos' filter overshoots are brought back into 0..255.
+    """
+    if longer_side == 0:
+        return batch
+    height, width = batch.shape[2:]
+    scale = longer_side / max(height, width)
+    size = tuple(max(1, round(side * scale)) for side in (width, height))
+    return np.clip(resize(batch, size), 0, 255)
+
+
+def noise(size, seed):
+    """Makes uniform noise of 20 grey levels about the middle grey.
+
+    Args:
+        size: ``(width, height)`` in pixels.
+        seed (int): The same seed gives the same noise on every device.
+
+    Returns:
+        numpy.ndarray: ``(1, 3, height, width)`` float32.
+    """
+    generator = np.random.default_rng(seed)
+    deviation = generator.uniform(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE, (1, 3, size[1], size[0]))
+    return (127.5 + deviation).astype(np.float32)
+
+
+def side_by_side(left, right, gap=8):
+    """Puts two images beside one another on white, centred, as the article shows its pair.
+
+    Args:
+        left: ``(H, W, 3)`` uint8.
+        right: ``(H, W, 3)`` uint8.
+        gap (int): White pixels between them.
+
+    Returns:
+        numpy.ndarray: ``(max H, sum of W + gap, 3)`` uint8.
+    """
+    height = max(left.shape[0], right.shape[0])
+    sheet = np.full((height, left.shape[1] + gap + right.shape[1], 3), 255, dtype=np.uint8)
+    for picture, x in ((left, 0), (right, left.shape[1] + gap)):
+        top = (height - picture.shape[0]) // 2
+        sheet[top : top + picture.shape[0], x : x + picture.shape[1]] = picture
+    return sheet
+
+
+def save_png(path, pixels, text=None):
+    """Writes a PNG beside its target and renames it, so that no half-written file is ever seen.
+
+    Args:
+        path: Path of the file; its folder must exist.
+        pixels: ``(H, W, 3)`` uint8.
+        text: ``{keyword: text}`` to keep in the file.
+
+    Raises:
+        texsynth.errors.ImageError: The file cannot be written.
+    """
+    path = Path(path)
+    info = PngImagePlugin.PngInfo()
+    for keyword, value in (text or {}).items():
+        info.add_itxt(keyword, value)
+    part = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=".texsynth-", suffix=".part", delete=False
+        ) as file:
+            part = Path(file.name)
+            Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
+        part.chmod(0o666 & ~_umask())  # temporary files are private; a picture need not be
+        os.replace(part, path)
+    except OSError as error:
+        raise ImageError(f"cannot write {path}: {error}") from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def _umask():
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,187 @@
+"""Optimizers of one image: L-BFGS as a ``chainer.Optimizer``, and Chainer's Adam, by name.
+
+Both take one step by ``optimizer.update(objective, image)``, where the objective returns the loss
+as a float and leaves the gradient in ``image.grad``.
+"""
+
+import math
+from collections import deque
+
+from texsynth.compat import chainer
+
+
+class Image(chainer.Link):
+    """A link whose one parameter is the image, so that a ``chainer.Optimizer`` can own it.
+
+    Args:
+        pixels (array): ``(N, 3, H, W)`` float32, RGB; on any device.
+    """
+
+    def __init__(self, pixels):
+        super().__init__()
+        with self.init_scope():
+            self.pixels = chainer.Parameter(pixels)
+
+
+class Adam(chainer.optimizers.Adam):
+    """Chainer's Adam (Kingma and Ba 2015) behind the one-call contract of this module.
+
+    Args:
+        learning_rate (float): Step size in grey levels; the article's program takes 4.
+
+    Attributes:
+        stop_reason: Always ``None``: Adam goes on as long as it is asked to.
+    """
+
+    stop_reason = None
+
+    def __init__(self, learning_rate):
+        super().__init__(alpha=learning_rate)
+
+    def update(self, lossfun, *args):
+        """Takes one step; returns the loss at its beginning (a float)."""
+        loss = lossfun(*args)
+        super().update()
+        return loss
+
+
+class LBFGS(chainer.Optimizer):
+    """Limited-memory BFGS with a backtracking line search.
+
+    Nocedal and Wright, *Numerical Optimization* (2nd ed. 2006): the two-loop recursion is algorithm
+    7.4 with the initial scaling of equation 7.20; sufficient decrease is equation 3.4; the step of
+    the backtracking is the minimiser of the parabola through both values and the slope (equation
+    3.57). Image, gradient and curvature pairs stay on the image's device.
+
+    A step that lowers the loss enough is taken at once, which nearly every first try does. A
+    curvature pair is kept only if it is positive enough for the inverse Hessian to stay positive
+    definite. When no step lowers the loss, or a value is not finite all along the line, the pairs
+    are dropped and steepest descent is tried once before giving up.
+
+    Args:
+        memory (int): Curvature pairs to keep; each takes two images of memory.
+        first_step (float): Largest change of a pixel in the first step, and in the first after
+            the pairs were dropped, in grey levels.
+
+    Attributes:
+        stop_reason (str): Why no further step can be taken; ``None`` as long as one can.
+    """
+
+    def __init__(self, memory=20, first_step=20.0):
+        super().__init__()
+        if memory < 1:
+            raise ValueError(f"memory must be at least 1, not {memory}")
+        if not (first_step > 0 and math.isfinite(first_step)):
+            raise ValueError(f"first_step must be a positive number, not {first_step}")
+        self._pairs = deque(maxlen=memory)
+        self._first_step = first_step
+        self._loss = None
+        self.stop_reason = None
+
+    def setup(self, link):
+        """Takes the one parameter of a link as the image to optimise.
+
+        Raises:
+            ValueError: The link has not exactly one parameter.
+        """
+        parameters = list(link.params())
+        if len(parameters) != 1:
+            raise ValueError(f"L-BFGS takes a link with one parameter, not {len(parameters)}")
+        self._image = parameters[0]
+        return super().setup(link)
+
+    def update(self, lossfun, *args):
+        """Takes one step, which may compute loss and gradient more than once.
+
+        Args:
+            lossfun: Returns the loss as a float and leaves the gradient in the parameter.
+            args: Handed to ``lossfun``.
+
+        Returns:
+            float: The loss after the step.
+        """
+        if self._loss is None:
+            self._loss = lossfun(*args)
+            if not math.isfinite(self._loss):
+                self.stop_reason = "the loss of the start is not finite"
+        while self.stop_reason is None:
+            if self._search(self._direction(), lossfun, args):
+                self.t += 1
+                break
+            if not self._pairs:
+                self.stop_reason = "no step along the gradient lowers the loss"
+            self._pairs.clear()
+        return self._loss
+
+    def _direction(self):
+        """The two-loop recursion; without pairs, steepest descent sized in grey levels."""
+        gradient = self._image.grad
+        xp = chainer.backend.get_array_module(gradient)
+        if not self._pairs:
+            return gradient * (-self._first_step / (abs(gradient).max() + _TINY))
+        direction = -gradient
+        alphas = []
+        for s, y, rho in reversed(self._pairs):
+            alpha = rho * xp.vdot(s, direction)
+            direction -= alpha * y
+            alphas.append(alpha)
+        s, y, rho = self._pairs[-1]
+        direction *= 1 / (rho * xp.vdot(y, y))
+        for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
+            direction += (alpha - rho * xp.vdot(y, direction)) * s
+        return direction
+
+    def _search(self, direction, lossfun, args):
+        """Backtracks until the loss is lower by enough; restores the image if it never is."""
+        image, start, gradient = self._image, self._image.array, self._image.grad
+        xp = chainer.backend.get_array_module(start)
+        slope = float(xp.vdot(gradient, direction))
+        if not slope < 0:
+            if not self._pairs and slope == 0:
+                self.stop_reason = "the gradient is zero"
+            return False
+        step = 1.0
+        for _ in range(_MOST_TRIALS):
+            image.array = start + start.dtype.type(step) * direction
+            loss = lossfun(*args)
+            if loss <= self._loss + _SUFFICIENT_DECREASE * step * slope:
+                # With a finite loss a gradient can still overflow; such a point is no progress.
+                if self._remember(image.array - start, image.grad - gradient):
+                    self._loss = loss
+                    return True
+            step *= _shrinkage(self._loss, loss, slope * step)
+        image.array, image.grad = start, gradient
+        return False
+
+    def _remember(self, s, y):
+        """Keeps a pair if ``s.y`` is positive enough; returns whether the gradient is finite."""
+        xp = chainer.backend.get_array_module(s)
+        sy, yy = float(xp.vdot(s, y)), float(xp.vdot(y, y))
+        if not (math.isfinite(sy) and math.isfinite(yy)):
+            return False
+        if sy > _CURVATURE * yy:
+            self._pairs.append((s, y, 1 / sy))
+        return True
+
+
+def make(name, learning_rate):
+    """Makes an optimizer by its name in :data:`texsynth.config.OPTIMIZERS`.
+
+    Args:
+        name (str): ``"lbfgs"`` or ``"adam"``.
+        learning_rate (float): Step size of Adam in grey levels.
+    """
+    return {"lbfgs": LBFGS, "adam": lambda: Adam(learning_rate)}[name]()
+
+
+_SUFFICIENT_DECREASE = 1e-4  # c1 of equation 3.4; the book's own value
+_CURVATURE = 1e-10  # s.y over y.y below this is rounding, not curvature
+_MOST_TRIALS = 12
+_TINY = 1e-30
+
+
+def _shrinkage(loss, trial, slope):
+    """The parabola's minimiser as a share of the step, kept within 0.1 and 0.5."""
+    if not math.isfinite(trial):
+        return 0.1
+    return min(0.5, max(0.1, -slope / (2 * (trial - loss - slope))))

@@ -1,0 +1,215 @@
+"""The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from texsynth import architecture, device, gram, image, optimizers, pyramid, weights
+from texsynth.compat import chainer
+from texsynth.config import DEFAULT_LAYERS, Config
+from texsynth.losses import GramLoss, RangePenalty
+from texsynth.objective import Objective
+from texsynth.vgg import VGG16Features
+
+HELD_OUT = "pool5"
+"""Measured, never optimised by default: deeper structure than the loss asks for."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is told after each step.
+
+    Attributes:
+        level: Pyramid level, 1 is the coarsest.
+        levels: Number of levels.
+        step: Step within the level, from 1.
+        steps: Steps that the level will take at most.
+        loss: Loss after the step (before it with Adam).
+        evaluations: Computations of loss and gradient so far, over all levels.
+        fraction: Share of the whole work that is done, 0..1, by pixels.
+        seconds: Since the first level began.
+        size: ``(width, height)`` of the image now.
+    """
+
+    level: int
+    levels: int
+    step: int
+    steps: int
+    loss: float
+    evaluations: int
+    fraction: float
+    seconds: float
+    size: tuple[int, int]
+    _image: object = field(repr=False, default=None)
+
+    def pixels(self):
+        """Returns the image as it is now, ``(H, W, 3)`` uint8."""
+        return image.to_pixels(chainer.get_device("@numpy").send(self._image.pixels.array))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a synthesis made.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8, RGB.
+        exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at.
+        errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
+            loss, the default layers, and ``pool5``, as far as the image is large enough.
+        history: Loss after each step, one list for each level.
+        evaluations: Computations of loss and gradient.
+        reason: Why it stopped.
+        seconds: Time of the levels, without loading and measuring.
+    """
+
+    image: np.ndarray
+    exemplar: np.ndarray
+    errors: dict
+    history: list
+    evaluations: int
+    reason: str
+    seconds: float
+
+
+def synthesize(exemplar, config=None, *, init=None, callback=None):
+    """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
+
+    Args:
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+        config (Config): The settings; ``None`` takes the defaults.
+        init: ``(H, W, 3)`` array, RGB, 0..255, to start from, resized as needed; ``None`` starts
+            from uniform noise.
+        callback: Called with a :class:`Progress` after each step; when it returns ``True`` the
+            synthesis ends, and the image so far is the result.
+
+    Returns:
+        Result: The texture and how it came about.
+
+    Raises:
+        texsynth.errors.TexsynthError: An image is unusable or too small, the weights cannot be had,
+            or the device cannot be used.
+    """
+    config = Config() if config is None else config
+    target_device = device.select(config.gpu)
+    exemplar = image.fit(image.to_batch(exemplar), config.size)
+    exemplar_size = exemplar.shape[:1:-1]
+    output_size = config.output_size or exemplar_size
+    smallest = architecture.smallest_side(config.layers)
+    plan = pyramid.plan(exemplar_size, output_size, config.iterations, config.levels, smallest)
+    if init is None:
+        start = image.noise(plan[0].output_size, config.seed)
+    else:
+        start = image.to_batch(init)
+    vgg_weights = weights.load(config.weights or weights.find_or_fetch())
+    target_device.use()
+    features = VGG16Features(vgg_weights, config.layers, config.pooling)
+    features.to_device(target_device)
+    run = _Run(config, features, target_device, plan, callback)
+    texture = run.through_levels(exemplar, start)
+    pixels = image.to_pixels(image.resize(texture, output_size))
+    del features
+    return Result(
+        image=pixels,
+        exemplar=image.to_pixels(exemplar),
+        errors=measure(pixels, exemplar, vgg_weights, config, target_device),
+        history=run.history,
+        evaluations=run.evaluations,
+        reason=run.reason,
+        seconds=time.perf_counter() - run.began,
+    )
+
+
+class _Run:
+    """One synthesis under way: what goes on from level to level."""
+
+    def __init__(self, config, features, target_device, plan, callback):
+        self._config = config
+        self._features = features
+        self._device = target_device
+        self._plan = plan
+        self._callback = callback or (lambda progress: False)
+        self.history = []
+        self.evaluations = 0
+        self.reason = None
+        self.began = time.perf_counter()
+
+    def through_levels(self, exemplar, texture):
+        """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
+        for number, level in enumerate(self._plan, 1):
+            texture = self._one_level(number, level, exemplar, texture)
+            if self.reason == STOPPED:
+                break
+        return texture
+
+    def _one_level(self, number, level, exemplar, texture):
+        config = self._config
+        losses = [GramLoss(config.layers), RangePenalty(config.range_weight)]
+        scaled = image.resize(exemplar, level.exemplar_size)
+        objective = Objective(self._features, losses, self._device.send(scaled))
+        start = image.resize(texture, level.output_size)
+        candidate = optimizers.Image(start.copy())
+        candidate.to_device(self._device)
+        optimizer = optimizers.make(config.optimizer, config.learning_rate).setup(candidate)
+        before, losses_so_far = self.evaluations, []
+        self.history.append(losses_so_far)
+        self.reason = f"all {level.steps} steps of the last level were taken"
+        for step in range(1, level.steps + 1):
+            loss = optimizer.update(objective, candidate.pixels)
+            self.evaluations = before + objective.evaluations
+            if optimizer.stop_reason is not None:
+                self.reason = optimizer.stop_reason
+                break
+            losses_so_far.append(loss)
+            if self._callback(self._progress(number, step, loss, candidate)):
+                self.reason = STOPPED
+                break
+        return chainer.get_device("@numpy").send(candidate.pixels.array)
+
+    def _progress(self, number, step, loss, candidate):
+        level = self._plan[number - 1]
+        done = sum(earlier.work for earlier in self._plan[: number - 1])
+        done += level.work * step / level.steps
+        return Progress(
+            level=number,
+            levels=len(self._plan),
+            step=step,
+            steps=level.steps,
+            loss=loss,
+            evaluations=self.evaluations,
+            fraction=done / sum(each.work for each in self._plan),
+            seconds=time.perf_counter() - self.began,
+            size=level.output_size,
+            _image=candidate,
+        )
+
+
+STOPPED = "the callback asked to stop"
+
+
+def measure(pixels, exemplar, vgg_weights, config, target_device):
+    """Returns the relative Gram error of an 8-bit image at each layer.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        exemplar: ``(1, 3, H, W)`` float32.
+        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
+        config (Config): Gives layers and pooling.
+        target_device (chainer.backend.Device): Where to compute.
+
+    Returns:
+        dict: ``{layer: error}`` for the layers of the loss, the default layers and ``pool5``,
+        without those for which an image is too small.
+    """
+    side = min(*pixels.shape[:2], *exemplar.shape[2:])
+    wanted = {*config.layers, *DEFAULT_LAYERS, HELD_OUT}
+    names = [n for n in architecture.VGG16 if n in wanted and architecture.VGG16[n].stride <= side]
+    features = VGG16Features(vgg_weights, names, config.pooling)
+    features.to_device(target_device)
+    grams = []
+    with chainer.no_backprop_mode():
+        for batch in (image.to_batch(pixels), exemplar):
+            activations = features(chainer.Variable(target_device.send(batch)))
+            grams.append({name: gram.gram_matrix(activations[name]).array for name in names})
+    candidate, target = grams
+    return {name: gram.relative_error(candidate[name], target[name]) for name in names}
