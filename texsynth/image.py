@@ -185,7 +185,7 @@ def save_png(path, pixels, text=None):
             part = Path(file.name)
             Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
         part.chmod(0o666 & ~_umask())  # temporary files are private; a picture need not be
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         raise ImageError(f"cannot write {path}: {error}") from error
     finally:

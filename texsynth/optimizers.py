@@ -144,11 +144,11 @@ class LBFGS(chainer.Optimizer):
         for _ in range(_MOST_TRIALS):
             image.array = start + start.dtype.type(step) * direction
             loss = lossfun(*args)
-            if loss <= self._loss + _SUFFICIENT_DECREASE * step * slope:
-                # With a finite loss a gradient can still overflow; such a point is no progress.
-                if self._remember(image.array - start, image.grad - gradient):
-                    self._loss = loss
-                    return True
+            lower = loss <= self._loss + _SUFFICIENT_DECREASE * step * slope
+            # With a finite loss a gradient can still overflow; such a point is no progress.
+            if lower and self._remember(image.array - start, image.grad - gradient):
+                self._loss = loss
+                return True
             step *= _shrinkage(self._loss, loss, slope * step)
         image.array, image.grad = start, gradient
         return False

@@ -97,10 +97,7 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
     output_size = config.output_size or exemplar_size
     smallest = architecture.smallest_side(config.layers)
     plan = pyramid.plan(exemplar_size, output_size, config.iterations, config.levels, smallest)
-    if init is None:
-        start = image.noise(plan[0].output_size, config.seed)
-    else:
-        start = image.to_batch(init)
+    start = image.noise(plan[0].output_size, config.seed) if init is None else image.to_batch(init)
     vgg_weights = weights.load(config.weights or weights.find_or_fetch())
     target_device.use()
     features = VGG16Features(vgg_weights, config.layers, config.pooling)

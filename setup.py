@@ -1,0 +1,35 @@
+"""Packaging of texsynth."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+setup(
+    name="texsynth",
+    version=re.search(r'__version__ = "(.+)"', (ROOT / "texsynth/__init__.py").read_text())[1],
+    description="Neural texture synthesis (Gatys, Ecker and Bethge 2015) on Chainer",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["texsynth", "texsynth.*"]),
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        "chainer==7.8.1",  # the last release; texsynth/compat.py cures exactly this one
+        "click>=8.1",
+        "filelock>=3.12",
+        "h5py>=3.10",
+        "numpy>=2.0",
+        "onnx>=1.16",
+        "pillow>=11.0",
+        "protobuf>=5.26",
+    ],
+    extras_require={
+        "cuda12": ["cupy-cuda12x[ctk]>=13.6"],
+        "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
+        "test": ["onnxruntime>=1.20", "pytest>=8.0", "ruff==0.17.6"],
+    },
+    entry_points={"console_scripts": ["texsynth = texsynth.cli:main"]},
+)

@@ -1,0 +1,5 @@
+"""``python -m texsynth``."""
+
+from texsynth.cli import main
+
+main(prog_name="texsynth")

@@ -1,0 +1,104 @@
+"""Shows how a synthesis goes on: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+import click
+
+_SECONDS_BETWEEN_LINES = 10.0
+_BAR_UNITS = 1000
+
+
+class ProgressBar:
+    """A bar with level, step, loss and time left; a context manager.
+
+    It appears with the first progress, so that nothing before that writes into it.
+
+    Args:
+        stream: Text stream, a terminal.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._bar = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self._bar is not None:
+            self._bar.render_finish()
+
+    def show(self, progress):
+        """Shows a :class:`texsynth.Progress`."""
+        if self._bar is None:
+            self._bar = click.progressbar(
+                length=_BAR_UNITS,
+                file=self._stream,
+                width=24,
+                item_show_func=lambda shown: shown and describe(shown),
+            )
+        self._bar.update(round(_BAR_UNITS * progress.fraction) - self._bar.pos, progress)
+
+
+class ProgressLines:
+    """A line every few seconds and at the end of each level; a context manager.
+
+    Args:
+        stream: Text stream.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._last = 0.0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def show(self, progress):
+        """Shows a :class:`texsynth.Progress`, unless one was shown a moment ago."""
+        now = time.monotonic()
+        if progress.step == progress.steps or now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            left = progress.seconds * (1 / progress.fraction - 1)
+            click.echo(
+                f"{progress.fraction:4.0%}  {describe(progress)}  {left:.0f} s left",
+                file=self._stream,
+            )
+
+
+class NoProgress:
+    """Shows nothing; a context manager."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def show(self, progress):
+        """Takes a :class:`texsynth.Progress` and does nothing."""
+
+
+def describe(progress):
+    """Returns one line about a :class:`texsynth.Progress`: level, size, step, loss."""
+    return (
+        f"level {progress.level}/{progress.levels} ({progress.size[0]}x{progress.size[1]})  "
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.3g}"
+    )
+
+
+def make(quiet, stream=None):
+    """Chooses the way that fits the stream.
+
+    Args:
+        quiet (bool): Show nothing.
+        stream: Text stream; ``None`` means standard error as it is now.
+    """
+    stream = stream or sys.stderr
+    if quiet:
+        return NoProgress()
+    return ProgressBar(stream) if stream.isatty() else ProgressLines(stream)
