@@ -105,10 +105,12 @@ class LBFGS(chainer.Optimizer):
             if not math.isfinite(self._loss):
                 self.stop_reason = "the loss of the start is not finite"
         while self.stop_reason is None:
-            if self._search(self._direction(), lossfun, args):
+            if not self._pairs and not abs(self._image.grad).max() > _TINY:
+                self.stop_reason = "the gradient is zero"
+            elif self._search(self._direction(), lossfun, args):
                 self.t += 1
                 break
-            if not self._pairs:
+            elif not self._pairs:
                 self.stop_reason = "no step along the gradient lowers the loss"
             self._pairs.clear()
         return self._loss
@@ -118,7 +120,7 @@ class LBFGS(chainer.Optimizer):
         gradient = self._image.grad
         xp = chainer.backend.get_array_module(gradient)
         if not self._pairs:
-            return gradient * (-self._first_step / (abs(gradient).max() + _TINY))
+            return gradient * (-self._first_step / abs(gradient).max())
         direction = -gradient
         alphas = []
         for s, y, rho in reversed(self._pairs):
@@ -137,8 +139,6 @@ class LBFGS(chainer.Optimizer):
         xp = chainer.backend.get_array_module(start)
         slope = float(xp.vdot(gradient, direction))
         if not slope < 0:
-            if not self._pairs and slope == 0:
-                self.stop_reason = "the gradient is zero"
             return False
         step = 1.0
         for _ in range(_MOST_TRIALS):
@@ -159,7 +159,7 @@ class LBFGS(chainer.Optimizer):
         sy, yy = float(xp.vdot(s, y)), float(xp.vdot(y, y))
         if not (math.isfinite(sy) and math.isfinite(yy)):
             return False
-        if sy > _CURVATURE * yy:
+        if sy > max(_CURVATURE * yy, _TINY):
             self._pairs.append((s, y, 1 / sy))
         return True
 
@@ -177,7 +177,7 @@ def make(name, learning_rate):
 _SUFFICIENT_DECREASE = 1e-4  # c1 of equation 3.4; the book's own value
 _CURVATURE = 1e-10  # s.y over y.y below this is rounding, not curvature
 _MOST_TRIALS = 12
-_TINY = 1e-30
+_TINY = 1e-30  # what is smaller cannot be divided by
 
 
 def _shrinkage(loss, trial, slope):

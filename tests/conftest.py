@@ -1,0 +1,83 @@
+"""What the tests share: a tiny random network, and images."""
+
+import numpy as np
+import pytest
+
+from texsynth import architecture
+from texsynth.compat import chainer
+from texsynth.weight_formats import CAFFE_MEAN
+from texsynth.weights import VGGWeights, find
+
+
+@pytest.fixture(scope="session")
+def random_weights():
+    """VGG16 of the real shapes with random values (He et al. 2015), the same every time."""
+    generator = np.random.default_rng(0)
+    tensors = {}
+    for layer in architecture.CONVOLUTIONS:
+        shape = (layer.out_channels, layer.in_channels, 3, 3)
+        W = generator.standard_normal(shape, dtype=np.float32) * np.sqrt(2 / np.prod(shape[1:]))
+        b = generator.standard_normal(shape[0], dtype=np.float32)
+        tensors[layer.name] = W.astype(np.float32), b
+    return VGGWeights(tensors, CAFFE_MEAN)
+
+
+@pytest.fixture(scope="session")
+def random_weights_file(random_weights, tmp_path_factory):
+    """The random weights as an ``.npz``, for the command."""
+    from texsynth.weights import save
+
+    path = tmp_path_factory.mktemp("weights") / "random.npz"
+    save(path, random_weights)
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_weights():
+    """Path of the real weights, fetched on first use."""
+    from texsynth.weights import find_or_fetch
+
+    return find() or find_or_fetch()
+
+
+@pytest.fixture
+def texture():
+    """``(48, 64, 3)`` uint8: coloured blobs, the same every time."""
+    return make_texture(64, 48)
+
+
+def make_texture(width, height, seed=0):
+    """Makes smooth coloured noise, ``(height, width, 3)`` uint8."""
+    generator = np.random.default_rng(seed)
+    noise = generator.standard_normal((height, width, 3))
+    for axis in (0, 1):
+        noise = sum(np.roll(noise, shift, axis) for shift in range(-2, 3))
+    noise = (noise - noise.mean()) / noise.std()
+    return np.clip(128 + 45 * noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def check_gradient():
+    """Compares a function's gradient with central differences, along random directions.
+
+    ``check_gradient(function, x)``: ``function`` takes and returns a ``chainer.Variable``; ``x`` is
+    float64. (Chainer's own ``gradient_check`` needs ``pkg_resources``, which is gone.)
+    """
+
+    def check(function, x, eps=1e-6):
+        generator = np.random.default_rng(1)
+        variable = chainer.Variable(x.copy())
+        y = function(variable)
+        weights = generator.standard_normal(y.shape)
+        chainer.functions.sum(y * weights).backward()
+        assert variable.grad.shape == x.shape
+        for _ in range(5):
+            direction = generator.standard_normal(x.shape)
+            up, down = (
+                (function(chainer.Variable(x + sign * eps * direction)).array * weights).sum()
+                for sign in (1, -1)
+            )
+            slope = (variable.grad * direction).sum()
+            assert slope == pytest.approx((up - down) / (2 * eps), rel=1e-5, abs=1e-7)
+
+    return check

@@ -1,0 +1,199 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from texsynth import optimizers
+from texsynth.compat import chainer
+
+START = np.linspace(-1.5, 2.0, 12).reshape(1, 3, 2, 2)
+
+
+def sphere(x):
+    return (x**2).sum(), 2 * x
+
+
+def ill_conditioned(x):
+    scale = np.logspace(0, 4, x.size).reshape(x.shape)
+    return (scale * (x - 1) ** 2).sum(), 2 * scale * (x - 1)
+
+
+def rosenbrock(x):
+    """Minimum 0 at 1; the valley is curved."""
+    flat = x.ravel()
+    a, b = flat[:-1], flat[1:]
+    gradient = np.zeros_like(flat)
+    gradient[:-1] = -400 * a * (b - a**2) - 2 * (1 - a)
+    gradient[1:] += 200 * (b - a**2)
+    return (100 * (b - a**2) ** 2 + (1 - a) ** 2).sum(), gradient.reshape(x.shape)
+
+
+def wall(x):
+    """Minimum at 1; infinite for any value of at least 2.5."""
+    if (x >= 2.5).any():
+        return math.inf, np.full_like(x, np.nan)
+    return ((x - 1) ** 2 - np.log(2.5 - x) / 1e3).sum(), 2 * (x - 1) + 1 / (2.5 - x) / 1e3
+
+
+PROBLEMS = {f.__name__: f for f in (sphere, ill_conditioned, rosenbrock, wall)}
+
+
+class Problem:
+    """A test function as an objective that counts its calls."""
+
+    def __init__(self, function):
+        self.function, self.calls = function, 0
+
+    def __call__(self, image):
+        self.calls += 1
+        loss, image.grad = self.function(image.array)
+        return float(loss)
+
+
+def run(optimizer, function, start=START, steps=200):
+    image = optimizers.Image(start.copy())
+    optimizer.setup(image)
+    problem = Problem(function)
+    losses = []
+    for _ in range(steps):
+        losses.append(optimizer.update(problem, image.pixels))
+        if optimizer.stop_reason:
+            break
+    return image.pixels.array, losses, problem
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_lbfgs_finds_the_minimum(name):
+    x, losses, _ = run(optimizers.LBFGS(first_step=0.5), PROBLEMS[name])
+    _, gradient = PROBLEMS[name](x)
+    assert np.abs(gradient).max() < 1e-3
+    np.testing.assert_allclose(x, 0 if name == "sphere" else 1, atol=2e-3)
+    assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
+
+
+@pytest.mark.parametrize("name", ["sphere", "ill_conditioned", "wall"])
+def test_adam_comes_near_the_minimum(name):
+    x, _, _ = run(optimizers.Adam(0.02), PROBLEMS[name], steps=1500)
+    np.testing.assert_allclose(x, 0 if name == "sphere" else 1, atol=2e-2)
+
+
+def test_adam_takes_few_enough_steps_on_rosenbrock():
+    _, losses, _ = run(optimizers.Adam(0.02), rosenbrock, steps=1500)
+    assert losses[-1] < 1e-2 * losses[0]
+
+
+def test_lbfgs_nearly_always_takes_the_first_try():
+    _, losses, problem = run(optimizers.LBFGS(first_step=0.5), rosenbrock)
+    assert problem.calls <= 1.5 * len(losses)
+
+
+def test_lbfgs_direction_is_the_dense_bfgs_direction():
+    """Equation 6.17 of Nocedal and Wright on dense matrices is the oracle."""
+    generator = np.random.default_rng(0)
+    n = START.size
+    hessian = generator.standard_normal((n, n))
+    hessian = hessian @ hessian.T + np.eye(n)
+    optimizer = optimizers.LBFGS()
+    image = optimizers.Image(START.copy())
+    optimizer.setup(image)
+    pairs = [(s, hessian @ s) for s in generator.standard_normal((4, n))]
+    for s, y in pairs:
+        optimizer._remember(s.reshape(START.shape), y.reshape(START.shape))
+    gradient = generator.standard_normal(n)
+    image.pixels.grad = gradient.reshape(START.shape)
+    s, y = pairs[-1]
+    inverse = np.eye(n) * (s @ y) / (y @ y)
+    for s, y in pairs:
+        rho = 1 / (s @ y)
+        left = np.eye(n) - rho * np.outer(s, y)
+        inverse = left @ inverse @ left.T + rho * np.outer(s, s)
+    np.testing.assert_allclose(optimizer._direction().ravel(), -inverse @ gradient, rtol=1e-9)
+
+
+def test_lbfgs_first_step_is_sized_in_pixel_units():
+    for scale in (1e-9, 1e9):
+        x, _, _ = run(
+            optimizers.LBFGS(first_step=0.25), lambda x, c=scale: (c * x.sum(), c + 0 * x), steps=1
+        )
+        np.testing.assert_allclose(START - x, 0.25)
+
+
+def test_lbfgs_keeps_no_pair_of_negative_curvature():
+    optimizer = optimizers.LBFGS(first_step=0.1)
+    run(optimizer, lambda x: (-(x**2).sum(), -2 * x), steps=5)
+    assert not optimizer._pairs
+
+
+def test_lbfgs_keeps_float32():
+    x, losses, _ = run(optimizers.LBFGS(first_step=0.5), rosenbrock, START.astype(np.float32))
+    assert x.dtype == np.float32
+    assert losses[-1] < 1e-3
+
+
+def test_lbfgs_says_when_the_gradient_is_zero():
+    optimizer = optimizers.LBFGS()
+    run(optimizer, sphere, np.zeros((1, 3, 2, 2)))
+    assert optimizer.stop_reason == "the gradient is zero"
+
+
+def test_lbfgs_says_when_the_start_is_not_finite():
+    optimizer = optimizers.LBFGS()
+    run(optimizer, lambda x: (math.nan, x))
+    assert optimizer.stop_reason == "the loss of the start is not finite"
+
+
+def test_lbfgs_gives_up_on_a_wrong_gradient_and_leaves_the_image_as_it_was():
+    optimizer = optimizers.LBFGS(first_step=0.5)
+    x, _, _ = run(optimizer, lambda x: ((x**2).sum(), -2 * x))
+    assert optimizer.stop_reason == "no step along the gradient lowers the loss"
+    np.testing.assert_array_equal(x, START)
+
+
+def test_lbfgs_drops_its_pairs_and_goes_on_after_a_failed_line(monkeypatch):
+    optimizer = optimizers.LBFGS(first_step=0.5)
+    image = optimizers.Image(START.copy())
+    optimizer.setup(image)
+    problem = Problem(ill_conditioned)
+    for _ in range(5):
+        optimizer.update(problem, image.pixels)
+    before = optimizer.update(problem, image.pixels)
+    downhill = optimizer._direction
+    uphill = lambda: image.pixels.grad if optimizer._pairs else downhill()  # noqa: E731
+    monkeypatch.setattr(optimizer, "_direction", uphill)
+    after = optimizer.update(problem, image.pixels)
+    assert optimizer.stop_reason is None
+    assert after < before
+    assert len(optimizer._pairs) == 1
+
+
+def test_lbfgs_treats_a_gradient_that_is_not_finite_as_no_progress():
+    def spiky(x):
+        loss, gradient = sphere(x)
+        return loss, np.full_like(x, np.inf) if loss < 1 else gradient
+
+    x, _, _ = run(optimizers.LBFGS(first_step=1.5), spiky, steps=30)
+    assert np.isfinite(x).all() and sphere(x)[0] >= 1
+
+
+def test_lbfgs_bounds_its_memory():
+    optimizer = optimizers.LBFGS(memory=3, first_step=0.5)
+    run(optimizer, rosenbrock, steps=30)
+    assert len(optimizer._pairs) == 3
+
+
+@pytest.mark.parametrize("memory", [0, -1])
+def test_lbfgs_refuses_no_memory(memory):
+    with pytest.raises(ValueError, match=f"memory must be at least 1, not {memory}"):
+        optimizers.LBFGS(memory=memory)
+
+
+@pytest.mark.parametrize("first_step", [0.0, -1.0, math.nan, math.inf])
+def test_lbfgs_refuses_a_first_step_that_is_no_length(first_step):
+    with pytest.raises(ValueError, match="first_step must be a positive number"):
+        optimizers.LBFGS(first_step=first_step)
+
+
+def test_lbfgs_refuses_a_link_with_two_parameters():
+    with pytest.raises(ValueError, match="one parameter, not 2"):
+        optimizers.LBFGS().setup(chainer.links.Linear(2, 2))

@@ -1,0 +1,54 @@
+import pytest
+
+from texsynth.errors import ConfigError
+from texsynth.pyramid import plan
+
+
+def sizes(levels):
+    return [level.output_size for level in levels]
+
+
+def test_default_goes_from_a_quarter_to_full_size():
+    levels = plan((300, 300), (300, 300), 100, None, 16)
+    assert sizes(levels) == [(75, 75), (150, 150), (300, 300)]
+    assert [level.steps for level in levels] == [100] * 3
+
+
+def test_small_images_have_fewer_levels():
+    assert len(plan((255, 300), (300, 300), 1, None, 16)) == 2
+    assert len(plan((128, 128), (128, 128), 1, None, 16)) == 2
+    assert len(plan((127, 128), (128, 128), 1, None, 16)) == 1
+
+
+def test_default_takes_three_levels_at_most():
+    assert len(plan((4096, 4096), (4096, 4096), 1, None, 16)) == 3
+
+
+def test_exemplar_and_output_shrink_alike():
+    levels = plan((200, 100), (80, 301), 5, 2, 16)
+    assert levels[0].exemplar_size == (100, 50)
+    assert levels[0].output_size == (40, 150)
+    assert levels[1].exemplar_size == (200, 100)
+
+
+def test_work_is_pixels_times_steps():
+    levels = plan((64, 64), (64, 32), 10, 2, 16)
+    assert [level.work for level in levels] == [32 * 16 * 10, 64 * 32 * 10]
+
+
+@pytest.mark.parametrize(
+    ("exemplar", "output", "message"),
+    [
+        ((15, 300), (300, 300), "exemplar of 15x300 px is too small.* at least 16 px"),
+        ((300, 300), (300, 15), "output of 300x15 px is too small.* at least 16 px"),
+    ],
+)
+def test_too_small_for_the_deepest_layer(exemplar, output, message):
+    with pytest.raises(ConfigError, match=message):
+        plan(exemplar, output, 1, None, 16)
+
+
+def test_too_many_levels():
+    assert len(plan((64, 64), (64, 64), 1, 3, 16)) == 3
+    with pytest.raises(ConfigError, match="levels must be at most 3 for a side of 64 px, not 4"):
+        plan((64, 64), (64, 64), 1, 4, 16)
