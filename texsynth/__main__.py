@@ -2,4 +2,4 @@
 
 from texsynth.cli import main
 
-main(prog_name="texsynth")
+main()

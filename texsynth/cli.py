@@ -25,9 +25,9 @@ EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 class _OneLineErrors(click.Command):
     """A command whose every failure is one line on standard error and an exit code."""
 
-    def main(self, *args, **kwargs):
+    def main(self, args=None, prog_name="texsynth", **extra):
         try:
-            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
             click.echo(f"texsynth: error: {error.format_message()}", err=True)
             code = error.exit_code
@@ -49,7 +49,9 @@ def _from_text(parse):
     return callback
 
 
-@click.command(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "texsynth", cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
 @click.option(
     "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."

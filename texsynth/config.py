@@ -52,7 +52,7 @@ class Config:
     gpu: int = -1
 
     def __post_init__(self):
-        layers = DEFAULT_LAYERS if self.layers is None else dict(self.layers)
+        layers = dict(DEFAULT_LAYERS if self.layers is None else self.layers)
         object.__setattr__(self, "layers", layers)
         self._check_numbers()
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)

@@ -1,0 +1,306 @@
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import make_texture
+from PIL import Image
+
+import texsynth
+from texsynth import cli
+
+FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to stand in, with ``stone.png``, 40x30."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(make_texture(40, 30)).save("stone.png")
+    return tmp_path
+
+
+@pytest.fixture
+def run(random_weights_file):
+    """Runs the command in this process, with random weights and few steps before the arguments."""
+
+    def run(*arguments):
+        options = [*FAST, "--weights", str(random_weights_file)]
+        return CliRunner().invoke(cli.main, [*options, *map(str, arguments)])
+
+    return run
+
+
+def opened(path):
+    """Reads a picture whole, and closes it."""
+    with Image.open(path) as picture:
+        picture.load()
+        return picture
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_it_writes_the_texture_and_the_comparison(folder, run):
+    result = run("stone.png")
+    assert result.exit_code == 0, result.output
+    assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
+    assert result.stdout.split() == ["stone_texture.png", "stone_comparison.png"]
+    texture = opened("stone_texture.png")
+    comparison = opened("stone_comparison.png")
+    assert texture.size == (32, 24) and comparison.size == (32 + 8 + 32, 24)
+    np.testing.assert_array_equal(np.asarray(comparison)[:, :32], np.asarray(texture))
+
+
+def test_the_picture_says_how_it_was_made(folder, run):
+    run("stone.png", "--seed", "3", "--init", "stone.png")
+    text = opened("stone_texture.png").text
+    settings = json.loads(text["texsynth:settings"])
+    assert settings["seed"] == 3 and settings["image"] == "stone.png"
+    assert settings["init"] == "stone.png" and settings["layers"] == {"conv1_1": 1, "pool1": 1}
+    assert text["Software"] == f"texsynth {texsynth.__version__}"
+    assert set(json.loads(text["texsynth:errors"])) >= {"conv1_1", "pool1"}
+
+
+def test_same_seed_same_bytes_and_another_seed_another_image(folder, run):
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        assert run("stone.png", "--seed", seed, "-o", name).exit_code == 0
+    a, b, c = ((folder / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
+    assert a == b != c
+
+
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        ("rock.png", ["rock.png", "rock_comparison.png"]),
+        ("rock_texture.png", ["rock_comparison.png", "rock_texture.png"]),
+        ("rock.PNG", ["rock.PNG", "rock_comparison.png"]),
+        (".", ["stone_comparison.png", "stone_texture.png"]),
+    ],
+)
+def test_out_names_the_files(folder, run, out, expected):
+    assert run("stone.png", "-o", out).exit_code == 0
+    assert names(folder) == sorted(["stone.png", *expected])
+
+
+def test_out_in_another_folder(folder, run):
+    (folder / "new folder").mkdir()
+    assert run("stone.png", "-o", "new folder/日本.png").exit_code == 0
+    assert names(folder / "new folder") == ["日本.png", "日本_comparison.png"]
+    assert names(folder) == ["new folder", "stone.png"]
+
+
+def test_output_size(folder, run):
+    assert run("stone.png", "--output-size", "50x20").exit_code == 0
+    assert opened("stone_texture.png").size == (50, 20)
+    assert opened("stone_comparison.png").size == (50 + 8 + 32, 24)
+
+
+def test_snapshots_are_written_every_n_steps(folder, run):
+    assert run("stone.png", "-n", "5", "--levels", "2", "--snapshots", "2").exit_code == 0
+    snapshots = [name for name in names(folder) if "step" in name]
+    assert snapshots == [
+        f"stone_texture_level{level}_step{step:05d}.png"
+        for level, step in itertools.product((1, 2), (2, 4))
+    ]
+    assert opened(snapshots[0]).size == (16, 12)
+
+
+def test_without_a_terminal_progress_is_plain_lines(folder, run):
+    result = run("stone.png")
+    assert "100%  level 1/1 (32x24)  step 2/2  loss " in result.stderr
+    assert "\r" not in result.stderr and "\x1b" not in result.stderr
+
+
+def test_quiet_says_nothing(folder, run):
+    result = run("stone.png", "-q")
+    assert result.exit_code == 0 and result.output == ""
+
+
+def test_transparency_is_said(folder, run):
+    Image.new("RGBA", (32, 32), (9, 9, 9, 99)).save("clear.png")
+    result = run("clear.png")
+    assert "texsynth: clear.png: transparency is composited on white" in result.stderr
+
+
+def make_bad_files(folder):
+    (folder / "text.png").write_text("no image")
+    (folder / "empty.png").touch()
+    (folder / "cut.png").write_bytes((folder / "stone.png").read_bytes()[:500])
+    (folder / "folder").mkdir()
+    (folder / "x_comparison.png").mkdir()
+    (folder / "bad.npz").write_bytes(b"PK no zip")
+    (folder / "bad.xyz").touch()
+    Image.new("RGB", (9, 1)).save(folder / "tiny.png")
+    Image.fromarray(np.array([[-1.0]], np.float32)).save(folder / "float.tif")
+
+
+USAGE, FAILURE = cli.EXIT_USAGE, cli.EXIT_FAILURE
+BAD_INPUT = [
+    ("nowhere.png", FAILURE, "no such file: nowhere.png"),
+    ("folder", FAILURE, "folder is a folder, not an image"),
+    ("text.png", FAILURE, "text.png is not an image that Pillow can read"),
+    ("empty.png", FAILURE, "empty.png is not an image that Pillow can read"),
+    ("cut.png", FAILURE, "cut.png cannot be read: "),
+    ("float.tif", FAILURE, "float.tif: grey values beyond 16 bits (F mode) are not supported"),
+    ("tiny.png --size 0", USAGE, "exemplar of 9x1 px is too small: the deepest layer needs"),
+    ("stone.png --output-size 40x1", USAGE, "output of 40x1 px is too small"),
+    ("", USAGE, "Missing argument 'IMAGE'"),
+    ("stone.png stone.png", USAGE, "unexpected extra argument (stone.png)"),
+    ("stone.png --colour", USAGE, "No such option '--colour'"),
+    ("stone.png --size -1", USAGE, "size must be at least 0, not -1"),
+    ("stone.png --size big", USAGE, "Invalid value for '--size': 'big' is not a valid int"),
+    ("stone.png --output-size 40", USAGE, "output size must look like 384x192"),
+    ("stone.png --output-size 0x40", USAGE, "output size must be at least 1, not 0"),
+    ("stone.png -n 0", USAGE, "iterations must be at least 1, not 0"),
+    ("stone.png --optimizer sgd", USAGE, "'sgd' is not one of 'lbfgs', 'adam'"),
+    ("stone.png --lr 0", USAGE, "learning rate must be a positive number, not 0.0"),
+    ("stone.png --lr nan", USAGE, "learning rate must be a positive number, not nan"),
+    ("stone.png --layers conv9_1", USAGE, "layer 'conv9_1' is unknown; VGG16 has conv1_1"),
+    ("stone.png --layers pool1=x", USAGE, "weight of layer pool1 must be a number, not 'x'"),
+    ("stone.png --layers pool1,pool1", USAGE, "layer pool1 is named twice"),
+    ("stone.png --layers pool1=-1", USAGE, "weight of layer pool1 must be a number of at least"),
+    ("stone.png --layers pool1=0", USAGE, "at least one layer must have a weight above 0"),
+    ("stone.png --pooling mean", USAGE, "'mean' is not one of 'average', 'max'"),
+    ("stone.png --levels 0", USAGE, "levels must be at least 1, not 0"),
+    ("stone.png --levels 9", USAGE, "levels must be at most 4 for a side of 24 px, not 9"),
+    ("stone.png --init nowhere.png", FAILURE, "no such file: nowhere.png"),
+    ("stone.png --init text.png", FAILURE, "text.png is not an image"),
+    ("stone.png --seed -1", USAGE, "seed must be at least 0, not -1"),
+    ("stone.png --weights nowhere.npz", FAILURE, "no weights file nowhere.npz"),
+    ("stone.png --weights bad.npz", FAILURE, "bad.npz"),
+    ("stone.png --weights bad.xyz", FAILURE, "bad.xyz: weights must be one of .npz"),
+    ("stone.png --gpu -2", USAGE, "gpu must be at least -1, not -2"),
+    ("stone.png --gpu 99", FAILURE, "--gpu 99: "),
+    ("stone.png --snapshots 0", USAGE, "Invalid value for '--snapshots'"),
+    ("stone.png -o stone.jpg", USAGE, "--out must be a .png file, not stone.jpg"),
+    ("stone.png -o nowhere/x.png", USAGE, "--out: there is no folder nowhere"),
+    ("stone.png -o stone.png", USAGE, "--out: stone.png would overwrite the exemplar"),
+    ("stone.png -o x.png", USAGE, "--out: x_comparison.png is a folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), BAD_INPUT, ids=lambda v: str(v)[:40])
+def test_bad_input_is_one_line_and_an_exit_code(folder, run, arguments, code, message):
+    make_bad_files(folder)
+    before = names(folder)
+    result = run(*arguments.split())
+    lines = [line for line in result.stderr.splitlines() if line]
+    assert result.exit_code == code, result.output
+    assert message in lines[-1] and lines[-1].startswith("texsynth: error: ")
+    assert len(lines) == 1
+    assert result.stdout == ""
+    assert names(folder) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_found_before_the_work(folder, run):
+    (folder / "locked").mkdir(mode=0o500)
+    result = run("stone.png", "-o", "locked/x.png")
+    assert result.exit_code == FAILURE
+    assert "cannot write in" in result.stderr and "step" not in result.stderr
+
+
+def test_a_full_disk_is_one_line(folder, run, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = run("stone.png")
+    assert result.exit_code == FAILURE
+    assert "cannot write stone_texture.png: [Errno 28] No space left" in result.stderr
+    assert names(folder) == ["stone.png"]
+
+
+def test_no_memory_is_one_line(folder, run, monkeypatch):
+    def no_memory(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(texsynth, "synthesize", no_memory, raising=False)
+    result = run("stone.png")
+    assert result.exit_code == FAILURE
+    assert "not enough memory for this size; try a smaller --size" in result.stderr
+
+
+def start(random_weights_file, *arguments):
+    command = [sys.executable, "-m", "texsynth", "--weights", str(random_weights_file)]
+    return subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_interrupting_saves_the_image_so_far(folder, random_weights_file):
+    process = start(
+        random_weights_file, "stone.png", "--size", "32", "-n", "100000", "--snapshots", "1"
+    )
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("*step00003.png")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == cli.EXIT_INTERRUPTED, errors
+    assert "interrupted" in errors and "Traceback" not in errors
+    assert opened("stone_texture.png").size == (32, 24)
+    assert opened("stone_comparison.png").size == (72, 24)
+
+
+def test_interrupting_before_the_first_step_writes_nothing(folder, run, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(texsynth, "synthesize", interrupted, raising=False)
+    result = run("stone.png")
+    assert result.exit_code == cli.EXIT_INTERRUPTED
+    assert "interrupted before the first step; nothing was written" in result.stderr
+    assert names(folder) == ["stone.png"]
+
+
+def test_help_shows_the_defaults_and_does_not_import_chainer(folder):
+    code = (
+        "import sys\nfrom texsynth.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "finally:\n    assert not {'chainer', 'numpy', 'PIL'} & set(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    for text in ("--gpu", "[default: 300]", "[default: lbfgs]", "conv1_1,pool1,pool2,pool3,pool4"):
+        assert text in " ".join(result.stdout.split())
+
+
+def test_version(folder):
+    result = CliRunner().invoke(cli.main, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout == f"texsynth {texsynth.__version__}\n"
+
+
+def test_on_a_terminal_progress_is_a_bar(folder, random_weights_file):
+    pty = pytest.importorskip("pty")
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file, "stone.png"],
+        stdout=subprocess.PIPE,
+        stderr=secondary,
+    )
+    os.close(secondary)
+    shown = b""
+    while True:
+        try:
+            part = os.read(primary, 4096)
+        except OSError:  # Linux ends a terminal so when nobody writes to it any more
+            break
+        if not part:
+            break
+        shown += part
+    process.communicate()
+    os.close(primary)
+    assert process.returncode == 0
+    assert b"\r" in shown and b"###" in shown and b"100%" in shown
+    assert b"level 1/1 (32x24)" in shown

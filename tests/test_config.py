@@ -1,0 +1,82 @@
+import dataclasses
+import json
+import math
+
+import pytest
+
+from texsynth.config import DEFAULT_LAYERS, Config, parse_layers, parse_size
+from texsynth.errors import ConfigError
+
+
+def test_defaults_are_valid_and_cannot_be_changed():
+    config = Config()
+    assert config.layers == DEFAULT_LAYERS
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.size = 5
+
+
+def test_settings_of_two_configs_are_not_shared():
+    first = Config()
+    first.layers["pool5"] = 1.0
+    assert "pool5" not in Config().layers
+
+
+def test_as_dict_goes_through_json():
+    config = Config(output_size=(3, 4), layers={"pool1": 2.0})
+    assert json.loads(json.dumps(config.as_dict()))["layers"] == {"pool1": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": -1}, "size must be at least 0, not -1"),
+        ({"size": 1.5}, "size must be a whole number, not 1.5"),
+        ({"size": 65537}, "size must be at most 65536, not 65537"),
+        ({"output_size": (0, 5)}, "output size must be at least 1, not 0"),
+        ({"output_size": (5,)}, r"output size must be \(width, height\), not \(5,\)"),
+        ({"iterations": 0}, "iterations must be at least 1, not 0"),
+        ({"iterations": True}, "iterations must be a whole number, not True"),
+        ({"optimizer": "sgd"}, "optimizer must be one of lbfgs, adam, not 'sgd'"),
+        ({"learning_rate": 0}, "learning rate must be a positive number, not 0"),
+        ({"learning_rate": math.nan}, "learning rate must be a positive number, not nan"),
+        ({"layers": {}}, "layers must name at least one layer"),
+        ({"layers": {"conv6_1": 1}}, "layer 'conv6_1' is unknown; VGG16 has conv1_1, "),
+        ({"layers": {"pool1": -1}}, "weight of layer pool1 must be a number of at least 0, not -1"),
+        ({"layers": {"pool1": 0}}, "at least one layer must have a weight above 0"),
+        ({"pooling": "mean"}, "pooling must be one of average, max, not 'mean'"),
+        ({"levels": 0}, "levels must be at least 1, not 0"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"seed": 2**64}, "seed must be at most 18446744073709551615"),
+        ({"range_weight": -1}, "range weight must be a number of at least 0, not -1"),
+        ({"gpu": -2}, "gpu must be at least -1, not -2"),
+    ],
+)
+def test_every_value_is_checked(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        Config(**settings)
+
+
+def test_parse_layers():
+    assert parse_layers("conv1_1, pool1=0.5") == {"conv1_1": 1.0, "pool1": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pool1,pool1=2", "layer pool1 is named twice"),
+        ("pool1=much", "weight of layer pool1 must be a number, not 'much'"),
+    ],
+)
+def test_parse_layers_refuses(text, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_layers(text)
+
+
+def test_parse_size():
+    assert parse_size("384x192") == parse_size("384X192") == (384, 192)
+
+
+@pytest.mark.parametrize("text", ["", "384", "384x", "x5", "3.5x4", "-3x4", "3x4x5", "a x b"])
+def test_parse_size_refuses(text):
+    with pytest.raises(ConfigError, match="output size must look like 384x192"):
+        parse_size(text)

@@ -1,0 +1,217 @@
+import itertools
+
+import numpy as np
+import pytest
+from conftest import make_texture
+
+import texsynth
+from texsynth import Config, image, synthesis
+from texsynth.errors import ConfigError, ImageError, WeightsError
+
+
+@pytest.fixture
+def config(random_weights_file):
+    def config(**settings):
+        defaults = {
+            "size": 32,
+            "iterations": 3,
+            "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
+            "weights": str(random_weights_file),
+        }
+        return Config(**{**defaults, **settings})
+
+    return config
+
+
+@pytest.fixture
+def exemplar():
+    return make_texture(32, 24)
+
+
+def test_result_tells_everything(config, exemplar):
+    result = texsynth.synthesize(exemplar, config())
+    assert result.image.shape == exemplar.shape and result.image.dtype == np.uint8
+    np.testing.assert_array_equal(result.exemplar, exemplar)
+    assert set(result.errors) == {"conv1_1", "pool1", "pool2", "pool3", "pool4"}
+    assert [len(losses) for losses in result.history] == [3]
+    assert result.reason == "all 3 steps of the last level were taken"
+    assert result.evaluations >= 4
+    assert result.seconds > 0
+
+
+def test_the_loss_falls_and_so_do_the_errors(config, exemplar):
+    short = texsynth.synthesize(exemplar, config(iterations=1))
+    long = texsynth.synthesize(exemplar, config(iterations=40))
+    losses = long.history[0]
+    assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
+    assert losses[-1] < 0.02 * losses[0]
+    for layer in config().layers:
+        assert long.errors[layer] < 0.5 * short.errors[layer]
+
+
+def test_errors_are_those_of_the_8_bit_image(config, exemplar, random_weights):
+    """Gram matrices computed here, layer by layer, are the oracle."""
+    from texsynth.compat import chainer
+
+    F = chainer.functions
+    result = texsynth.synthesize(exemplar, config())
+
+    def gram(pixels):
+        bgr = pixels.astype(np.float32).transpose(2, 0, 1)[None, ::-1]
+        W, b = random_weights.tensors["conv1_1"]
+        h = F.relu(F.convolution_2d(bgr - random_weights.mean.reshape(1, 3, 1, 1), W, b, pad=1))
+        flat = h.array.reshape(64, -1).astype(np.float64)
+        return flat @ flat.T
+
+    target = gram(exemplar)
+    expected = np.linalg.norm(gram(result.image) - target) / np.linalg.norm(target)
+    assert result.errors["conv1_1"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_same_seed_same_image_and_another_seed_another(config, exemplar):
+    first, again, other = (
+        texsynth.synthesize(exemplar, config(seed=seed)).image for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.5
+
+
+def test_output_size_is_free_of_the_exemplars(config, exemplar):
+    result = texsynth.synthesize(exemplar, config(output_size=(21, 45)))
+    assert result.image.shape == (45, 21, 3)
+    assert result.exemplar.shape == exemplar.shape
+
+
+def test_size_scales_the_exemplar_first(config):
+    result = texsynth.synthesize(make_texture(60, 30), config(size=40))
+    assert result.exemplar.shape == result.image.shape == (20, 40, 3)
+
+
+def test_init_is_where_it_starts(config, exemplar):
+    """The exemplar itself has loss zero, and nothing remains to be done."""
+    result = texsynth.synthesize(exemplar, config(), init=exemplar)
+    np.testing.assert_array_equal(result.image, exemplar)
+    assert result.reason == "the gradient is zero"
+
+
+def test_init_of_another_size_is_resized(config, exemplar):
+    result = texsynth.synthesize(exemplar, config(), init=make_texture(7, 9))
+    assert result.image.shape == exemplar.shape
+
+
+def test_levels_go_from_coarse_to_fine(config, exemplar):
+    seen = []
+    result = texsynth.synthesize(
+        exemplar, config(levels=2), callback=lambda p: seen.append((p.level, p.step, p.size))
+    )
+    assert seen[0] == (1, 1, (16, 12)) and seen[3] == (2, 1, (32, 24))
+    assert [len(losses) for losses in result.history] == [3, 3]
+
+
+def test_progress_counts_up_to_one(config, exemplar):
+    seen = []
+    texsynth.synthesize(exemplar, config(levels=2), callback=seen.append)
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions) and fractions[-1] == 1
+    assert fractions[2] == pytest.approx(0.2)  # a quarter of the pixels at the coarse level
+    assert seen[-1].pixels().shape == exemplar.shape
+    assert seen[0].levels == 2 and seen[0].steps == 3
+    evaluations = [progress.evaluations for progress in seen]
+    assert evaluations == sorted(evaluations)
+
+
+@pytest.mark.parametrize("stop_at", [1, 5])
+def test_a_callback_can_stop_it_and_gets_the_image_at_full_size(config, exemplar, stop_at):
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        return len(seen) == stop_at
+
+    result = texsynth.synthesize(exemplar, config(levels=2), callback=stop)
+    assert len(seen) == stop_at
+    assert result.image.shape == exemplar.shape
+    assert result.reason == synthesis.STOPPED
+
+
+def test_pixels_stay_within_the_range(config):
+    """Without the penalty, an exemplar of black and white drives pixels far out."""
+    exemplar = np.where(make_texture(32, 32) > 128, 255, 0).astype(np.uint8)
+
+    def excess(range_weight):
+        settings = config(iterations=30, range_weight=range_weight)
+        last = []
+        texsynth.synthesize(exemplar, settings, callback=last.append)
+        x = last[-1]._image.pixels.array
+        return np.abs(x - np.clip(x, 0, 255)).mean()
+
+    assert excess(1e-4) < 0.3 * excess(0.0)
+
+
+def test_pooling_and_layers_change_the_result(config, exemplar):
+    images = [
+        texsynth.synthesize(exemplar, config(**settings)).image
+        for settings in ({}, {"pooling": "max"}, {"layers": {"conv1_1": 1}})
+    ]
+    assert (images[0] != images[1]).any() and (images[0] != images[2]).any()
+
+
+def test_adam_lowers_the_loss(config, exemplar):
+    result = texsynth.synthesize(exemplar, config(optimizer="adam", iterations=40))
+    assert result.history[0][-1] < 0.3 * result.history[0][0]
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((32, 32, 3)), np.full((32, 32, 3), 255), np.full((32, 32, 3), 77)]
+)
+def test_plain_exemplars_end_in_an_image(config, pixels):
+    result = texsynth.synthesize(pixels, config(iterations=10))
+    assert result.image.shape == (32, 32, 3)
+
+
+def test_too_small_for_the_deepest_layer(config):
+    with pytest.raises(ConfigError, match="exemplar of 4x3 px is too small"):
+        texsynth.synthesize(make_texture(4, 3), config(size=0))
+
+
+def test_bad_arrays_and_weights_are_refused(config, exemplar):
+    with pytest.raises(ImageError, match="must be an array"):
+        texsynth.synthesize(exemplar[..., 0], config())
+    with pytest.raises(ImageError, match="must be an array"):
+        texsynth.synthesize(exemplar, config(), init=exemplar[0])
+    with pytest.raises(WeightsError, match=r"no weights file nowhere.npz"):
+        texsynth.synthesize(exemplar, config(weights="nowhere.npz"))
+
+
+def test_the_library_prints_nothing(config, exemplar, capfd):
+    texsynth.synthesize(exemplar, config())
+    assert capfd.readouterr() == ("", "")
+
+
+GOLDEN = {
+    "default": {},
+    "adam": {"optimizer": "adam"},
+    "max_pooling": {"pooling": "max"},
+    "two_levels": {"levels": 2},
+    "output_size": {"output_size": (40, 20)},
+    "layers": {"layers": {"conv1_2": 1, "conv2_1": 0.1}},
+    "seed": {"seed": 7},
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_image(name, config, exemplar, golden):
+    golden(f"{name}.png", texsynth.synthesize(exemplar, config(**GOLDEN[name])).image)
+
+
+def test_golden_image_from_an_image(config, exemplar, golden):
+    result = texsynth.synthesize(exemplar, config(), init=make_texture(32, 24, seed=5))
+    golden("init.png", result.image)
+
+
+def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar, monkeypatch):
+    sizes = []
+    noise = image.noise
+    monkeypatch.setattr(image, "noise", lambda size, seed: sizes.append(size) or noise(size, seed))
+    texsynth.synthesize(exemplar, config(levels=2, output_size=(64, 40)))
+    assert sizes == [(32, 20)]
