@@ -52,8 +52,9 @@ def _import_chainer():
         warnings.simplefilter("ignore", FutureWarning)
         # Invalid escape sequences in its docstrings, told once, when Python compiles them.
         warnings.simplefilter("ignore", SyntaxWarning)
+        # CuPy's advice to install NCCL, which Chainer asks for at import and one GPU never needs.
+        warnings.filterwarnings("ignore", message=r"\s*(nccl|cudnn) library could not be loaded")
         import chainer
-        import chainer.functions  # not imported by chainer itself in every configuration
 
     return chainer
 

@@ -5,6 +5,8 @@ gradient is computed for them, and the sum is one matrix product over unfolded p
 are unfolded a block of rows at a time: whole, they would take nine times the memory of the input.
 """
 
+import numpy as np
+
 from texsynth.compat import chainer
 
 _BLOCK_BYTES_CPU = 2 << 20  # stays in the cache of one core
@@ -28,7 +30,7 @@ def convolve(x, W):
     patches = xp.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     matrix = W.reshape(W.shape[0], -1)
     y = xp.empty((batch, W.shape[0], height, width), dtype=x.dtype)
-    budget = _BLOCK_BYTES_CPU if xp is chainer.backend.numpy else _BLOCK_BYTES_GPU
+    budget = _BLOCK_BYTES_CPU if xp is np else _BLOCK_BYTES_GPU
     rows = max(1, budget // (9 * channels * width * x.dtype.itemsize))
     for image, target in zip(patches, y, strict=True):
         for top in range(0, height, rows):

@@ -1,5 +1,7 @@
 """Chooses the device: the CPU through NumPy, or a GPU through CuPy."""
 
+import warnings
+
 from texsynth.compat import chainer
 from texsynth.errors import DeviceError
 
@@ -7,7 +9,7 @@ _HOW_TO = "install CuPy with: pip install 'texsynth[cuda12]' (or cuda13), or run
 
 
 def select(gpu):
-    """Returns the Chainer device for a GPU number.
+    """Returns the Chainer device for a GPU number, after a trial of it.
 
     Args:
         gpu (int): CUDA device number; -1 means the CPU.
@@ -16,7 +18,7 @@ def select(gpu):
         chainer.backend.Device: The device, not yet in use.
 
     Raises:
-        texsynth.errors.DeviceError: There is no such GPU, or CuPy is missing or broken.
+        texsynth.errors.DeviceError: There is no such GPU, or CuPy is missing or does not work.
     """
     if gpu < 0:
         return chainer.get_device("@numpy")
@@ -26,8 +28,20 @@ def select(gpu):
         raise DeviceError(f"--gpu {gpu}: CuPy cannot be imported ({error}); {_HOW_TO}") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(f"--gpu {gpu}: no usable CUDA GPU or driver ({error})") from error
-    if gpu >= count:
-        raise DeviceError(f"--gpu {gpu}: this machine has {count} GPU(s), numbered from 0")
-    return chainer.get_device(f"@cupy:{gpu}")
+        if gpu < count:
+            return _tried(gpu)
+    # Drivers, CUDA libraries and the kernel compiler each fail with exceptions of their own.
+    except Exception as error:
+        raise DeviceError(f"--gpu {gpu}: no usable GPU ({error}); {_HOW_TO}") from error
+    raise DeviceError(f"--gpu {gpu}: this machine has {count} GPU(s), numbered from 0")
+
+
+def _tried(gpu):
+    with warnings.catch_warnings():
+        # Chainer's advice to install cuDNN, which CuPy 14 no longer supports.
+        warnings.filterwarnings("ignore", message="cuDNN is not enabled")
+        device = chainer.get_device(f"@cupy:{gpu}")
+        with chainer.using_device(device):
+            ones = device.xp.ones((2, 2), dtype="float32")
+            float((ones @ ones + 1).sum())  # allocates, compiles a kernel, and loads cuBLAS
+    return device

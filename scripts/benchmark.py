@@ -1,0 +1,224 @@
+"""Times one evaluation, loss and gradient for the image, of texsynth and of other ways to it.
+
+Every way runs in a process of its own, with the same network, loss, exemplar and image. The ways
+take turns, so that a machine whose speed drifts drifts for all of them alike; medians and the
+median of the ratios of neighbouring runs are printed.
+"""
+
+import importlib.util
+import json
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+LAYERS = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
+DOUBLE_LIMIT = 256  # the float64 gradient, to compare with, is computed up to this size
+
+
+def texsynth_way(weights, exemplar, image):
+    """Texsynth's own objective."""
+    from texsynth.compat import chainer
+    from texsynth.losses import GramLoss
+    from texsynth.objective import Objective
+    from texsynth.vgg import VGG16Features
+
+    losses = [GramLoss(dict.fromkeys(LAYERS, 1.0))]
+    objective = Objective(VGG16Features(weights, LAYERS), losses, exemplar)
+    candidate = chainer.Parameter(image)
+
+    def evaluate():
+        objective(candidate)
+        return candidate.grad
+
+    return evaluate
+
+
+def chainer_way(weights, exemplar, image):
+    """Chainer's own functions with the weights as raw arrays, so that no gradient is theirs."""
+    from texsynth.compat import chainer
+
+    F = chainer.functions
+
+    def grams(x):
+        h, found = x[:, ::-1] - weights.mean.astype(x.dtype).reshape(1, 3, 1, 1), []
+        for name, (W, b) in path(weights):
+            if W is None:
+                h = F.average_pooling_2d(h, 2)
+            else:
+                h = F.relu(F.convolution_2d(h, W.astype(x.dtype), b.astype(x.dtype), pad=1))
+            if name in LAYERS:
+                flat = F.reshape(h, (h.shape[1], -1))
+                found.append(F.matmul(flat, flat, transb=True) / flat.shape[1])
+        return found
+
+    targets = [gram.array for gram in grams(chainer.Variable(exemplar))]
+    candidate = chainer.Parameter(image)
+
+    def evaluate():
+        candidate.cleargrad()
+        pairs = zip(grams(candidate), targets, strict=True)
+        sum(F.sum((g - t) ** 2) / (t**2).sum() for g, t in pairs).backward()
+        return candidate.grad
+
+    return evaluate
+
+
+def double_way(weights, exemplar, image):
+    """Chainer's own functions in float64, to compare gradients with."""
+    return chainer_way(weights, exemplar.astype(np.float64), image.astype(np.float64))
+
+
+def torch_way(weights, exemplar, image):
+    """PyTorch in eager mode on the CPU."""
+    import torch
+
+    tensors = {
+        name: (torch.from_numpy(W), torch.from_numpy(b))
+        for name, (W, b) in path(weights)
+        if W is not None
+    }
+    mean = torch.from_numpy(weights.mean).reshape(1, 3, 1, 1)
+
+    def grams(x):
+        h, found = x.flip(1) - mean, []
+        for name, (W, _) in path(weights):
+            if W is None:
+                h = torch.nn.functional.avg_pool2d(h, 2)
+            else:
+                h = torch.relu(torch.nn.functional.conv2d(h, *tensors[name], padding=1))
+            if name in LAYERS:
+                flat = h.flatten(2)[0]
+                found.append(flat @ flat.T / flat.shape[1])
+        return found
+
+    with torch.no_grad():
+        targets = grams(torch.from_numpy(exemplar))
+    candidate = torch.from_numpy(image).requires_grad_()
+
+    def evaluate():
+        candidate.grad = None
+        pairs = zip(grams(candidate), targets, strict=True)
+        sum(((g - t) ** 2).sum() / (t**2).sum() for g, t in pairs).backward()
+        return candidate.grad.numpy()
+
+    return evaluate
+
+
+WAYS = {"texsynth": texsynth_way, "chainer": chainer_way, "torch": torch_way}
+
+
+def path(weights):
+    """Yields ``(layer, (W, b))`` as far as the deepest layer; ``(None, None)`` for a pooling."""
+    from texsynth import architecture
+
+    for name in architecture.VGG16:
+        yield name, weights.tensors.get(name, (None, None))
+        if name == LAYERS[-1]:
+            return
+
+
+class Worker:
+    """A way in a process of its own, which evaluates when asked to."""
+
+    def __init__(self, way, size):
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_work, args=(way, size, other), daemon=True)
+        self._process.start()
+        other.close()
+
+    def evaluate(self):
+        """Returns the seconds of one evaluation."""
+        self._pipe.send("evaluate")
+        return self._pipe.recv()
+
+    def finish(self):
+        """Returns the gradient and the peak memory of the process in MiB."""
+        self._pipe.send("finish")
+        answer = self._pipe.recv()
+        self._process.join()
+        return answer
+
+
+def _work(way, size, pipe):
+    from texsynth import weights
+
+    loaded = weights.load(weights.find_or_fetch())
+    exemplar, image = (
+        np.random.default_rng(seed).uniform(0, 255, (1, 3, size, size)).astype(np.float32)
+        for seed in (0, 1)
+    )
+    evaluate = way(loaded, exemplar, image)
+    gradient = evaluate()  # warms up: buffers, caches, compilers
+    while pipe.recv() == "evaluate":
+        began = time.perf_counter()
+        gradient = evaluate()
+        pipe.send(time.perf_counter() - began)
+    # Linux counts in KiB, macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    pipe.send((np.array(gradient, dtype=np.float64), peak))
+
+
+def compare(ways, size, runs):
+    """Returns a row for each way at one size."""
+    workers = {name: Worker(way, size) for name, way in ways.items()}
+    seconds = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, worker in workers.items():
+            seconds[name].append(worker.evaluate())
+    ends = {name: worker.finish() for name, worker in workers.items()}
+    exact = Worker(double_way, size).finish()[0] if size <= DOUBLE_LIMIT else None
+    base = seconds["torch" if "torch" in ways else "chainer"]
+    return [
+        {
+            "way": name,
+            "size": size,
+            "seconds": statistics.median(seconds[name]),
+            "ratio": statistics.median(a / b for a, b in zip(seconds[name], base, strict=True)),
+            "peak_mib": ends[name][1],
+            "one_minus_cosine": None if exact is None else 1 - cosine(ends[name][0], exact),
+        }
+        for name in ways
+    ]
+
+
+def cosine(a, b):
+    """Returns the cosine of the angle between two arrays."""
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))
+
+
+@click.command()
+@click.option("--sizes", default="128,256,512", show_default=True, help="Image sides in pixels.")
+@click.option("--runs", default=7, show_default=True, help="Timed evaluations of each way.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write a file.")
+def main(sizes, runs, json_path):
+    """Print seconds per evaluation, ratio to PyTorch (or Chainer), memory, and gradient error."""
+    ways = dict(WAYS)
+    if importlib.util.find_spec("torch") is None:
+        ways.pop("torch")
+        click.echo("PyTorch is not installed: ratios are to plain Chainer", err=True)
+    click.echo(
+        f"{'size':>5} {'way':10} {'seconds':>8} {'ratio':>6} {'peak MiB':>9} {'1-cosine':>9}"
+    )
+    rows = []
+    for size in map(int, sizes.split(",")):
+        for row in compare(ways, size, runs):
+            error = "" if row["one_minus_cosine"] is None else f"{row['one_minus_cosine']:9.1e}"
+            click.echo(
+                f"{size:5} {row['way']:10} {row['seconds']:8.3f} {row['ratio']:6.2f} "
+                f"{row['peak_mib']:9.0f} {error}"
+            )
+            rows.append(row)
+    if json_path is not None:
+        json_path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

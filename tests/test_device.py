@@ -1,0 +1,98 @@
+import sys
+import types
+
+import numpy as np
+import pytest
+from conftest import make_texture
+
+import texsynth
+from texsynth import Config, device
+from texsynth.errors import DeviceError
+
+
+def test_minus_one_is_the_cpu():
+    assert device.select(-1).xp is np
+
+
+def test_without_cupy_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(DeviceError, match=r"--gpu 0: CuPy cannot be imported .*texsynth\[cuda12\]"):
+        device.select(0)
+
+
+def fake_cupy(get_device_count):
+    runtime = types.SimpleNamespace(getDeviceCount=get_device_count)
+    return types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=runtime))
+
+
+def test_without_a_driver_it_says_so(monkeypatch):
+    def no_driver():
+        raise RuntimeError("CUDA driver version is insufficient")
+
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(no_driver))
+    with pytest.raises(DeviceError, match=r"--gpu 0: no usable GPU .*driver version"):
+        device.select(0)
+
+
+def test_a_number_too_high_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(lambda: 1))
+    with pytest.raises(DeviceError, match=r"--gpu 3: this machine has 1 GPU\(s\), numbered from 0"):
+        device.select(3)
+
+
+@pytest.fixture
+def gpu():
+    try:
+        return device.select(0)
+    except DeviceError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.gpu
+def test_gpu_and_cpu_agree(gpu, random_weights_file):
+    """Few steps: rounding grows from step to step."""
+    images, losses = [], []
+    for number in (-1, 0):
+        config = Config(
+            size=64, iterations=5, levels=1, weights=str(random_weights_file), gpu=number
+        )
+        result = texsynth.synthesize(make_texture(64, 64), config)
+        images.append(result.image.astype(int))
+        losses.append(result.history[0])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+    assert np.abs(images[0] - images[1]).mean() < 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_gradient_on_gpu_and_cpu_agree(gpu, random_weights, pooling):
+    from texsynth.compat import chainer
+    from texsynth.losses import GramLoss, RangePenalty
+    from texsynth.objective import Objective
+    from texsynth.vgg import VGG16Features
+
+    layers = Config().layers
+    exemplar = np.random.default_rng(0).uniform(0, 255, (1, 3, 70, 65)).astype(np.float32)
+    start = np.random.default_rng(1).uniform(-9, 260, (1, 3, 50, 81)).astype(np.float32)
+    gradients = []
+    for target in (device.select(-1), gpu):
+        target.use()
+        features = VGG16Features(random_weights, layers, pooling)
+        features.to_device(target)
+        losses = [GramLoss(layers), RangePenalty(1e-4)]
+        image = chainer.Parameter(target.send(start))
+        Objective(features, losses, target.send(exemplar))(image)
+        gradients.append(chainer.get_device("@numpy").send(image.grad).ravel().astype(float))
+    cpu, other = gradients
+    cosine = cpu @ other / np.linalg.norm(cpu) / np.linalg.norm(other)
+    assert cosine >= 0.9999
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_gpu_same_seed_same_loss(gpu, random_weights_file, optimizer):
+    config = Config(
+        size=64, iterations=3, optimizer=optimizer, weights=str(random_weights_file), gpu=0
+    )
+    first, again = (texsynth.synthesize(make_texture(64, 64), config) for _ in range(2))
+    np.testing.assert_allclose(first.history[-1], again.history[-1], rtol=1e-4)
