@@ -1,0 +1,85 @@
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import texsynth
+from texsynth import cli
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(texsynth.__path__, "texsynth.")
+    if module.name != "texsynth.__main__"
+)
+
+
+def public_names(module):
+    """Yields every public function, class and method that a module defines."""
+    for name, item in vars(module).items():
+        if name.startswith("_") or getattr(item, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(item) or inspect.isclass(item):
+            yield name, item
+        if inspect.isclass(item):
+            for attribute, member in vars(item).items():
+                member = getattr(member, "fget", member)
+                if not attribute.startswith("_") and inspect.isfunction(member):
+                    yield f"{name}.{attribute}", member
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_has_a_docstring(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    undocumented = [name for name, item in public_names(module) if not inspect.getdoc(item)]
+    assert not undocumented
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings_name_every_argument(name):
+    module = importlib.import_module(name)
+    for qualified, item in public_names(module):
+        text = inspect.getdoc(item)
+        if not inspect.isfunction(item) or "Args:" not in text:
+            continue
+        for argument in inspect.signature(item).parameters:
+            if argument != "self":
+                assert re.search(rf"\b{argument}\b", text), f"{qualified}: {argument}"
+
+
+def options():
+    return [
+        (option.opts, option.help)
+        for option in cli.main.params
+        if option.param_type_name == "option"
+    ]
+
+
+def test_every_option_has_a_help():
+    assert all(help_text for _, help_text in options())
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_every_option_is_in_the_readme(readme):
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    missing = [names for names, _ in options() if not all(f"`{name}" in text for name in names)]
+    assert not missing
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md", "samples/README.md"])
+def test_links_and_pictures_are_there(readme):
+    path = ROOT / readme
+    targets = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    targets += re.findall(r'src="([^"]+)"', path.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert local
+    assert [target for target in local if not (path.parent / target).exists()] == []
+
+
+def test_scripts_that_the_readme_names_are_there():
+    for script in re.findall(r"scripts/\w+", (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert (ROOT / script).exists(), script
