@@ -81,5 +81,7 @@ def test_links_and_pictures_are_there(readme):
 
 
 def test_scripts_that_the_readme_names_are_there():
-    for script in re.findall(r"scripts/\w+", (ROOT / "README.md").read_text(encoding="utf-8")):
+    for script in re.findall(
+        r"scripts/[\w.-]+\w", (ROOT / "README.md").read_text(encoding="utf-8")
+    ):
         assert (ROOT / script).exists(), script

@@ -36,6 +36,7 @@ class ProgressBar:
                 length=_BAR_UNITS,
                 file=self._stream,
                 width=24,
+                show_eta=False,  # ours knows the levels
                 item_show_func=lambda shown: shown and describe(shown),
             )
         self._bar.update(round(_BAR_UNITS * progress.fraction) - self._bar.pos, progress)
@@ -63,11 +64,7 @@ class ProgressLines:
         now = time.monotonic()
         if progress.step == progress.steps or now - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = now
-            left = progress.seconds * (1 / progress.fraction - 1)
-            click.echo(
-                f"{progress.fraction:4.0%}  {describe(progress)}  {left:.0f} s left",
-                file=self._stream,
-            )
+            click.echo(f"{progress.fraction:4.0%}  {describe(progress)}", file=self._stream)
 
 
 class NoProgress:
@@ -84,10 +81,11 @@ class NoProgress:
 
 
 def describe(progress):
-    """Returns one line about a :class:`texsynth.Progress`: level, size, step, loss."""
+    """Returns one line about a :class:`texsynth.Progress`: level, size, step, loss, time left."""
     return (
         f"level {progress.level}/{progress.levels} ({progress.size[0]}x{progress.size[1]})  "
-        f"step {progress.step}/{progress.steps}  loss {progress.loss:.3g}"
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.3g}  "
+        f"{progress.seconds_left:.0f} s left"
     )
 
 

@@ -1,19 +1,22 @@
 """The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
 
+import logging
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from texsynth import architecture, device, gram, image, optimizers, pyramid, weights
+from texsynth import architecture, device, image, metrics, optimizers, pyramid, weights
 from texsynth.compat import chainer
-from texsynth.config import DEFAULT_LAYERS, Config
+from texsynth.config import Config
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.objective import Objective
 from texsynth.vgg import VGG16Features
 
-HELD_OUT = "pool5"
-"""Measured, never optimised by default: deeper structure than the loss asks for."""
+_log = logging.getLogger(__name__)
+
+STOPPED = "the callback asked to stop"
+"""The reason for stopping when the callback returned ``True``."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Progress:
         loss: Loss after the step (before it with Adam).
         evaluations: Computations of loss and gradient so far, over all levels.
         fraction: Share of the whole work that is done, 0..1, by pixels.
-        seconds: Since the first level began.
+        seconds_left: What the rest will take at this level's pace, by pixels.
         size: ``(width, height)`` of the image now.
     """
 
@@ -39,7 +42,7 @@ class Progress:
     loss: float
     evaluations: int
     fraction: float
-    seconds: float
+    seconds_left: float
     size: tuple[int, int]
     _image: object = field(repr=False, default=None)
 
@@ -98,22 +101,25 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
     smallest = architecture.smallest_side(config.layers)
     plan = pyramid.plan(exemplar_size, output_size, config.iterations, config.levels, smallest)
     start = image.noise(plan[0].output_size, config.seed) if init is None else image.to_batch(init)
-    vgg_weights = weights.load(config.weights or weights.find_or_fetch())
+    weights_path = config.weights or weights.find_or_fetch()
+    _log.debug("device %s, weights %s", target_device, weights_path)
+    _log.debug("levels %s", ", ".join(f"{w}x{h}" for _, (w, h), _ in plan))
+    vgg_weights = weights.load(weights_path)
     target_device.use()
     features = VGG16Features(vgg_weights, config.layers, config.pooling)
     features.to_device(target_device)
     run = _Run(config, features, target_device, plan, callback)
     texture = run.through_levels(exemplar, start)
+    seconds = time.perf_counter() - run.began
     pixels = image.to_pixels(image.resize(texture, output_size))
-    del features
     return Result(
         image=pixels,
         exemplar=image.to_pixels(exemplar),
-        errors=measure(pixels, exemplar, vgg_weights, config, target_device),
+        errors=metrics.gram_errors(pixels, exemplar, vgg_weights, config, target_device),
         history=run.history,
         evaluations=run.evaluations,
         reason=run.reason,
-        seconds=time.perf_counter() - run.began,
+        seconds=seconds,
     )
 
 
@@ -151,6 +157,7 @@ class _Run:
         before, losses_so_far = self.evaluations, []
         self.history.append(losses_so_far)
         self.reason = f"all {level.steps} steps of the last level were taken"
+        self._level_began = time.perf_counter()
         for step in range(1, level.steps + 1):
             loss = optimizer.update(objective, candidate.pixels)
             self.evaluations = before + objective.evaluations
@@ -165,8 +172,11 @@ class _Run:
 
     def _progress(self, number, step, loss, candidate):
         level = self._plan[number - 1]
-        done = sum(earlier.work for earlier in self._plan[: number - 1])
-        done += level.work * step / level.steps
+        done_here = level.work * step / level.steps
+        done = sum(earlier.work for earlier in self._plan[: number - 1]) + done_here
+        work = sum(each.work for each in self._plan)
+        # This level's pace: a coarser one takes longer for a pixel.
+        pace = (time.perf_counter() - self._level_began) / done_here
         return Progress(
             level=number,
             levels=len(self._plan),
@@ -174,39 +184,8 @@ class _Run:
             steps=level.steps,
             loss=loss,
             evaluations=self.evaluations,
-            fraction=done / sum(each.work for each in self._plan),
-            seconds=time.perf_counter() - self.began,
+            fraction=done / work,
+            seconds_left=pace * (work - done),
             size=level.output_size,
             _image=candidate,
         )
-
-
-STOPPED = "the callback asked to stop"
-
-
-def measure(pixels, exemplar, vgg_weights, config, target_device):
-    """Returns the relative Gram error of an 8-bit image at each layer.
-
-    Args:
-        pixels: ``(H, W, 3)`` uint8.
-        exemplar: ``(1, 3, H, W)`` float32.
-        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
-        config (Config): Gives layers and pooling.
-        target_device (chainer.backend.Device): Where to compute.
-
-    Returns:
-        dict: ``{layer: error}`` for the layers of the loss, the default layers and ``pool5``,
-        without those for which an image is too small.
-    """
-    side = min(*pixels.shape[:2], *exemplar.shape[2:])
-    wanted = {*config.layers, *DEFAULT_LAYERS, HELD_OUT}
-    names = [n for n in architecture.VGG16 if n in wanted and architecture.VGG16[n].stride <= side]
-    features = VGG16Features(vgg_weights, names, config.pooling)
-    features.to_device(target_device)
-    grams = []
-    with chainer.no_backprop_mode():
-        for batch in (image.to_batch(pixels), exemplar):
-            activations = features(chainer.Variable(target_device.send(batch)))
-            grams.append({name: gram.gram_matrix(activations[name]).array for name in names})
-    candidate, target = grams
-    return {name: gram.relative_error(candidate[name], target[name]) for name in names}
