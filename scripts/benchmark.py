@@ -1,4 +1,4 @@
-"""Times one evaluation, loss and gradient for the image, of texsynth and of other ways to it.
+"""Times one evaluation, loss and gradient for the image, by texsynth's engines and by others.
 
 Every way runs in a process of its own, with the same network, loss, exemplar and image. The ways
 take turns, so that a machine whose speed drifts drifts for all of them alike; medians and the
@@ -21,19 +21,30 @@ LAYERS = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 DOUBLE_LIMIT = 256  # the float64 gradient, to compare with, is computed up to this size
 
 
-def texsynth_way(weights, exemplar, image):
-    """Texsynth's own objective."""
+def plain_way(weights, exemplar, image):
+    """The objective with the plain engine."""
+    return engine_way("plain", weights, exemplar, image)
+
+
+def winograd_way(weights, exemplar, image):
+    """The objective with the Winograd engine."""
+    return engine_way("winograd", weights, exemplar, image)
+
+
+def engine_way(name, weights, exemplar, image):
+    """The objective with one of the engines."""
+    from texsynth import device, engine
     from texsynth.compat import chainer
     from texsynth.losses import GramLoss
     from texsynth.objective import Objective
-    from texsynth.vgg import VGG16Features
 
-    losses = [GramLoss(dict.fromkeys(LAYERS, 1.0))]
-    objective = Objective(VGG16Features(weights, LAYERS), losses, exemplar)
+    features = engine.make_features(name, weights, LAYERS, "average", device.select(-1))
+    objective = Objective(features, [GramLoss(dict.fromkeys(LAYERS, 1.0))], exemplar)
     candidate = chainer.Parameter(image)
 
     def evaluate():
-        objective(candidate)
+        with engine.threads(name):
+            objective(candidate)
         return candidate.grad
 
     return evaluate
@@ -110,7 +121,12 @@ def torch_way(weights, exemplar, image):
     return evaluate
 
 
-WAYS = {"texsynth": texsynth_way, "chainer": chainer_way, "torch": torch_way}
+WAYS = {
+    "winograd": winograd_way,
+    "plain": plain_way,
+    "chainer": chainer_way,
+    "torch": torch_way,
+}
 
 
 def path(weights):
@@ -175,7 +191,7 @@ def compare(ways, size, runs):
             seconds[name].append(worker.evaluate())
     ends = {name: worker.finish() for name, worker in workers.items()}
     exact = Worker(double_way, size).finish()[0] if size <= DOUBLE_LIMIT else None
-    base = seconds["torch" if "torch" in ways else "chainer"]
+    base = seconds["torch" if "torch" in ways else list(ways)[-1]]
     return [
         {
             "way": name,
@@ -195,15 +211,17 @@ def cosine(a, b):
 
 
 @click.command()
-@click.option("--sizes", default="128,256,512", show_default=True, help="Image sides in pixels.")
+@click.option("--sizes", default="128,256,512,1024", show_default=True, help="Sides in pixels.")
+@click.option("--ways", default=",".join(WAYS), show_default=True, help="What to compare.")
 @click.option("--runs", default=7, show_default=True, help="Timed evaluations of each way.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write a file.")
-def main(sizes, runs, json_path):
-    """Print seconds per evaluation, ratio to PyTorch (or Chainer), memory, and gradient error."""
-    ways = dict(WAYS)
-    if importlib.util.find_spec("torch") is None:
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw it (needs matplotlib).")
+def main(sizes, ways, runs, json_path, plot):
+    """Print seconds per evaluation, ratio to PyTorch, memory, and gradient error."""
+    ways = {name: WAYS[name] for name in ways.split(",")}
+    if "torch" in ways and importlib.util.find_spec("torch") is None:
         ways.pop("torch")
-        click.echo("PyTorch is not installed: ratios are to plain Chainer", err=True)
+        click.echo("PyTorch is not installed: ratios are to the last way", err=True)
     click.echo(
         f"{'size':>5} {'way':10} {'seconds':>8} {'ratio':>6} {'peak MiB':>9} {'1-cosine':>9}"
     )
@@ -218,6 +236,25 @@ def main(sizes, runs, json_path):
             rows.append(row)
     if json_path is not None:
         json_path.write_text(json.dumps(rows, indent=1) + "\n")
+    if plot is not None:
+        draw(rows, plot)
+
+
+def draw(rows, path):
+    """Draws seconds an evaluation against the side of the image, both logarithmic."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for name in dict.fromkeys(row["way"] for row in rows):
+        points = [(row["size"], row["seconds"]) for row in rows if row["way"] == name]
+        axes.loglog(*zip(*points, strict=True), marker="o", label=name)
+    sizes = sorted({row["size"] for row in rows})
+    axes.set_xticks(sizes, map(str, sizes), minor=False)
+    axes.minorticks_off()
+    axes.set(xlabel="side of the image (pixels)", ylabel="seconds an evaluation")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,13 @@ def _from_text(parse):
     "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
 )
 @click.option(
+    "--engine",
+    default=Config.engine,
+    show_default=True,
+    type=click.Choice(settings.ENGINES),
+    help="How the network is evaluated; auto takes the fastest that works.",
+)
+@click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
@@ -178,9 +185,10 @@ class _Job:
                 )
         finally:
             signal.signal(signal.SIGINT, handler)
-        self._save(self._target, result.image, result.errors)
+        made = {"texsynth:errors": json.dumps(result.errors), "texsynth:engine": result.engine}
+        self._save(self._target, result.image, made)
         pair = image.side_by_side(result.image, result.exemplar)
-        self._save(_comparison_of(self._target), pair)
+        self._save(_comparison_of(self._target), pair, made)
         self._report(result)
         if self._interrupted:
             sys.exit(EXIT_INTERRUPTED)
@@ -199,7 +207,7 @@ class _Job:
         self._interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def _save(self, path, pixels, errors=None):
+    def _save(self, path, pixels, made=None):
         from texsynth import image
 
         settings_text = {"image": self._image_path.name, "init": self._init}
@@ -208,9 +216,7 @@ class _Job:
             "Software": f"texsynth {texsynth.__version__}",
             "texsynth:settings": json.dumps(settings_text, ensure_ascii=False),
         }
-        if errors is not None:
-            text["texsynth:errors"] = json.dumps(errors)
-        image.save_png(path, pixels, text)
+        image.save_png(path, pixels, text | (made or {}))
 
     def _report(self, result):
         if self._quiet:

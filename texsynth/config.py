@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from texsynth import architecture
 from texsynth.errors import ConfigError
 
+ENGINES = ("auto", "plain", "winograd")
 OPTIMIZERS = ("lbfgs", "adam")
 POOLINGS = ("average", "max")
 DEFAULT_LAYERS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
@@ -33,6 +34,8 @@ class Config:
         weights: Path of a file with VGG16 weights; ``None`` looks in the usual places and fetches
             them when there are none.
         gpu: CUDA device number; -1 means the CPU.
+        engine: How the network is evaluated: ``"plain"``, ``"winograd"`` (fast, CPU only), or
+            ``"auto"`` for the fastest that works.
 
     Raises:
         texsynth.errors.ConfigError: (also a ``ValueError``) A value is out of range.
@@ -50,11 +53,13 @@ class Config:
     range_weight: float = 1e-4
     weights: str | None = None
     gpu: int = -1
+    engine: str = "auto"
 
     def __post_init__(self):
         layers = dict(DEFAULT_LAYERS if self.layers is None else self.layers)
         object.__setattr__(self, "layers", layers)
         self._check_numbers()
+        _check_choice("engine", self.engine, ENGINES)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_layers(layers)

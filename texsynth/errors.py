@@ -19,3 +19,7 @@ class WeightsError(TexsynthError):
 
 class DeviceError(TexsynthError):
     """The asked-for GPU cannot be used."""
+
+
+class EngineError(TexsynthError):
+    """The asked-for engine cannot be used."""

@@ -5,6 +5,8 @@ image add up to the sum over the whole, so that an image in blocks, or spread ov
 exactly the Gram matrix of the image in one piece; a mean or a covariance would not add up.
 """
 
+import numpy as np
+
 from texsynth.compat import chainer
 
 
@@ -18,14 +20,25 @@ class GramSum(chainer.FunctionNode):
     def forward(self, inputs):
         """Takes ``(activations,)``; returns ``(sums,)``."""
         self.retain_inputs((0,))
-        flat = _flatten(inputs[0])
+        (x,) = inputs
+        if _is_channels_last(x):
+            from texsynth.winograd.gram import gram_sum as channels_last_gram_sum
+
+            return (channels_last_gram_sum(x.transpose(0, 2, 3, 1)),)
+        flat = _flatten(x)
         return (flat @ flat.transpose(0, 2, 1),)
 
     def backward(self, indexes, grad_outputs):
         """Returns the gradient for the activations."""
         (x,) = self.get_retained_inputs()
         g = grad_outputs[0].array
-        gx = (g + g.transpose(0, 2, 1)) @ _flatten(x.array)
+        g = g + g.transpose(0, 2, 1)
+        if _is_channels_last(x.array):
+            from texsynth.winograd.gram import gram_sum_backward
+
+            gx = gram_sum_backward(x.array.transpose(0, 2, 3, 1), g).transpose(0, 3, 1, 2)
+            return (chainer.as_variable(gx),)
+        gx = g @ _flatten(x.array)
         return (chainer.as_variable(gx.reshape(x.shape)),)
 
 
@@ -79,3 +92,11 @@ def relative_error(gram, target):
 
 def _flatten(x):
     return x.reshape(*x.shape[:2], -1)
+
+
+def _is_channels_last(x):
+    """Whether these are activations as the Winograd engine leaves them.
+
+    Its own products take them as they lie in memory, and share its threads.
+    """
+    return isinstance(x, np.ndarray) and x.strides[1] == x.itemsize < x.strides[3]

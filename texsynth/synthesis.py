@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from texsynth import architecture, device, image, metrics, optimizers, pyramid, weights
+from texsynth import architecture, device, engine, image, metrics, optimizers, pyramid, weights
 from texsynth.compat import chainer
 from texsynth.config import Config
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.objective import Objective
-from texsynth.vgg import VGG16Features
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +62,7 @@ class Result:
         history: Loss after each step, one list for each level.
         evaluations: Computations of loss and gradient.
         reason: Why it stopped.
+        engine: What evaluated the network, ``"plain"`` or ``"winograd"``.
         seconds: Time of the levels, without loading and measuring.
     """
 
@@ -72,6 +72,7 @@ class Result:
     history: list
     evaluations: int
     reason: str
+    engine: str
     seconds: float
 
 
@@ -95,6 +96,7 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
     """
     config = Config() if config is None else config
     target_device = device.select(config.gpu)
+    engine_name = engine.choose(config.engine, target_device)
     exemplar = image.fit(image.to_batch(exemplar), config.size)
     exemplar_size = exemplar.shape[:1:-1]
     output_size = config.output_size or exemplar_size
@@ -102,14 +104,16 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
     plan = pyramid.plan(exemplar_size, output_size, config.iterations, config.levels, smallest)
     start = image.noise(plan[0].output_size, config.seed) if init is None else image.to_batch(init)
     weights_path = config.weights or weights.find_or_fetch()
-    _log.debug("device %s, weights %s", target_device, weights_path)
+    _log.debug("device %s, engine %s, weights %s", target_device, engine_name, weights_path)
     _log.debug("levels %s", ", ".join(f"{w}x{h}" for _, (w, h), _ in plan))
     vgg_weights = weights.load(weights_path)
     target_device.use()
-    features = VGG16Features(vgg_weights, config.layers, config.pooling)
-    features.to_device(target_device)
+    features = engine.make_features(
+        engine_name, vgg_weights, config.layers, config.pooling, target_device
+    )
     run = _Run(config, features, target_device, plan, callback)
-    texture = run.through_levels(exemplar, start)
+    with engine.threads(engine_name):
+        texture = run.through_levels(exemplar, start)
     seconds = time.perf_counter() - run.began
     pixels = image.to_pixels(image.resize(texture, output_size))
     return Result(
@@ -119,6 +123,7 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
         history=run.history,
         evaluations=run.evaluations,
         reason=run.reason,
+        engine=engine_name,
         seconds=seconds,
     )
 

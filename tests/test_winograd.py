@@ -1,0 +1,161 @@
+"""The Winograd engine against the plain path in float64, which has oracles of its own."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from texsynth.compat import chainer
+from texsynth.vgg import VGG16Features
+from texsynth.weights import VGGWeights
+from texsynth.winograd import cache
+from texsynth.winograd.features import WinogradFeatures
+from texsynth.winograd.gram import gram_sum, gram_sum_backward
+
+DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
+F = chainer.functions
+
+
+@pytest.fixture(scope="module")
+def exact_weights(random_weights):
+    tensors = {
+        name: (W.astype(np.float64), b.astype(np.float64))
+        for name, (W, b) in random_weights.tensors.items()
+    }
+    return VGGWeights(tensors, random_weights.mean.astype(np.float64))
+
+
+def make_image(height, width, images=1):
+    shape = (images, 3, height, width)
+    return np.random.default_rng(2).uniform(-20, 275, shape).astype(np.float32)
+
+
+def respond(features, image, given):
+    """Returns activations, and the gradient for the image of random gradients at ``given``."""
+    image = chainer.Variable(image)
+    activations = features(image)
+    found = {name: activation.array.copy() for name, activation in activations.items()}
+    generator = np.random.default_rng(1)
+    total = 0
+    for name in given:
+        shape = activations[name].shape
+        gradient = generator.standard_normal(shape) / np.sqrt(np.prod(shape))
+        total += F.sum(activations[name] * gradient.astype(activations[name].dtype))
+    total.backward()
+    return found, image.grad
+
+
+def check(features, exact_weights, image, layers, pooling="average", given=None):
+    exact = VGG16Features(exact_weights, layers, pooling)
+    actual, gradient = respond(features, image, given or layers)
+    expected, exact_gradient = respond(exact, image.astype(np.float64), given or layers)
+    assert set(actual) == set(layers)
+    for name in layers:
+        scale = np.abs(expected[name]).max()
+        np.testing.assert_allclose(actual[name], expected[name], atol=2e-5 * scale, err_msg=name)
+    assert gradient.shape == image.shape and gradient.dtype == np.float32
+    length, exact_length = np.linalg.norm(gradient), np.linalg.norm(exact_gradient)
+    # A few ReLU masks turn with the rounding of F(4x4): the angle tells, single pixels do not.
+    assert (gradient * exact_gradient).sum() / length / exact_length > 0.999999
+    assert length == pytest.approx(exact_length, rel=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("size", [(33, 47), (64, 50), (16, 16), (17, 31)])
+def test_sizes_and_poolings(random_weights, exact_weights, size, pooling):
+    features = WinogradFeatures(random_weights, DEFAULT, pooling)
+    check(features, exact_weights, make_image(*size), DEFAULT, pooling)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize(
+    ("layers", "size"),
+    [
+        (("conv1_1",), (1, 1)),
+        (("conv1_1",), (5, 3)),
+        (("conv1_2",), (1, 7)),
+        (("pool1",), (2, 3)),
+        (("conv1_2", "pool1"), (13, 6)),
+        (("conv2_2", "conv3_2", "pool2"), (21, 18)),
+        (("conv4_3",), (20, 33)),
+        (("pool5",), (32, 35)),
+        (("conv1_2", "conv2_2", "conv3_3", "conv4_3", "pool4", "conv5_1"), (23, 34)),
+    ],
+)
+def test_layer_sets(random_weights, exact_weights, layers, size, pooling):
+    features = WinogradFeatures(random_weights, layers, pooling)
+    check(features, exact_weights, make_image(*size), layers, pooling)
+
+
+@pytest.mark.parametrize("given", [("pool1",), ("conv2_2",), ("conv1_1", "pool2"), ("conv3_1",)])
+def test_gradients_of_some_of_the_layers(random_weights, exact_weights, given):
+    layers = ("conv1_1", "pool1", "conv2_2", "pool2", "conv3_1", "pool3")
+    features = WinogradFeatures(random_weights, layers)
+    check(features, exact_weights, make_image(19, 26), layers, given=given)
+
+
+def test_several_images_and_changes_of_size(random_weights, exact_weights):
+    features = WinogradFeatures(random_weights, DEFAULT)
+    for shape in ((33, 20), (18, 37, 2), (64, 16), (64, 16), (33, 20)):
+        check(features, exact_weights, make_image(*shape), DEFAULT)
+
+
+def test_same_bits_every_time(random_weights):
+    features = WinogradFeatures(random_weights, DEFAULT)
+    first, *others = (respond(features, make_image(70, 45), DEFAULT) for _ in range(3))
+    for activations, gradient in others:
+        np.testing.assert_array_equal(gradient, first[1])
+        for name in DEFAULT:
+            np.testing.assert_array_equal(activations[name], first[0][name])
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 33, 21, 64), (2, 5, 7, 128), (2, 1, 1, 512), (1, 40, 40, 256)]
+)
+def test_gram_sums_and_their_gradient(shape):
+    generator = np.random.default_rng(4)
+    images, height, width, channels = shape
+    wide = generator.standard_normal((images, height + 2, width + 3, channels), dtype=np.float32)
+    activations = wide[:, 1:-1, 1:-2]  # with gaps between the rows, as in the engine's buffers
+    rows = activations.reshape(images, -1, channels).astype(np.float64)
+    expected = rows.transpose(0, 2, 1) @ rows
+    np.testing.assert_allclose(gram_sum(activations), expected, atol=1e-5 * expected.max())
+    matrix = (expected / expected.max()).astype(np.float32)
+    product = (rows @ matrix).reshape(shape)
+    np.testing.assert_allclose(
+        gram_sum_backward(activations, matrix), product, atol=1e-5 * np.abs(product).max()
+    )
+
+
+def test_gram_sums_of_the_same_bits_every_time():
+    activations = np.random.default_rng(5).standard_normal((1, 50, 41, 128), dtype=np.float32)
+    np.testing.assert_array_equal(gram_sum(activations), gram_sum(activations))
+
+
+def test_kernels_are_kept_under_a_checksum_of_the_sources(tmp_path, monkeypatch):
+    (tmp_path / "a.py").write_text("1")
+    monkeypatch.setattr(cache, "_SOURCES", tmp_path)
+    before = cache._checksum()
+    assert cache._checksum() == before
+    (tmp_path / "a.py").write_text("2")
+    assert cache._checksum() != before
+
+
+def test_kernels_are_kept_where_numba_is_told_to(tmp_path):
+    code = (
+        "from texsynth.winograd import cache\n"
+        "assert cache.is_empty()\n"
+        "import numpy as np\nfrom texsynth.winograd.gradients import seed_gradient\n"
+        "print(cache._folder())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.startswith(f"{tmp_path}{os.sep}kernels-")
+    assert result.stderr == ""

@@ -1,0 +1,78 @@
+"""Chooses how the network is evaluated: plainly, or by Winograd convolutions on the CPU."""
+
+import contextlib
+import logging
+
+from texsynth.compat import chainer
+from texsynth.errors import EngineError
+from texsynth.vgg import VGG16Features
+
+_log = logging.getLogger(__name__)
+
+
+def choose(name, device):
+    """Returns the engine to use.
+
+    Args:
+        name (str): One of :data:`texsynth.config.ENGINES`; ``"auto"`` takes the fastest that works
+            and logs why a faster one was passed over.
+        device (chainer.backend.Device): Where to compute.
+
+    Returns:
+        str: ``"plain"`` or ``"winograd"``.
+
+    Raises:
+        texsynth.errors.EngineError: The engine that was asked for cannot be used.
+    """
+    if name == "plain":
+        return name
+    obstacle = _obstacle_to_winograd(device)
+    if obstacle is None:
+        return "winograd"
+    if name == "winograd":
+        raise EngineError(f"engine winograd cannot be used: {obstacle}")
+    _log.debug("engine winograd is passed over: %s", obstacle)
+    return "plain"
+
+
+def _obstacle_to_winograd(device):
+    if device.xp is not chainer.get_device("@numpy").xp:
+        return "it runs on the CPU alone"
+    try:
+        import texsynth.winograd.features  # noqa: F401 (is Numba there, and does it work?)
+    # A damaged or unfitting Numba fails in its own ways; RuntimeError is a cache without a place.
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"Numba cannot be used ({error})"
+    return None
+
+
+def make_features(engine, weights, layers, pooling, device):
+    """Makes the callable from image to activations.
+
+    Args:
+        engine (str): ``"plain"`` or ``"winograd"``.
+        weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
+        layers: Names of the layers whose activations are wanted.
+        pooling (str): ``"average"`` or ``"max"``.
+        device (chainer.backend.Device): Where to compute.
+    """
+    if engine == "winograd":
+        from texsynth.winograd.features import WinogradFeatures
+
+        return WinogradFeatures(weights, layers, pooling)
+    features = VGG16Features(weights, layers, pooling)
+    features.to_device(device)
+    return features
+
+
+def threads(engine):
+    """Returns a context manager under which an engine has the processor to itself.
+
+    The threads of NumPy's BLAS wait for their next call by spinning, which takes the processor
+    from the threads of the Winograd engine: beside that, BLAS gets one thread.
+    """
+    if engine == "winograd":
+        from threadpoolctl import threadpool_limits
+
+        return threadpool_limits(limits=1, user_api="blas")
+    return contextlib.nullcontext()

@@ -1,0 +1,64 @@
+"""Memory of the passes: padded activations, mask bits and scratch, made once.
+
+A buffer holds (images, 4 * tiles down + 2, 4 * tiles across + 2, channels): a
+border of one pixel before the image, and after it whatever completes the last
+tile.  Nothing is allocated in the loop, for the first touch of fresh memory costs
+more than the arithmetic done on it.
+"""
+
+import numpy as np
+
+from texsynth.winograd.simd import LANES
+from texsynth.winograd.transforms import TILE
+
+_CACHE_LINE = 64
+_SLACK = 16  # pixels
+
+
+def aligned_zeros(shape, dtype=np.float32):
+    """Zeros that begin on a cache line, so that no vector crosses two lines."""
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.zeros(size + _CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+NO_FLOATS = np.zeros((0, 0, 0, 0), np.float32)  # "not wanted" for the kernels
+NO_BITS = np.zeros((0, 0, 0, 0), np.uint16)
+
+
+def tile_count(size):
+    """Tiles of 4 that cover ``size`` pixels."""
+    return -(-size // TILE)
+
+
+def padded_buffer(images, height, width, channels, at_least=(0, 0)):
+    """Make a zero-bordered activation buffer, (images, rows, columns, channels).
+
+    The passes write the pixels only, so the zeros of the border last.  Another
+    padding would fill the border here and again after each pass that writes.
+
+    Args:
+        images: number of images.
+        height: rows of pixels.
+        width: columns of pixels.
+        channels: channels, a multiple of 64.
+        at_least: rows and columns that the buffer must have at least.
+    """
+    rows = max(TILE * tile_count(height) + 2, at_least[0])
+    columns = max(TILE * tile_count(width) + 2, at_least[1])
+    # The product kernel reads whole blocks of pixels: leave some after the last.
+    memory = aligned_zeros((images * rows * columns + _SLACK, channels))
+    return memory[:-_SLACK].reshape(images, rows, columns, channels)
+
+
+def bit_buffer(images, height, width, channels):
+    """Make mask bits, (images, rows, columns, channels / 16) uint16, border zero."""
+    rows, columns = TILE * tile_count(height) + 2, TILE * tile_count(width) + 2
+    return aligned_zeros((images, rows, columns, channels // LANES), np.uint16)
+
+
+def pixels(buffer, height, width):
+    """The pixels of a padded buffer without its border, a view."""
+    return buffer[:, 1 : height + 1, 1 : width + 1]

@@ -1,0 +1,61 @@
+"""Where the compiled kernels are kept from run to run.
+
+Numba's own choice looks at the file of the outermost function alone: after an update that changes
+an inner file, yesterday's kernels would run. Here the folder's name is a checksum of all files.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import numba
+
+_SOURCES = Path(__file__).parent
+
+
+@contextlib.contextmanager
+def kernels_kept_here():
+    """Functions that are decorated with ``njit(cache=True)`` within it are kept in our folder."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_folder())
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def is_empty():
+    """Returns whether the kernels have still to be compiled."""
+    return not any(_folder().rglob("*.nbi"))
+
+
+def _checksum():
+    digest = hashlib.sha256()
+    for path in sorted(_SOURCES.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _folder():
+    """The first writable one of Numba's setting, beside the sources, and the user's cache."""
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    places = [_SOURCES / "__pycache__", user_cache / "texsynth"]
+    if numba.config.CACHE_DIR:
+        places.insert(0, Path(numba.config.CACHE_DIR))
+    for place in places:
+        folder = place / f"kernels-{_checksum()}"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+    # Kept for this process only: a shared temporary folder is no place to load code from.
+    return Path(_for_this_process().name)
+
+
+@functools.cache
+def _for_this_process():
+    return tempfile.TemporaryDirectory(prefix="texsynth-kernels-")

@@ -1,0 +1,67 @@
+"""The engine as a Chainer function, in the place of :class:`texsynth.vgg.VGG16Features`."""
+
+import logging
+
+import numpy as np
+
+from texsynth.compat import chainer
+from texsynth.winograd import cache
+from texsynth.winograd.network import WinogradVGG16
+
+_log = logging.getLogger(__name__)
+
+
+class WinogradFeatures:
+    """Image to activations by Winograd convolutions on the CPU.
+
+    The same names, values and gradients as :class:`texsynth.vgg.VGG16Features`, to rounding. The
+    activations are views of buffers that the next call writes over: a target is made of them at
+    once, or copied.
+
+    Args:
+        weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
+        layers: Names of the layers whose activations are wanted.
+        pooling (str): ``"average"`` or ``"max"``.
+    """
+
+    def __init__(self, weights, layers, pooling="average"):
+        if cache.is_empty():
+            _log.info("compiling the Winograd engine, once on this machine (about half a minute)")
+        self._network = WinogradVGG16(weights.tensors, tuple(layers), pooling)
+        self._mean = weights.mean.reshape(1, 3, 1, 1)
+
+    def __call__(self, image):
+        """Returns ``{layer name: activations}``.
+
+        Args:
+            image (chainer.Variable): ``(N, 3, H, W)`` float32, RGB, 0..255, NumPy.
+
+        Returns:
+            dict: Each value a ``chainer.Variable`` of ``(N, C, H // stride, W // stride)`` whose
+            array has the channels last in memory.
+        """
+        node = _Activations(self._network, self._mean)
+        outputs = node.apply((image,))
+        return dict(zip(node.names, outputs, strict=True))
+
+
+class _Activations(chainer.FunctionNode):
+    def __init__(self, network, mean):
+        super().__init__()
+        self._network, self._mean = network, mean
+        self.names = ()
+
+    def forward(self, inputs):
+        (image,) = inputs
+        activations = self._network.forward(image[:, ::-1] - self._mean)
+        self.names = tuple(activations)
+        return tuple(a.transpose(0, 3, 1, 2) for a in activations.values())
+
+    def backward(self, indexes, grad_outputs):
+        grads = {
+            name: grad.array.transpose(0, 2, 3, 1)
+            for name, grad in zip(self.names, grad_outputs, strict=True)
+            if grad is not None
+        }
+        gradient = self._network.backward(grads)
+        return (chainer.as_variable(np.ascontiguousarray(gradient[:, ::-1])),)

@@ -1,0 +1,193 @@
+"""A vector of 16 float32 as a Numba type: the only file that touches LLVM IR.
+
+Numba's loop vectoriser cannot keep a 6 x 6 transform or a block of sums in
+registers, so the kernels say outright which values are vectors.  ``Float32x16``
+behaves like a number (``+ - *``); ``load`` and ``store`` move 16 neighbouring
+elements of a float32 array.  Nothing here names an instruction set: LLVM maps
+``<16 x float>`` to one AVX-512 register, two AVX or four NEON ones.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+LANES = 16
+LLVM_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+LLVM_MASK = ir.VectorType(ir.IntType(1), LANES)
+INT32 = ir.IntType(32)
+
+
+class Float32x16(types.Type):
+    """Numba type of 16 float32 values held in registers."""
+
+    def __init__(self):
+        """Give the type the name under which Numba caches it."""
+        super().__init__(name="Float32x16")
+
+
+float32x16 = Float32x16()
+
+
+@register_model(Float32x16)
+class _Float32x16Model(models.PrimitiveModel):
+    def __init__(self, data_model_manager, numba_type):
+        super().__init__(data_model_manager, numba_type, LLVM_VECTOR)
+
+
+def has_wide_registers():
+    """Tell whether the CPU compiled for has 32 registers of 512 bits (AVX-512)."""
+    features = cpu_target.target_context.codegen().magic_tuple()[2]
+    return "+avx512f" in features.split(",")
+
+
+def splat(builder, scalar):
+    """Emit IR that copies a float32 scalar to all lanes."""
+    undefined = ir.Constant(LLVM_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, INT32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INT32, LANES), None))
+
+
+def vector_at(builder, pointer):
+    """Emit IR that casts a float pointer to a vector pointer."""
+    return builder.bitcast(pointer, LLVM_VECTOR.as_pointer())
+
+
+def load_vector(builder, pointer):
+    """Emit IR that loads 16 floats without assuming alignment."""
+    return builder.load(vector_at(builder, pointer), align=4)
+
+
+def store_vector(builder, value, pointer):
+    """Emit IR that stores 16 floats without assuming alignment."""
+    builder.store(value, vector_at(builder, pointer), align=4)
+
+
+def element_pointer(context, builder, array_type, array, index_type, index):
+    """Emit IR for the address of ``array[index]``, ``index`` a tuple, no bounds check."""
+    if not all(isinstance(position, types.Integer) for position in index_type):
+        raise TypeError(f"index must be of integers, not {index_type}")
+    array = context.make_array(array_type)(context, builder, array)
+    positions = [
+        context.cast(builder, position, position_type, types.intp)
+        for position, position_type in zip(
+            cgutils.unpack_tuple(builder, index), index_type, strict=True
+        )
+    ]
+    return cgutils.get_item_pointer(context, builder, array_type, array, positions)
+
+
+# Letting LLVM contract a product and a sum turns the plain arithmetic of the
+# transforms into fused multiply-adds.
+_CONTRACT = ("contract",)
+_BINARY = {
+    operator.add: lambda builder, a, b: builder.fadd(a, b, flags=_CONTRACT),
+    operator.sub: lambda builder, a, b: builder.fsub(a, b, flags=_CONTRACT),
+    operator.mul: lambda builder, a, b: builder.fmul(a, b, flags=_CONTRACT),
+}
+
+
+def _define_operator(symbol, emit):
+    @infer_global(symbol)
+    class _Template(ConcreteTemplate):
+        cases = (signature(float32x16, float32x16, float32x16),)
+
+    @lower_builtin(symbol, Float32x16, Float32x16)
+    def _lower(_context, builder, _signature, arguments):
+        return emit(builder, *arguments)
+
+
+for _symbol, _emit in _BINARY.items():
+    _define_operator(_symbol, _emit)
+
+
+@infer_global(operator.mul)
+class _ScaleTemplate(ConcreteTemplate):
+    cases = (
+        signature(float32x16, types.float64, float32x16),
+        signature(float32x16, types.float32, float32x16),
+    )
+
+
+@lower_builtin(operator.mul, types.Float, Float32x16)
+def _lower_scale(context, builder, sig, arguments):
+    factor = context.cast(builder, arguments[0], sig.args[0], types.float32)
+    return builder.fmul(splat(builder, factor), arguments[1], flags=_CONTRACT)
+
+
+@intrinsic
+def load(_typing, array, index):
+    """``load(array, (i, j, k))``: the 16 floats from ``array[i, j, k]`` on."""
+
+    def emit(context, builder, sig, arguments):
+        pointer = element_pointer(
+            context, builder, sig.args[0], arguments[0], sig.args[1], arguments[1]
+        )
+        return load_vector(builder, pointer)
+
+    return float32x16(array, index), emit
+
+
+@intrinsic
+def store(_typing, array, index, value):
+    """``store(array, (i, j, k), v)``: write 16 floats from ``array[i, j, k]`` on."""
+
+    def emit(context, builder, sig, arguments):
+        pointer = element_pointer(
+            context, builder, sig.args[0], arguments[0], sig.args[1], arguments[1]
+        )
+        store_vector(builder, arguments[2], pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, index, float32x16), emit
+
+
+@intrinsic
+def maximum(_typing, a, b):
+    """The larger of two vectors, lane by lane; a NaN in ``a`` stays."""
+
+    def emit(_context, builder, _signature, arguments):
+        return builder.select(builder.fcmp_unordered(">", *arguments), *arguments)
+
+    return float32x16(a, b), emit
+
+
+@intrinsic
+def zeros(_typing):
+    """A vector of zeros."""
+
+    def emit(_context, _builder, _signature, _arguments):
+        return ir.Constant(LLVM_VECTOR, None)
+
+    return float32x16(), emit
+
+
+def _comparison(symbol):
+    @intrinsic
+    def compare(_typing, a, b):
+        def emit(_context, builder, _signature, arguments):
+            return builder.bitcast(builder.fcmp_ordered(symbol, *arguments), ir.IntType(LANES))
+
+        return types.uint16(a, b), emit
+
+    return compare
+
+
+# One bit a lane, in a uint16: what a mask costs in memory is 1/32 of its floats.
+greater_bits = _comparison(">")
+equal_bits = _comparison("==")
+
+
+@intrinsic
+def keep(_typing, bits, value):
+    """``value`` where the bit of the lane is set, 0 elsewhere."""
+
+    def emit(_context, builder, _signature, arguments):
+        mask = builder.bitcast(arguments[0], LLVM_MASK)
+        return builder.select(mask, arguments[1], ir.Constant(LLVM_VECTOR, None))
+
+    return float32x16(types.uint16, value), emit

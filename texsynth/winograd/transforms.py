@@ -1,0 +1,92 @@
+"""The transforms of Winograd's minimal filtering F(4x4, 3x3).
+
+A 3x3 convolution is computed tile by tile: 6x6 inputs ``d`` give 4x4 outputs
+``y`` (Lavin and Gray 2016, arXiv 1509.09308)::
+
+    y = A^T [ (G g G^T) * (B^T d B) ] A
+
+with ``*`` element by element: 36 products where the direct sum needs 144.
+Row and column transforms evaluate polynomials at the points 0, 1, -1, 2, -2 and
+infinity; the product of two values at a point is the value of the product.
+
+Summed over the input channels, the 36 products become 36 matrix products
+``V[p] U[p]`` (tiles x channels in) (channels in x channels out).
+
+The gradient with respect to the input is a convolution with the kernels turned
+by 180 degrees and the channels exchanged.  Turning the kernel and turning both
+the input and the output tile are the same thing::
+
+    correlate(d, turn(g)) = turn(correlate(turn(d), g))
+
+so the backward pass reads each tile from its last corner to its first, uses the
+transposes of the *same* 36 matrices, and writes the outputs in reverse.
+"""
+
+import numpy as np
+from numba import njit
+
+TILE = 4  # outputs along a side
+PATCH = 6  # inputs along a side
+POINTS = PATCH * PATCH
+
+KERNEL_TRANSFORM = np.array(  # G
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ]
+)
+
+
+def transform_kernels(kernels):
+    """Transform the kernels of a layer, once, in double precision.
+
+    Args:
+        kernels: (out, in, 3, 3) float32.
+
+    Returns:
+        (36, in, out) float32, ``G g G^T`` of each kernel.
+    """
+    g = KERNEL_TRANSFORM
+    out_channels, in_channels = kernels.shape[:2]
+    points = np.empty((POINTS, in_channels, out_channels), np.float32)
+    for row in range(PATCH):
+        half = np.tensordot(g[row], kernels.astype(np.float64), (0, 2))  # (out, in, 3)
+        for column in range(PATCH):
+            points[row * PATCH + column] = (half @ g[column]).T
+    return points
+
+
+@njit(forceinline=True)
+def to_points(d0, d1, d2, d3, d4, d5):
+    """``B^T d`` in one dimension: six inputs to their values at six points."""
+    even1 = d4 - 4.0 * d2
+    odd1 = d3 - 4.0 * d1
+    even2 = d4 - d2
+    odd2 = 2.0 * (d3 - d1)
+    return (
+        4.0 * d0 - 5.0 * d2 + d4,
+        even1 + odd1,
+        even1 - odd1,
+        even2 + odd2,
+        even2 - odd2,
+        4.0 * d1 - 5.0 * d3 + d5,
+    )
+
+
+@njit(forceinline=True)
+def from_points(m0, m1, m2, m3, m4, m5):
+    """``A^T m`` in one dimension: values at six points to four outputs."""
+    sum1 = m1 + m2
+    difference1 = m1 - m2
+    sum2 = m3 + m4
+    difference2 = m3 - m4
+    return (
+        m0 + sum1 + sum2,
+        difference1 + 2.0 * difference2,
+        sum1 + 4.0 * sum2,
+        difference1 + 8.0 * difference2 + m5,
+    )
