@@ -2,7 +2,7 @@
 # After `prepare [EXTRA]`, "$venv/bin/python" has texsynth and what it needs; with EXTRA, an extra of
 # setup.py too. Quick when nothing is missing; says what it does, on standard error.
 
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+root="$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -P)"
 venv="$root/.venv"
 
 # Prints the first Python that texsynth supports; $PYTHON goes before all others.
@@ -24,42 +24,53 @@ find_python() {
     return 1
 }
 
-complete_venv() {
-    local extra="$1" stamp="$2" wanted="$3" python
-    if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
-        python="$(find_python)" || exit 1
-        echo "texsynth: making $venv with $("$python" --version)" >&2
-        if ! "$python" -m venv --clear "$venv"; then
-            echo "texsynth: could not make it (on Debian and Ubuntu: apt install python3-venv)" >&2
-            exit 1
-        fi
+is_ready() {
+    [ "$(cat "$1" 2>/dev/null)" = "$2" ] && "$venv/bin/python" -c '' 2>/dev/null
+}
+
+make_venv() {
+    local python output
+    python="$(find_python)" || exit 1
+    echo "texsynth: making $venv with $("$python" --version)" >&2
+    if ! output="$("$python" -m venv --clear "$venv" 2>&1)"; then
+        echo "texsynth: could not make it: $(tail -n 1 <<<"$output")" >&2
+        echo "texsynth: (on Debian and Ubuntu it needs: apt install python3-venv)" >&2
+        exit 1
     fi
+}
+
+complete_venv() {
+    local extra="$1"
+    "$venv/bin/python" -c 'import pip' 2>/dev/null || make_venv
     echo "texsynth: installing what is needed into $venv (a minute or two the first time)" >&2
-    # Old versions of pip build under the first variable's constraints, new ones under the second's.
-    if ! PIP_CONSTRAINT="$root/scripts/build-constraints.txt" \
-        PIP_BUILD_CONSTRAINT="$root/scripts/build-constraints.txt" \
-        PIP_DISABLE_PIP_VERSION_CHECK=1 \
-        "$venv/bin/python" -m pip install --quiet --editable "$root${extra:+[$extra]}" >&2; then
+    # Chainer's setup.py wants an old setuptools: old versions of pip build under the first
+    # variable's constraints, new ones under the second's. Relative, for pip splits them at spaces.
+    if ! (
+        cd "$root"
+        PIP_CONSTRAINT=scripts/build-constraints.txt PIP_USER=0 \
+            PIP_BUILD_CONSTRAINT=scripts/build-constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+            "$venv/bin/python" -m pip install --quiet --editable ".${extra:+[$extra]}" >&2
+    ); then
         echo "texsynth: setting up failed; the reason is above" >&2
         exit 1
     fi
-    echo "$wanted" >"$stamp"
 }
 
 prepare() {
     local extra="${1:-}"
     local stamp="$venv/.texsynth-ready${extra:+-$extra}" wanted
+    trap 'echo "texsynth: interrupted while setting up; the next run goes on with it" >&2; exit 130' INT
     wanted="$(cat "$root/setup.py" "$root/scripts/build-constraints.txt" | cksum) $root"
-    if "$venv/bin/python" -c '' 2>/dev/null && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
-        return
-    fi
-    # Two that start together: the second waits, and finds nothing missing.
-    if command -v flock >/dev/null; then
-        exec 9>"$root/.venv.lock"
-        flock 9
-        [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] || complete_venv "$extra" "$stamp" "$wanted"
+    if ! is_ready "$stamp" "$wanted"; then
+        # Two that start together: the second waits, and finds nothing missing.
+        if command -v flock >/dev/null && exec 9>"$root/.venv.lock"; then
+            flock 9
+        fi
+        if ! is_ready "$stamp" "$wanted"; then
+            complete_venv "$extra"
+            echo "$wanted" >"$stamp"
+        fi
         exec 9>&-
-    else
-        complete_venv "$extra" "$stamp" "$wanted"
     fi
+    trap - INT
 }

@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 
 import texsynth
 from texsynth import cli
+from texsynth.errors import ImageError
 
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1"]
 
@@ -139,6 +141,7 @@ def make_bad_files(folder):
     (folder / "bad.npz").write_bytes(b"PK no zip")
     (folder / "bad.xyz").touch()
     Image.new("RGB", (9, 1)).save(folder / "tiny.png")
+    Image.new("RGB", (9, 9)).save(folder / "init.png")
     Image.fromarray(np.array([[-1.0]], np.float32)).save(folder / "float.tif")
 
 
@@ -149,7 +152,7 @@ BAD_INPUT = [
     ("text.png", FAILURE, "text.png is not an image that Pillow can read"),
     ("empty.png", FAILURE, "empty.png is not an image that Pillow can read"),
     ("cut.png", FAILURE, "cut.png cannot be read: "),
-    ("float.tif", FAILURE, "float.tif: grey values beyond 16 bits (F mode) are not supported"),
+    ("float.tif", FAILURE, "float.tif: floating-point images are not supported"),
     ("tiny.png --size 0", USAGE, "exemplar of 9x1 px is too small: the deepest layer needs"),
     ("stone.png --output-size 40x1", USAGE, "output of 40x1 px is too small"),
     ("", USAGE, "Missing argument 'IMAGE'"),
@@ -182,8 +185,16 @@ BAD_INPUT = [
     ("stone.png --snapshots 0", USAGE, "Invalid value for '--snapshots'"),
     ("stone.png -o stone.jpg", USAGE, "--out must be a .png file, not stone.jpg"),
     ("stone.png -o nowhere/x.png", USAGE, "--out: there is no folder nowhere"),
-    ("stone.png -o stone.png", USAGE, "--out: stone.png would overwrite the exemplar"),
+    ("stone.png -o stone.png", USAGE, "--out: stone.png would overwrite stone.png, which is read"),
     ("stone.png -o x.png", USAGE, "--out: x_comparison.png is a folder"),
+    ("stone.png --init init.png -o init.png", USAGE, "--out: init.png would overwrite init.png"),
+    ("stone.png --engine fast", USAGE, "'fast' is not one of 'auto', 'plain', 'winograd'"),
+    (f"{'n' * 300}.png", FAILURE, "File name too long"),
+    (f"stone.png -o {'n' * 300}.png", FAILURE, "File name too long"),
+    (f"stone.png -o {'n' * 245}.png", FAILURE, "File name too long"),
+    ("stone.png --optimizer adam --lr 1e38", FAILURE, "the loss is not finite after 1 eval"),
+    ("stone.png --layers conv1_1=1e300", FAILURE, "the loss is not finite after 1 evaluations"),
+    ("stone.png --layers ,", USAGE, "layers must look like conv1_1,pool1=0.5, not ','"),
 ]
 
 
@@ -205,7 +216,81 @@ def test_a_read_only_folder_is_found_before_the_work(folder, run):
     (folder / "locked").mkdir(mode=0o500)
     result = run("stone.png", "-o", "locked/x.png")
     assert result.exit_code == FAILURE
-    assert "cannot write in" in result.stderr and "step" not in result.stderr
+    assert "cannot write locked/x.png" in result.stderr and "step" not in result.stderr
+
+
+def test_a_failed_snapshot_does_not_end_the_run(folder, run, monkeypatch):
+    from texsynth import image
+
+    save_png = image.save_png
+
+    def refuse(path, *arguments):
+        if "step" in path.name:
+            raise ImageError(f"cannot write {path}: full")
+        save_png(path, *arguments)
+
+    monkeypatch.setattr(image, "save_png", refuse)
+    result = run("stone.png", "-n", "3", "--snapshots", "1")
+    assert result.exit_code == 0
+    assert result.stderr.count("no more snapshots are saved") == 1
+    assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
+
+
+def test_what_was_written_before_a_failure_is_told(folder, run, monkeypatch):
+    from texsynth import image
+
+    save_png = image.save_png
+
+    def refuse(path, *arguments):
+        if "comparison" in path.name:
+            raise ImageError(f"cannot write {path}: full")
+        save_png(path, *arguments)
+
+    monkeypatch.setattr(image, "save_png", refuse)
+    result = run("stone.png")
+    assert result.exit_code == FAILURE
+    last = result.stderr.splitlines()[-1]
+    assert last.endswith("cannot write stone_comparison.png: full; written: stone_texture.png")
+
+
+def test_a_defect_is_one_line_too_and_verbose_shows_where(folder, run, monkeypatch):
+    def defect(*args, **kwargs):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(texsynth, "synthesize", defect, raising=False)
+    result = run("stone.png")
+    assert result.exit_code == FAILURE
+    assert result.stderr == "texsynth: error: RuntimeError: two lines\n"
+    assert "Traceback" in run("stone.png", "-v").stderr
+
+
+def test_losing_standard_error_does_not_lose_the_picture(folder, random_weights_file):
+    command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
+    reading, writing = os.pipe()
+    os.close(reading)
+    subprocess.run([*command, "stone.png"], stderr=writing, check=False)
+    os.close(writing)
+    assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
+    shell = 'exec "$@" 2>&-'
+    result = subprocess.run(["sh", "-c", shell, "sh", *command, "stone.png"], check=False)
+    assert result.returncode == 0
+
+
+def test_a_signal_while_saving_does_not_lose_the_picture(folder, run, monkeypatch):
+    from texsynth import image
+
+    save_png = image.save_png
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        save_png(*arguments)
+
+    monkeypatch.setattr(image, "save_png", interrupted)
+    result = run("stone.png")  # the second Ctrl-C, in the second picture, stops at once
+    assert result.exit_code == cli.EXIT_INTERRUPTED
+    assert result.stderr.endswith("interrupted; written: stone_texture.png\n")
+    assert names(folder) == ["stone.png", "stone_texture.png"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_full_disk_is_one_line(folder, run, monkeypatch):
@@ -236,16 +321,17 @@ def start(random_weights_file, *arguments):
     )
 
 
-def test_interrupting_saves_the_image_so_far(folder, random_weights_file):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_image_so_far(folder, random_weights_file, number):
     process = start(
         random_weights_file, "stone.png", "--size", "32", "-n", "100000", "--snapshots", "1"
     )
     deadline = time.monotonic() + 60
     while not list(folder.glob("*step00003.png")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == cli.EXIT_INTERRUPTED, errors
+    assert process.returncode == 128 + number, errors
     assert "interrupted" in errors and "Traceback" not in errors
     assert opened("stone_texture.png").size == (32, 24)
     assert opened("stone_comparison.png").size == (72, 24)
@@ -258,7 +344,7 @@ def test_interrupting_before_the_first_step_writes_nothing(folder, run, monkeypa
     monkeypatch.setattr(texsynth, "synthesize", interrupted, raising=False)
     result = run("stone.png")
     assert result.exit_code == cli.EXIT_INTERRUPTED
-    assert "interrupted before the first step; nothing was written" in result.stderr
+    assert result.stderr == "texsynth: error: interrupted; written: nothing\n"
     assert names(folder) == ["stone.png"]
 
 
@@ -304,3 +390,5 @@ def test_on_a_terminal_progress_is_a_bar(folder, random_weights_file):
     assert process.returncode == 0
     assert b"\r" in shown and b"###" in shown and b"100%" in shown
     assert b"level 1/1 (32x24)" in shown
+    plain = re.sub(rb"\x1b\[[^a-zA-Z]*[a-zA-Z]", b"", shown)
+    assert max(len(line) for line in plain.split(b"\r") if b"###" in line) <= 80

@@ -1,7 +1,9 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from texsynth.config import DEFAULT_LAYERS, Config, parse_layers, parse_size
@@ -21,6 +23,12 @@ def test_settings_of_two_configs_are_not_shared():
     assert "pool5" not in Config().layers
 
 
+def test_numpy_integers_and_paths_become_plain():
+    config = Config(size=np.int64(5), output_size=[np.int32(3), 4], weights=Path("a.npz"))
+    expected = {"size": 5, "output_size": [3, 4], "weights": "a.npz"}
+    assert json.loads(json.dumps(config.as_dict())).items() >= expected.items()
+
+
 def test_as_dict_goes_through_json():
     config = Config(output_size=(3, 4), layers={"pool1": 2.0})
     assert json.loads(json.dumps(config.as_dict()))["layers"] == {"pool1": 2.0}
@@ -33,6 +41,12 @@ def test_as_dict_goes_through_json():
         ({"size": 1.5}, "size must be a whole number, not 1.5"),
         ({"size": 65537}, "size must be at most 65536, not 65537"),
         ({"output_size": (0, 5)}, "output size must be at least 1, not 0"),
+        ({"output_size": 48}, r"output size must be \(width, height\), not 48"),
+        ({"learning_rate": "4"}, "learning rate must be a positive number, not '4'"),
+        ({"layers": ["conv1_1"]}, r"layers must map names to weights, not be \['conv1_1'\]"),
+        ({"layers": {"pool1": "1"}}, "weight of layer pool1 must be a number of at least 0"),
+        ({"weights": 5}, "weights must be a path, not 5"),
+        ({"engine": "fast"}, "engine must be one of auto, plain, winograd, not 'fast'"),
         ({"output_size": (5,)}, r"output size must be \(width, height\), not \(5,\)"),
         ({"iterations": 0}, "iterations must be at least 1, not 0"),
         ({"iterations": True}, "iterations must be a whole number, not True"),
@@ -63,6 +77,7 @@ def test_parse_layers():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("pool1,", "layers must look like conv1_1,pool1=0.5, not 'pool1,'"),
         ("pool1,pool1=2", "layer pool1 is named twice"),
         ("pool1=much", "weight of layer pool1 must be a number, not 'much'"),
     ],
@@ -76,7 +91,21 @@ def test_parse_size():
     assert parse_size("384x192") == parse_size("384X192") == (384, 192)
 
 
-@pytest.mark.parametrize("text", ["", "384", "384x", "x5", "3.5x4", "-3x4", "3x4x5", "a x b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\uff19x\uff19",
+        "9" * 5000 + "x9",
+        "",
+        "384",
+        "384x",
+        "x5",
+        "3.5x4",
+        "-3x4",
+        "3x4x5",
+        "a x b",
+    ],
+)
 def test_parse_size_refuses(text):
     with pytest.raises(ConfigError, match="output size must look like 384x192"):
         parse_size(text)

@@ -1,9 +1,10 @@
 import logging
+import os
 
 import numpy as np
 import pytest
 from conftest import make_texture
-from PIL import Image
+from PIL import Image, ImageCms
 
 from texsynth import image
 from texsynth.errors import ImageError
@@ -45,15 +46,41 @@ def test_16_bits_are_scaled_and_not_clipped(save):
     np.testing.assert_array_equal(pixels[..., 0], [[0, 1, 128], [255, 255, 0]])
 
 
-def test_float_within_8_bits_is_taken_as_grey_levels(save):
-    pixels = image.read(save(Image.fromarray(np.array([[0.4, 254.6]], np.float32)), "p.tif"))
-    np.testing.assert_array_equal(pixels[..., 2], [[0, 255]])
-
-
-def test_float_outside_is_refused(save):
-    path = save(Image.fromarray(np.array([[-1.0, 2.0]], np.float32)), "p.tif")
-    with pytest.raises(ImageError, match=r"p.tif: grey values beyond 16 bits \(F mode\)"):
+def test_float_is_refused_for_its_range_is_anybodys_guess(save):
+    path = save(Image.fromarray(np.array([[0.1, 0.9]], np.float32)), "p.tif")
+    with pytest.raises(ImageError, match=r"p.tif: floating-point images are not supported"):
         image.read(path)
+
+
+@pytest.mark.parametrize("value", [-1, 65536])
+def test_grey_beyond_16_bits_is_refused(save, value):
+    path = save(Image.fromarray(np.array([[0, value]], np.int32)), "p.tif")
+    with pytest.raises(ImageError, match=r"p.tif: grey values beyond 16 bits"):
+        image.read(path)
+
+
+def test_a_transparent_grey_of_16_bits_is_composited_too(save, caplog):
+    values = np.array([[1000, 65535]], np.uint16)
+    pixels = image.read(save(Image.fromarray(values), transparency=1000))
+    np.testing.assert_array_equal(pixels[..., 0], [[255, 255]])
+    assert "transparency is composited on white" in caplog.text
+
+
+def test_a_colour_profile_is_applied(save):
+    plain = Image.new("RGB", (2, 2), (200, 100, 50))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = image.read(save(plain, icc_profile=srgb))
+    np.testing.assert_allclose(pixels.astype(int), np.asarray(plain), atol=1)
+    # A profile with red and blue exchanged: the tags of its two primaries trade places.
+    swapped = srgb.replace(b"rXYZ", b"tmp.").replace(b"bXYZ", b"rXYZ").replace(b"tmp.", b"bXYZ")
+    pixels = image.read(save(plain, icc_profile=swapped))
+    np.testing.assert_allclose(pixels[0, 0].astype(int), (50, 100, 200), atol=2)
+
+
+def test_a_damaged_colour_profile_is_left_out_and_said_so(save, caplog, texture):
+    path = save(Image.fromarray(texture), icc_profile=b"no profile")
+    np.testing.assert_array_equal(image.read(path), texture)
+    assert "its colour profile cannot be applied" in caplog.text
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -106,10 +133,11 @@ def test_unreadable_files_are_named(tmp_path, texture):
 
 def test_a_decompression_bomb_is_refused(save, monkeypatch):
     path = save(Image.new("L", (64, 64)))
-    for limit in (3000, 1000):  # Pillow warns above its limit, and raises above twice of it
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with pytest.raises(ImageError, match="too many pixels"):
-            image.read(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
+    assert image.read(path).shape == (64, 64, 3)  # Pillow only warns up to twice its limit
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ImageError, match="too many pixels"):
+        image.read(path)
 
 
 def test_batch_and_pixels_are_inverse(texture):
@@ -160,23 +188,30 @@ def test_resize_keeps_images_and_channels_apart(texture):
 @pytest.mark.parametrize(
     ("longer", "expected"), [(0, (64, 48)), (32, (32, 24)), (128, (128, 96)), (64, (64, 48))]
 )
-def test_fit_brings_the_longer_side_to_a_length(texture, longer, expected):
-    fitted = image.fit(image.to_batch(texture), longer)
-    assert fitted.shape[:1:-1] == expected
-    assert fitted.min() >= 0 and fitted.max() <= 255
+def test_fitted_size_brings_the_longer_side_to_a_length(longer, expected):
+    assert image.fitted_size((64, 48), longer) == expected
 
 
-def test_fit_keeps_at_least_a_pixel():
-    assert image.fit(np.zeros((1, 3, 1000, 1), np.float32), 100).shape == (1, 3, 100, 1)
+def test_fitted_size_keeps_at_least_a_pixel():
+    assert image.fitted_size((1, 1000), 100) == (1, 100)
 
 
-def test_noise_follows_its_seed_and_stays_about_the_middle():
-    first = image.noise((8, 6), 1)
+def test_fit_stays_within_the_range():
+    stripes = np.zeros((1, 3, 8, 8), np.float32)
+    stripes[..., 4:] = 255
+    assert image.resize(stripes, (16, 16)).max() > 255  # Lanczos' filter overshoots
+    fitted = image.fit(stripes, (16, 16))
+    assert fitted.shape == (1, 3, 16, 16) and fitted.min() >= 0 and fitted.max() <= 255
+
+
+def test_noise_follows_its_seed_and_stays_about_the_mean():
+    mean = np.array([10, 100, 200])
+    first = image.noise((8, 6), 1, mean)
     assert first.shape == (1, 3, 6, 8) and first.dtype == np.float32
-    np.testing.assert_array_equal(first, image.noise((8, 6), 1))
-    assert (first != image.noise((8, 6), 2)).all()
-    assert np.abs(first - 127.5).max() <= 20
-    assert np.abs(first - 127.5).max() > 15
+    np.testing.assert_array_equal(first, image.noise((8, 6), 1, mean))
+    assert (first != image.noise((8, 6), 2, mean)).all()
+    deviation = np.abs(first - mean.reshape(1, 3, 1, 1)).max(axis=(0, 2, 3))
+    assert (deviation <= 20).all() and (deviation > 15).all()
 
 
 def test_side_by_side_centres_the_smaller_one():
@@ -193,6 +228,21 @@ def test_save_png_keeps_pixels_and_text(tmp_path):
         np.testing.assert_array_equal(np.asarray(saved), pixels)
         assert saved.text["texsynth:settings"] == "日本語"
     assert [path.name for path in tmp_path.iterdir()] == ["t.png"]
+
+
+def test_saved_files_have_the_permissions_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o077)
+    try:
+        image.save_png(tmp_path / "private.png", make_texture(4, 4))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private.png").stat().st_mode & 0o777 == 0o600
+
+
+def test_text_that_is_no_utf_8_is_no_obstacle(tmp_path):
+    image.save_png(tmp_path / "t.png", make_texture(4, 4), {"name": "bad\udcff.png"})
+    with Image.open(tmp_path / "t.png") as saved:
+        assert saved.text["name"] == "bad?.png"
 
 
 def test_saved_files_have_the_usual_permissions(tmp_path):

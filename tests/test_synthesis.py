@@ -212,6 +212,8 @@ def test_golden_image_from_an_image(config, exemplar, golden):
 def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar, monkeypatch):
     sizes = []
     noise = image.noise
-    monkeypatch.setattr(image, "noise", lambda size, seed: sizes.append(size) or noise(size, seed))
+    monkeypatch.setattr(
+        image, "noise", lambda size, *rest: sizes.append(size) or noise(size, *rest)
+    )
     texsynth.synthesize(exemplar, config(levels=2, output_size=(64, 40)))
     assert sizes == [(32, 20)]

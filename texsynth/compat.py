@@ -16,8 +16,8 @@ def _restore_numpy_names():
     """Gives NumPy back the removed names that Chainer reads, and no others.
 
     ``numpy.sctypes`` went away in NumPy 2.0: ``chainer.functions.array.as_strided`` reads its
-    ``"int"`` at import and its ``"float"`` in a backward pass. ``numpy.float`` went away in
-    NumPy 1.24: ``chainer.functions.resize_images`` reads it.
+    ``"int"`` at import and its ``"float"`` in a backward pass. (``chainer.functions.resize_images``
+    reads ``numpy.float`` too, when called: nothing here calls it.)
     """
     if not hasattr(np, "sctypes"):
         np.sctypes = {
@@ -27,8 +27,6 @@ def _restore_numpy_names():
             "complex": [np.complex64, np.complex128, np.clongdouble],
             "others": [bool, object, bytes, str, np.void],
         }
-    if "float" not in vars(np):
-        np.float = float
 
 
 def _stand_in_for_environment_check():

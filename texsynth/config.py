@@ -1,6 +1,9 @@
 """Every setting of a synthesis: its default, and the check of its value, once."""
 
 import math
+import numbers
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -56,8 +59,14 @@ class Config:
     engine: str = "auto"
 
     def __post_init__(self):
-        layers = dict(DEFAULT_LAYERS if self.layers is None else self.layers)
-        object.__setattr__(self, "layers", layers)
+        layers = DEFAULT_LAYERS if self.layers is None else self.layers
+        if not isinstance(layers, Mapping):
+            raise ConfigError(f"layers must map names to weights, not be {layers!r}")
+        object.__setattr__(self, "layers", layers := dict(layers))
+        if not isinstance(self.weights, str | os.PathLike | None):
+            raise ConfigError(f"weights must be a path, not {self.weights!r}")
+        if self.weights is not None:
+            object.__setattr__(self, "weights", os.fspath(self.weights))
         self._check_numbers()
         _check_choice("engine", self.engine, ENGINES)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -67,10 +76,11 @@ class Config:
     def _check_numbers(self):
         _check_integer("size", self.size, 0, LARGEST_SIDE)
         if self.output_size is not None:
-            if len(self.output_size) != 2:
+            if not isinstance(self.output_size, tuple | list) or len(self.output_size) != 2:
                 raise ConfigError(f"output size must be (width, height), not {self.output_size}")
             for side in self.output_size:
                 _check_integer("output size", side, 1, LARGEST_SIDE)
+            object.__setattr__(self, "output_size", tuple(map(int, self.output_size)))
         _check_integer("iterations", self.iterations, 1)
         if self.levels is not None:
             _check_integer("levels", self.levels, 1)
@@ -78,6 +88,8 @@ class Config:
         _check_integer("gpu", self.gpu, -1)
         _check_positive("learning rate", self.learning_rate)
         _check_not_negative("range weight", self.range_weight)
+        for name in ("size", "iterations", "seed", "gpu"):
+            object.__setattr__(self, name, int(getattr(self, name)))  # NumPy's become plain
 
     def as_dict(self):
         """Returns the settings as a dict of plain values, ready for JSON."""
@@ -96,6 +108,8 @@ def parse_layers(text):
     layers = {}
     for item in text.split(","):
         name, equals, weight = (part.strip() for part in item.partition("="))
+        if not name:
+            raise ConfigError(f"layers must look like conv1_1,pool1=0.5, not {text!r}")
         if name in layers:
             raise ConfigError(f"layer {name} is named twice")
         try:
@@ -111,14 +125,14 @@ def parse_size(text):
     Raises:
         texsynth.errors.ConfigError: The text has another form.
     """
-    width, times, height = text.lower().partition("x")
-    if not (times and width.isdecimal() and height.isdecimal()):
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text, re.ASCII | re.IGNORECASE)
+    if match is None:
         raise ConfigError(f"output size must look like 384x192 (width x height), not {text!r}")
-    return int(width), int(height)
+    return int(match[1]), int(match[2])
 
 
 def _check_integer(name, value, lowest, highest=None):
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ConfigError(f"{name} must be a whole number, not {value!r}")
     if value < lowest:
         raise ConfigError(f"{name} must be at least {lowest}, not {value}")
@@ -127,13 +141,13 @@ def _check_integer(name, value, lowest, highest=None):
 
 
 def _check_positive(name, value):
-    if not (value > 0 and math.isfinite(value)):
-        raise ConfigError(f"{name} must be a positive number, not {value}")
+    if not (isinstance(value, numbers.Real) and value > 0 and math.isfinite(value)):
+        raise ConfigError(f"{name} must be a positive number, not {value!r}")
 
 
 def _check_not_negative(name, value):
-    if not (value >= 0 and math.isfinite(value)):
-        raise ConfigError(f"{name} must be a number of at least 0, not {value}")
+    if not (isinstance(value, numbers.Real) and value >= 0 and math.isfinite(value)):
+        raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
 
 
 def _check_choice(name, value, choices):

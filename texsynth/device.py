@@ -5,7 +5,7 @@ import warnings
 from texsynth.compat import chainer
 from texsynth.errors import DeviceError
 
-_HOW_TO = "install CuPy with: pip install 'texsynth[cuda12]' (or cuda13), or run with --gpu -1"
+_HOW_TO = "install CuPy with: pip install 'cupy-cuda12x[ctk]' (or cuda13x), or run with --gpu -1"
 
 
 def select(gpu):
@@ -24,7 +24,8 @@ def select(gpu):
         return chainer.get_device("@numpy")
     try:
         import cupy
-    except ImportError as error:
+    # A CuPy that does not fit the machine fails at import in its own ways.
+    except Exception as error:
         raise DeviceError(f"--gpu {gpu}: CuPy cannot be imported ({error}); {_HOW_TO}") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -32,7 +33,7 @@ def select(gpu):
             return _tried(gpu)
     # Drivers, CUDA libraries and the kernel compiler each fail with exceptions of their own.
     except Exception as error:
-        raise DeviceError(f"--gpu {gpu}: no usable GPU ({error}); {_HOW_TO}") from error
+        raise DeviceError(f"--gpu {gpu}: no usable GPU ({error})") from error
     raise DeviceError(f"--gpu {gpu}: this machine has {count} GPU(s), numbered from 0")
 
 

@@ -21,5 +21,9 @@ class DeviceError(TexsynthError):
     """The asked-for GPU cannot be used."""
 
 
+class DivergenceError(TexsynthError):
+    """The optimisation left the numbers that a computer can hold."""
+
+
 class EngineError(TexsynthError):
     """The asked-for engine cannot be used."""

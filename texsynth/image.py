@@ -4,6 +4,7 @@ Inside the package an image is ``(N, 3, H, W)`` float32, RGB, 0..255; at its bor
 library's callers) it is ``(H, W, 3)`` uint8.
 """
 
+import io
 import logging
 import os
 import tempfile
@@ -11,20 +12,20 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from texsynth.errors import ImageError
 
 _log = logging.getLogger(__name__)
 
-_NOISE_AMPLITUDE = 20.0  # grey levels about the middle, as in the article's program
+_NOISE_AMPLITUDE = 20.0  # grey levels, as in the article's program
 
 
 def read(path):
     """Reads an image file, upright, as RGB.
 
-    EXIF orientation is applied, palettes and grey become RGB, 16 bits become 8 bits with rounding,
-    transparency is composited on white (and a warning logged).
+    EXIF orientation and colour profile are applied, palettes and grey become RGB, 16 bits become 8
+    bits with rounding, transparency is composited on white (and a warning logged).
 
     Args:
         path: Path of any image that Pillow reads; of several frames the first is taken.
@@ -36,26 +37,29 @@ def read(path):
         texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ImageError(f"{path} is a folder, not an image")
     try:
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder, not an image")
         with warnings.catch_warnings():
-            # Half of Pillow's limit for an image that is an attack only warns: take it as one.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # Pillow's limit warns, and twice of it raises: only the latter must be an attack.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as file:
                 return np.asarray(_to_rgb(ImageOps.exif_transpose(file), path))
     except FileNotFoundError:
         raise ImageError(f"no such file: {path}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: too many pixels ({error})") from error
     except Image.UnidentifiedImageError:
         raise ImageError(f"{path} is not an image that Pillow can read") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         # Pillow's decoders raise all of these on damaged files.
-        raise ImageError(f"{path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path} cannot be read: {reason}") from error
 
 
 def _to_rgb(file, path):
+    if file.info.get("icc_profile"):
+        file = _to_srgb(file, path)
     if file.mode.startswith("I;16") or file.mode in ("I", "F"):
         file = _to_8_bits(file, path)
     if file.has_transparency_data:
@@ -65,14 +69,36 @@ def _to_rgb(file, path):
     return file.convert("RGB")
 
 
+def _to_srgb(file, path):
+    """Turns the colours of a profile into sRGB's, which the network was trained on."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(file.info["icc_profile"]))
+        alpha = file.getchannel("A") if file.mode == "RGBA" else None
+        opaque = file.convert("RGB") if file.mode == "RGBA" else file
+        mode = "L" if file.mode == "L" else "RGB"
+        srgb = ImageCms.createProfile("sRGB")
+        colours = ImageCms.profileToProfile(opaque, profile, srgb, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        # A profile for another mode (a palette's, 16 bits) or a damaged one, as browsers do.
+        _log.warning("%s: its colour profile cannot be applied and is left out", path)
+        return file
+    if alpha is not None:
+        colours.putalpha(alpha)
+    return colours
+
+
 def _to_8_bits(file, path):
     """Scales 16-bit grey, which Pillow's own conversion would clip at 255, to 8 bits."""
     values = np.asarray(file, dtype=np.float64)
-    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 65535):
-        raise ImageError(f"{path}: grey values beyond 16 bits ({file.mode} mode) are not supported")
-    if file.mode == "F" and values.max() <= 255:
-        return Image.fromarray(np.rint(values).astype(np.uint8))
-    return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    if file.mode == "F":
+        raise ImageError(f"{path}: floating-point images are not supported; take 8 or 16 bits")
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError(f"{path}: grey values beyond 16 bits are not supported")
+    grey = Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    if "transparency" in file.info:
+        opaque = np.where(values == file.info["transparency"], 0, 255).astype(np.uint8)
+        grey.putalpha(Image.fromarray(opaque))
+    return grey
 
 
 def to_batch(pixels):
@@ -115,24 +141,26 @@ def resize(batch, size):
     return np.stack(planes).reshape(*batch.shape[:2], size[1], size[0])
 
 
-def fit(batch, longer_side):
-    """Resizes so that the longer side has the given length; 0 keeps the size.
+def fitted_size(size, longer_side):
+    """Returns ``(width, height)`` with the longer side at the given length; 0 keeps the size."""
+    scale = longer_side / max(size) if longer_side else 1
+    return tuple(max(1, round(side * scale)) for side in size)
 
-    Values that Lanczos' filter overshoots are brought back into 0..255.
-    """
-    if longer_side == 0:
-        return batch
-    height, width = batch.shape[2:]
-    scale = longer_side / max(height, width)
-    size = tuple(max(1, round(side * scale)) for side in (width, height))
+
+def fit(batch, size):
+    """Resizes to ``(width, height)`` within 0..255, which Lanczos' filter overshoots."""
     return np.clip(resize(batch, size), 0, 255)
 
 
-def noise(size, seed):
-    """Makes uniform noise of 20 grey levels about the middle grey.
+def noise(size, seed, mean):
+    """Makes uniform noise of 20 grey levels about a colour.
+
+    The article's program takes ImageNet's mean colour. About the exemplar's own, no part of the
+    image has to travel far: dark textures keep no grey haze.
 
     Args:
         size: ``(width, height)`` in pixels.
+        mean: ``(3,)`` red, green, blue.
         seed (int): The same seed gives the same noise on every device.
 
     Returns:
@@ -140,7 +168,7 @@ def noise(size, seed):
     """
     generator = np.random.default_rng(seed)
     deviation = generator.uniform(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE, (1, 3, size[1], size[0]))
-    return (127.5 + deviation).astype(np.float32)
+    return (np.reshape(mean, (1, 3, 1, 1)) + deviation).astype(np.float32)
 
 
 def side_by_side(left, right, gap=8):
@@ -176,7 +204,8 @@ def save_png(path, pixels, text=None):
     path = Path(path)
     info = PngImagePlugin.PngInfo()
     for keyword, value in (text or {}).items():
-        info.add_itxt(keyword, value)
+        # File names are bytes: what is no UTF-8 in them cannot be kept in a PNG.
+        info.add_itxt(keyword, value.encode("utf-8", "replace").decode())
     part = None
     try:
         with tempfile.NamedTemporaryFile(

@@ -39,10 +39,19 @@ class Adam(chainer.optimizers.Adam):
         super().__init__(alpha=learning_rate)
 
     def update(self, lossfun, *args):
-        """Takes one step; returns the loss at its beginning (a float)."""
+        """Takes one step.
+
+        Args:
+            lossfun: Returns the loss as a float and leaves the gradient in the parameter.
+            args: Handed to ``lossfun``.
+
+        Returns:
+            float: The loss at the beginning of the step; not a number if the step ended nowhere.
+        """
         loss = lossfun(*args)
         super().update()
-        return loss
+        finite = all(abs(parameter.array).max() < math.inf for parameter in self.target.params())
+        return loss if finite else math.nan
 
 
 class LBFGS(chainer.Optimizer):
@@ -105,7 +114,7 @@ class LBFGS(chainer.Optimizer):
             if not math.isfinite(self._loss):
                 self.stop_reason = "the loss of the start is not finite"
         while self.stop_reason is None:
-            if not self._pairs and not abs(self._image.grad).max() > _TINY:
+            if not self._pairs and abs(self._image.grad).max() <= _TINY:
                 self.stop_reason = "the gradient is zero"
             elif self._search(self._direction(), lossfun, args):
                 self.t += 1
@@ -182,6 +191,7 @@ _TINY = 1e-30  # what is smaller cannot be divided by
 
 def _shrinkage(loss, trial, slope):
     """The parabola's minimiser as a share of the step, kept within 0.1 and 0.5."""
-    if not math.isfinite(trial):
+    curvature = 2 * (trial - loss - slope)
+    if not (math.isfinite(trial) and curvature > 0):
         return 0.1
-    return min(0.5, max(0.1, -slope / (2 * (trial - loss - slope))))
+    return min(0.5, max(0.1, -slope / curvature))

@@ -10,7 +10,7 @@ _BAR_UNITS = 1000
 
 
 class ProgressBar:
-    """A bar with level, step, loss and time left; a context manager.
+    """A bar with level, step, loss and time left.
 
     It appears with the first progress, so that nothing before that writes into it.
 
@@ -22,28 +22,26 @@ class ProgressBar:
         self._stream = stream
         self._bar = None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        if self._bar is not None:
-            self._bar.render_finish()
-
     def show(self, progress):
         """Shows a :class:`texsynth.Progress`."""
         if self._bar is None:
             self._bar = click.progressbar(
                 length=_BAR_UNITS,
                 file=self._stream,
-                width=24,
+                width=0,  # as wide as the terminal allows beside the text
                 show_eta=False,  # ours knows the levels
                 item_show_func=lambda shown: shown and describe(shown),
             )
         self._bar.update(round(_BAR_UNITS * progress.fraction) - self._bar.pos, progress)
 
+    def close(self):
+        """Ends the line of the bar."""
+        if self._bar is not None:
+            self._bar.render_finish()
+
 
 class ProgressLines:
-    """A line every few seconds and at the end of each level; a context manager.
+    """A line every few seconds and at the end of each level.
 
     Args:
         stream: Text stream.
@@ -51,13 +49,7 @@ class ProgressLines:
 
     def __init__(self, stream):
         self._stream = stream
-        self._last = 0.0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
+        self._last = -_SECONDS_BETWEEN_LINES
 
     def show(self, progress):
         """Shows a :class:`texsynth.Progress`, unless one was shown a moment ago."""
@@ -66,18 +58,18 @@ class ProgressLines:
             self._last = now
             click.echo(f"{progress.fraction:4.0%}  {describe(progress)}", file=self._stream)
 
+    def close(self):
+        """Does nothing: every line is whole."""
+
 
 class NoProgress:
-    """Shows nothing; a context manager."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
+    """Shows nothing."""
 
     def show(self, progress):
         """Takes a :class:`texsynth.Progress` and does nothing."""
+
+    def close(self):
+        """Does nothing."""
 
 
 def describe(progress):
@@ -89,14 +81,13 @@ def describe(progress):
     )
 
 
-def make(quiet, stream=None):
-    """Chooses the way that fits the stream.
+def make(quiet):
+    """Chooses the way that fits standard error as it is now.
 
     Args:
         quiet (bool): Show nothing.
-        stream: Text stream; ``None`` means standard error as it is now.
     """
-    stream = stream or sys.stderr
-    if quiet:
+    stream = sys.stderr
+    if quiet or stream is None:  # it is None in a process that was started without one
         return NoProgress()
     return ProgressBar(stream) if stream.isatty() else ProgressLines(stream)

@@ -1,6 +1,7 @@
 """The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
 
 import logging
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import numpy as np
 from texsynth import architecture, device, engine, image, metrics, optimizers, pyramid, weights
 from texsynth.compat import chainer
 from texsynth.config import Config
+from texsynth.errors import DivergenceError
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.objective import Objective
 
@@ -92,27 +94,31 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
 
     Raises:
         texsynth.errors.TexsynthError: An image is unusable or too small, the weights cannot be had,
-            or the device cannot be used.
+            the device or engine cannot be used, or the loss is no longer finite.
     """
     config = Config() if config is None else config
     target_device = device.select(config.gpu)
     engine_name = engine.choose(config.engine, target_device)
-    exemplar = image.fit(image.to_batch(exemplar), config.size)
-    exemplar_size = exemplar.shape[:1:-1]
+    exemplar = image.to_batch(exemplar)
+    exemplar_size = image.fitted_size(exemplar.shape[:1:-1], config.size)
     output_size = config.output_size or exemplar_size
     smallest = architecture.smallest_side(config.layers)
     plan = pyramid.plan(exemplar_size, output_size, config.iterations, config.levels, smallest)
-    start = image.noise(plan[0].output_size, config.seed) if init is None else image.to_batch(init)
+    start = None if init is None else image.to_batch(init)
     weights_path = config.weights or weights.find_or_fetch()
     _log.debug("device %s, engine %s, weights %s", target_device, engine_name, weights_path)
     _log.debug("levels %s", ", ".join(f"{w}x{h}" for _, (w, h), _ in plan))
     vgg_weights = weights.load(weights_path)
+    exemplar = image.fit(exemplar, exemplar_size)
+    if start is None:
+        start = image.noise(plan[0].output_size, config.seed, exemplar.mean(axis=(0, 2, 3)))
     target_device.use()
     features = engine.make_features(
         engine_name, vgg_weights, config.layers, config.pooling, target_device
     )
     run = _Run(config, features, target_device, plan, callback)
-    with engine.threads(engine_name):
+    # An overflow is noticed by the loss that it makes.
+    with engine.threads(engine_name), np.errstate(over="ignore", invalid="ignore"):
         texture = run.through_levels(exemplar, start)
     seconds = time.perf_counter() - run.began
     pixels = image.to_pixels(image.resize(texture, output_size))
@@ -166,6 +172,11 @@ class _Run:
         for step in range(1, level.steps + 1):
             loss = optimizer.update(objective, candidate.pixels)
             self.evaluations = before + objective.evaluations
+            if not math.isfinite(loss):
+                raise DivergenceError(
+                    f"the loss is not finite after {self.evaluations} evaluations; "
+                    "a smaller learning rate or smaller layer weights may help"
+                )
             if optimizer.stop_reason is not None:
                 self.reason = optimizer.stop_reason
                 break

@@ -82,7 +82,12 @@ def load(path):
         raise WeightsError(f"no weights file {path}") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
-    return VGGWeights(*weight_formats.read(path))
+    try:
+        return VGGWeights(*weight_formats.read(path))
+    except WeightsError as error:
+        if path.name == FILE_NAME and path.parent in _own_folders():
+            raise WeightsError(f"{error}; delete it, and the next run fetches it anew") from error
+        raise
 
 
 def save(path, weights):
