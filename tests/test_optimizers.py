@@ -197,3 +197,35 @@ def test_lbfgs_refuses_a_first_step_that_is_no_length(first_step):
 def test_lbfgs_refuses_a_link_with_two_parameters():
     with pytest.raises(ValueError, match="one parameter, not 2"):
         optimizers.LBFGS().setup(chainer.links.Linear(2, 2))
+
+
+def test_lbfgs_shortens_a_step_that_does_not_lower_the_loss_enough():
+    """Along the parabola -x + c x^2 from 0, a full step of 1 lowers the loss by nearly nothing."""
+    c = 1 - 1e-6
+
+    def parabola(x):
+        return (c * x**2 - x).sum(), 2 * c * x - 1
+
+    x, _, problem = run(optimizers.LBFGS(first_step=1), parabola, np.zeros((1, 1, 1, 1)), steps=1)
+    assert problem.calls == 3  # the start, the full step, and the parabola's minimiser
+    np.testing.assert_allclose(x, 0.5, atol=1e-4)
+
+
+def test_lbfgs_shortens_a_step_into_what_is_not_finite_by_ten():
+    def cliff(x):
+        return (math.inf if (x > 0.15).any() else -x.sum()), np.full_like(x, -1)
+
+    x, _, _ = run(optimizers.LBFGS(first_step=1), cliff, np.zeros((1, 1, 1, 1)), steps=1)
+    np.testing.assert_allclose(x, 0.1)
+
+
+def test_optimizers_count_their_steps():
+    for optimizer in (optimizers.LBFGS(first_step=0.5), optimizers.Adam(0.1)):
+        run(optimizer, rosenbrock, steps=7)
+        assert optimizer.t == 7
+
+
+def test_adam_tells_when_a_step_ended_nowhere():
+    with np.errstate(over="ignore"):
+        _, losses, _ = run(optimizers.Adam(1e39), sphere, START.astype(np.float32), steps=1)
+    assert math.isnan(losses[0])

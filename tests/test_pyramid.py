@@ -52,3 +52,12 @@ def test_too_many_levels():
     assert len(plan((64, 64), (64, 64), 1, 3, 16)) == 3
     with pytest.raises(ConfigError, match="levels must be at most 3 for a side of 64 px, not 4"):
         plan((64, 64), (64, 64), 1, 4, 16)
+
+
+def test_a_deeper_layer_keeps_the_coarsest_level_larger():
+    assert len(plan((256, 256), (256, 256), 1, None, 16)) == 3
+    assert len(plan((256, 256), (256, 256), 1, None, 128)) == 2
+
+
+def test_sides_are_rounded_to_the_nearest():
+    assert plan((75, 79), (75, 79), 1, 2, 16)[0].output_size == (38, 40)

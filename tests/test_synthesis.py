@@ -6,7 +6,8 @@ from conftest import make_texture
 
 import texsynth
 from texsynth import Config, image, synthesis
-from texsynth.errors import ConfigError, ImageError, WeightsError
+from texsynth import device as device_module
+from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 
 
 @pytest.fixture
@@ -217,3 +218,39 @@ def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar,
     )
     texsynth.synthesize(exemplar, config(levels=2, output_size=(64, 40)))
     assert sizes == [(32, 20)]
+
+
+def test_time_left_is_at_the_pace_of_the_level(config, exemplar, monkeypatch):
+    """A clock that ticks once a step: three steps at a quarter of the pixels, then three."""
+    now, seen = [0.0], []
+    monkeypatch.setattr(synthesis.time, "perf_counter", lambda: now[0])
+
+    def tick(progress):
+        seen.append(progress.seconds_left)
+        now[0] += 1
+
+    now[0] = 0.0
+    texsynth.synthesize(exemplar, config(levels=2), callback=tick)
+    # After the second coarse step one second has passed: 1/2 s a step, four times that when fine.
+    assert seen[1] == pytest.approx(0.5 * 1 + 3 * 2)
+    assert seen[5] == 0
+
+
+def test_the_start_is_left_alone(config, exemplar):
+    start = make_texture(32, 24, seed=4)
+    before = start.copy()
+    texsynth.synthesize(exemplar, config(), init=start)
+    np.testing.assert_array_equal(start, before)
+
+
+def test_defaults_are_taken_without_a_config(monkeypatch):
+    asked = []
+    monkeypatch.setattr(device_module, "select", lambda gpu: asked.append(gpu) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        texsynth.synthesize(make_texture(8, 8))
+    assert asked == [-1]
+
+
+def test_divergence_is_an_error(config, exemplar):
+    with pytest.raises(DivergenceError, match=r"not finite after \d+ evaluations; a smaller"):
+        texsynth.synthesize(exemplar, config(optimizer="adam", learning_rate=1e38, iterations=2))

@@ -1,8 +1,10 @@
 """The Winograd engine against the plain path in float64, which has oracles of its own."""
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,3 +161,32 @@ def test_kernels_are_kept_where_numba_is_told_to(tmp_path):
     )
     assert result.stdout.startswith(f"{tmp_path}{os.sep}kernels-")
     assert result.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="AVX2 is of that processor alone")
+def test_a_processor_without_avx_512():
+    """Compiles for one, and compares the gradient again."""
+    features = "sse sse2 sse3 ssse3 sse4.1 sse4.2 popcnt avx avx2 fma f16c bmi bmi2 lzcnt"
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": ",".join(f"+{feature}" for feature in features.split()),
+    }
+    code = (
+        "from texsynth.winograd.simd import has_wide_registers\n"
+        "assert not has_wide_registers()\n"
+        "import pytest, sys\n"
+        f"chosen = [{__file__!r}, '-q', '-k', '33 or conv4_3 or 512', '-m', 'not slow']\n"
+        "sys.exit(pytest.main(chosen))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    assert " passed" in result.stdout

@@ -3,7 +3,8 @@
 import contextlib
 import logging
 
-from texsynth.compat import chainer
+import numpy as np
+
 from texsynth.errors import EngineError
 from texsynth.vgg import VGG16Features
 
@@ -36,7 +37,7 @@ def choose(name, device):
 
 
 def _obstacle_to_winograd(device):
-    if device.xp is not chainer.get_device("@numpy").xp:
+    if device.xp is not np:
         return "it runs on the CPU alone"
     try:
         import texsynth.winograd.features  # noqa: F401 (is Numba there, and does it work?)

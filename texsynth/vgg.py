@@ -12,8 +12,8 @@ class VGG16Features(chainer.Chain):
     Caffe's, for BGR; their first kernels are turned to RGB once, here, so that no image has to be.
 
     Differs from ``chainer.links.VGG16Layers``: no fully connected layers (500 MB), no weight
-    gradients, no resize to 224x224, no rounding to 8 bits, and pooling leaves an odd last row out
-    as Caffe's VGG on even sizes does.
+    gradients, no resize to 224x224, no rounding to 8 bits, and pooling leaves an odd last row or
+    column out instead of pooling a half window.
 
     Args:
         weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
@@ -71,7 +71,7 @@ def _average_pool(h):
 
 
 def _max_pool(h):
-    # cover_all is Chainer's default and pads odd sizes; Caffe's layout of VGG has no such rows.
+    # Chainer's default would pool half a window at an odd edge, as its average pooling does not.
     return chainer.functions.max_pooling_2d(h, 2, cover_all=False)
 
 

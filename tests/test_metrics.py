@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+from conftest import make_texture
+
+from texsynth import Config, device, image, metrics
+
+CPU = device.select(-1)
+
+
+@pytest.mark.parametrize(
+    ("side", "deepest"), [(32, "pool5"), (31, "pool4"), (16, "pool4"), (15, "pool3")]
+)
+def test_layers_go_as_deep_as_the_image_allows(random_weights, side, deepest):
+    exemplar = image.to_batch(make_texture(40, 40))
+    config = Config(layers={"conv1_2": 1})
+    errors = metrics.gram_errors(make_texture(side, 40), exemplar, random_weights, config, CPU)
+    expected = ["conv1_1", "conv1_2", "pool1", "pool2", "pool3", "pool4", "pool5"]
+    assert list(errors) == expected[: expected.index(deepest) + 1]
+
+
+def test_the_exemplar_itself_has_no_error_and_another_image_has(random_weights):
+    pixels = make_texture(32, 32)
+    for candidate, zero in ((pixels, True), (make_texture(32, 32, seed=3), False)):
+        errors = metrics.gram_errors(
+            candidate, image.to_batch(pixels), random_weights, Config(), CPU
+        )
+        assert all((error < 1e-6) is zero for error in errors.values())
+
+
+def test_pooling_is_that_of_the_loss(random_weights):
+    exemplar, pixels = image.to_batch(make_texture(32, 32)), make_texture(32, 32, seed=3)
+    average, maximum = (
+        metrics.gram_errors(pixels, exemplar, random_weights, Config(pooling=pooling), CPU)
+        for pooling in ("average", "max")
+    )
+    assert average["conv1_1"] == maximum["conv1_1"]
+    assert not np.isclose(average["pool1"], maximum["pool1"])
