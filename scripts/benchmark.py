@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 LAYERS = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
-DOUBLE_LIMIT = 256  # the float64 gradient, to compare with, is computed up to this size
+DOUBLE_LIMIT = 512  # the float64 gradient, to compare with, is computed up to this size
 
 
 def plain_way(weights, exemplar, image):
