@@ -83,6 +83,13 @@ def test_without_numba_auto_is_plain_and_says_why(monkeypatch, caplog):
         engine.choose("winograd", CPU)
 
 
+def test_without_its_compiler_auto_is_plain(monkeypatch):
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    assert engine.choose("auto", CPU) == "plain"
+    with pytest.raises(EngineError, match="NUMBA_DISABLE_JIT is set"):
+        engine.choose("winograd", CPU)
+
+
 @pytest.mark.slow
 def test_quality_does_not_depend_on_the_engine(real_weights):
     """Rounding sends the two to different textures; both must be equally good ones.

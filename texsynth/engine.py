@@ -40,9 +40,13 @@ def _obstacle_to_winograd(device):
     if device.xp is not np:
         return "it runs on the CPU alone"
     try:
-        import texsynth.winograd.features  # noqa: F401 (is Numba there, and does it work?)
-    # A damaged or unfitting Numba fails in its own ways; RuntimeError is a cache without a place.
-    except (ImportError, OSError, RuntimeError) as error:
+        import numba
+
+        if numba.config.DISABLE_JIT:
+            return "NUMBA_DISABLE_JIT is set"
+        import texsynth.winograd.features  # noqa: F401 (does Numba take it?)
+    # A damaged Numba, or one that does not fit this NumPy, fails in ways of its own.
+    except Exception as error:
         return f"Numba cannot be used ({error})"
     return None
 
