@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -234,6 +235,28 @@ def test_a_failed_snapshot_does_not_end_the_run(folder, run, monkeypatch):
     assert result.exit_code == 0
     assert result.stderr.count("no more snapshots are saved") == 1
     assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
+
+
+def test_a_snapshot_does_not_overwrite_the_start(folder, run):
+    name = "stone_texture_level1_step00002.png"
+    Image.fromarray(make_texture(32, 24)).save(name)
+    before = (folder / name).read_bytes()
+    result = run("stone.png", "--init", name, "--snapshots", "2")
+    assert result.exit_code == 0
+    assert f"the snapshot {name} would overwrite what is read" in result.stderr
+    assert (folder / name).read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_standard_output_is_told_with_what_was_written(folder, random_weights_file):
+    command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [*command, "stone.png"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == FAILURE
+    assert "cannot write to standard output" in result.stderr
+    assert "written: stone_texture.png, stone_comparison.png" in result.stderr
 
 
 def test_what_was_written_before_a_failure_is_told(folder, run, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_texture
+from threadpoolctl import threadpool_info
 
 import texsynth
 from texsynth import Config, device, engine, image
@@ -75,12 +76,32 @@ def test_auto_takes_winograd_on_the_cpu():
 
 
 def test_without_numba_auto_is_plain_and_says_why(monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "texsynth.winograd.features", None)
+    monkeypatch.setitem(sys.modules, "numba", None)
     with caplog.at_level("DEBUG", "texsynth"):
         assert engine.choose("auto", CPU) == "plain"
     assert "engine winograd is passed over: Numba cannot be used" in caplog.text
     with pytest.raises(EngineError, match="engine winograd cannot be used: Numba cannot be used"):
         engine.choose("winograd", CPU)
+
+
+def test_without_its_threads_auto_is_plain(monkeypatch):
+    def no_layer(*arguments):
+        raise ValueError("No threading layer could be loaded")
+
+    monkeypatch.setattr("texsynth.winograd.features.gram_sum", no_layer)
+    assert engine.choose("auto", CPU) == "plain"
+    with pytest.raises(EngineError, match="No threading layer could be loaded"):
+        engine.choose("winograd", CPU)
+
+
+def test_blas_has_one_thread_beside_the_engine_and_its_own_again_afterwards():
+    def blas():
+        return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
+
+    before = blas()
+    with engine.threads("winograd"):
+        assert set(blas()) == {1}
+    assert blas() == before
 
 
 def test_without_its_compiler_auto_is_plain(monkeypatch):

@@ -44,7 +44,11 @@ def _obstacle_to_winograd(device):
 
         if numba.config.DISABLE_JIT:
             return "NUMBA_DISABLE_JIT is set"
-        import texsynth.winograd.features  # noqa: F401 (does Numba take it?)
+        import threadpoolctl  # noqa: F401 (see threads)
+
+        from texsynth.winograd import features
+
+        features.try_out()
     # A damaged Numba, or one that does not fit this NumPy, fails in ways of its own.
     except Exception as error:
         return f"Numba cannot be used ({error})"

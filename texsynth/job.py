@@ -93,8 +93,12 @@ class Job:
 
     def _save_snapshot(self, progress):
         name = f"{self._target.stem}_level{progress.level}_step{progress.step:05d}.png"
+        path = self._target.with_name(name)
         try:
-            self._save(self._target.with_name(name), progress.pixels())
+            for source in (self._image_path, self._init_path):
+                if source and path.exists() and source.exists() and path.samefile(source):
+                    raise TexsynthError(f"the snapshot {path} would overwrite what is read")
+            self._save(path, progress.pixels())
         except TexsynthError as error:
             _log.warning("%s; no more snapshots are saved", error)
             self._snapshots = None
@@ -120,7 +124,10 @@ class Job:
                 f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}", err=True
             )
             click.echo(f"relative Gram errors: {errors}", err=True)
-        click.echo(f"{self._target}\n{comparison_of(self._target)}")
+        try:
+            click.echo(f"{self._target}\n{comparison_of(self._target)}")
+        except OSError as error:
+            raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def target_path(image_path, init_path, out):

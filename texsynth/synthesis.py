@@ -65,7 +65,8 @@ class Result:
         evaluations: Computations of loss and gradient.
         reason: Why it stopped.
         engine: What evaluated the network, ``"plain"`` or ``"winograd"``.
-        seconds: Time of the levels, without loading and measuring.
+        seconds: Time of the levels, without loading and measuring; in the first run on a machine
+            with the compiling of the engine.
     """
 
     image: np.ndarray

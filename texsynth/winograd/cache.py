@@ -32,6 +32,11 @@ def is_empty():
     return not any(_folder().rglob("*.nbi"))
 
 
+def is_kept():
+    """Returns whether the kernels outlive this process."""
+    return _for_this_process.cache_info().currsize == 0
+
+
 def _checksum():
     digest = hashlib.sha256()
     for path in sorted(_SOURCES.glob("*.py")):
@@ -42,13 +47,16 @@ def _checksum():
 @functools.cache
 def _folder():
     """The first writable one of Numba's setting, beside the sources, and the user's cache."""
-    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    places = [_SOURCES / "__pycache__", user_cache / "texsynth"]
+    places = [
+        _SOURCES / "__pycache__",
+        Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "texsynth"),
+    ]
     if numba.config.CACHE_DIR:
         places.insert(0, Path(numba.config.CACHE_DIR))
     for place in places:
-        folder = place / f"kernels-{_checksum()}"
-        with contextlib.suppress(OSError):
+        # RuntimeError: a user without a home.
+        with contextlib.suppress(OSError, RuntimeError):
+            folder = place.expanduser() / f"kernels-{_checksum()}"
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 return folder

@@ -6,9 +6,24 @@ import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.winograd import cache
+from texsynth.winograd.gram import gram_sum
 from texsynth.winograd.network import WinogradVGG16
 
 _log = logging.getLogger(__name__)
+
+
+def try_out():
+    """Runs a small kernel, so that a Numba without its compiler or its threads fails here.
+
+    Raises:
+        Exception: Whatever Numba raises.
+    """
+    if cache.is_empty():
+        how_often = "once on this machine"
+        if not cache.is_kept():
+            how_often = "in every run: no folder can be written for it (see NUMBA_CACHE_DIR)"
+        _log.info("compiling the Winograd engine, half a minute, %s", how_often)
+    gram_sum(np.zeros((1, 1, 1, 64), np.float32))
 
 
 class WinogradFeatures:
@@ -25,8 +40,6 @@ class WinogradFeatures:
     """
 
     def __init__(self, weights, layers, pooling="average"):
-        if cache.is_empty():
-            _log.info("compiling the Winograd engine, once on this machine (about half a minute)")
         self._network = WinogradVGG16(weights.tensors, tuple(layers), pooling)
         self._mean = weights.mean.reshape(1, 3, 1, 1)
 
