@@ -220,17 +220,26 @@ def test_a_read_only_folder_is_found_before_the_work(folder, run):
     assert "cannot write locked/x.png" in result.stderr and "step" not in result.stderr
 
 
-def test_a_failed_snapshot_does_not_end_the_run(folder, run, monkeypatch):
+@pytest.fixture
+def refuse_writing(monkeypatch):
+    """``refuse_writing(word)``: pictures with the word in their name cannot be written."""
     from texsynth import image
 
     save_png = image.save_png
 
-    def refuse(path, *arguments):
-        if "step" in path.name:
-            raise ImageError(f"cannot write {path}: full")
-        save_png(path, *arguments)
+    def refuse_writing(word):
+        def save(path, *arguments):
+            if word in path.name:
+                raise ImageError(f"cannot write {path}: full")
+            save_png(path, *arguments)
 
-    monkeypatch.setattr(image, "save_png", refuse)
+        monkeypatch.setattr(image, "save_png", save)
+
+    return refuse_writing
+
+
+def test_a_failed_snapshot_does_not_end_the_run(folder, run, refuse_writing):
+    refuse_writing("step")
     result = run("stone.png", "-n", "3", "--snapshots", "1")
     assert result.exit_code == 0
     assert result.stderr.count("no more snapshots are saved") == 1
@@ -259,17 +268,8 @@ def test_a_full_standard_output_is_told_with_what_was_written(folder, random_wei
     assert "written: stone_texture.png, stone_comparison.png" in result.stderr
 
 
-def test_what_was_written_before_a_failure_is_told(folder, run, monkeypatch):
-    from texsynth import image
-
-    save_png = image.save_png
-
-    def refuse(path, *arguments):
-        if "comparison" in path.name:
-            raise ImageError(f"cannot write {path}: full")
-        save_png(path, *arguments)
-
-    monkeypatch.setattr(image, "save_png", refuse)
+def test_what_was_written_before_a_failure_is_told(folder, run, refuse_writing):
+    refuse_writing("comparison")
     result = run("stone.png")
     assert result.exit_code == FAILURE
     last = result.stderr.splitlines()[-1]
