@@ -2,57 +2,172 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE, GramLoss, RangePenalty
+from texsynth.losses import IMAGE, LOSSES, RangePenalty
+
+LAYER = {"gram": "pool1", "spectrum": IMAGE, "histogram": IMAGE}
 
 
-@pytest.fixture
-def activations():
-    generator = np.random.default_rng(0)
-    return {
-        "conv1_1": generator.standard_normal((1, 3, 6, 5)),
-        "pool1": generator.standard_normal((1, 4, 3, 2)),
-    }
+def layer_of(name):
+    return LAYER.get(name, "pool1")
 
 
-def gram(x):
-    flat = x.reshape(x.shape[1], -1)
-    return flat @ flat.T / flat.shape[1]
+def random(seed, shape=(1, 3, 6, 5)):
+    return np.random.default_rng(seed).standard_normal(shape)
 
 
-def test_gram_loss_by_hand(activations):
-    loss = GramLoss({"conv1_1": 1.0, "pool1": 0.25})
-    candidate = {name: x + 0.5 for name, x in activations.items()}
-    expected = sum(
-        weight
-        * ((gram(candidate[n]) - gram(activations[n])) ** 2).sum()
-        / (gram(activations[n]) ** 2).sum()
-        for n, weight in (("conv1_1", 1.0), ("pool1", 0.25))
-    )
-    actual = loss.measure(candidate, loss.target(activations))
-    assert float(actual.array) == pytest.approx(expected, rel=1e-12)
+def measure(name, candidate, exemplar, weight=1.0):
+    loss = LOSSES[name]({layer_of(name): weight})
+    target = loss.target({layer_of(name): exemplar})
+    return float(loss.measure({layer_of(name): candidate}, target).array)
 
 
-def test_gram_loss_of_the_exemplar_itself_is_zero(activations):
-    loss = GramLoss({"conv1_1": 1.0, "pool1": 1.0})
-    assert float(loss.measure(activations, loss.target(activations)).array) == 0
+def gram(x, shift=(0, 0)):
+    channels, height, width = x.shape[1:]
+    matrix = np.zeros((channels, channels))
+    places = [(y, z) for y in range(height - shift[0]) for z in range(width - shift[1])]
+    for y, z in places:
+        matrix += np.outer(x[0, :, y, z], x[0, :, y + shift[0], z + shift[1]])
+    return matrix / len(places)
 
 
-def test_gram_loss_gradient_agrees_with_differences(activations, check_gradient):
-    loss = GramLoss({"conv1_1": 2.0})
-    target = loss.target(activations)
-    x = activations["conv1_1"] + np.random.default_rng(1).standard_normal((1, 3, 6, 5))
-    check_gradient(lambda x: loss.measure({"conv1_1": x}, target), x)
+def covariance(x):
+    return np.cov(x.reshape(x.shape[1], -1), bias=True)
 
 
-def test_gram_loss_leaves_out_layers_of_weight_zero(activations):
-    loss = GramLoss({"conv1_1": 1.0, "pool5": 0.0})
-    assert loss.layers == ("conv1_1",)
+def correlations(x):
+    """Autocorrelation about the mean at all lags of up to half the sides, by its definition."""
+    x = x - x.mean(axis=(2, 3), keepdims=True)
+    height, width = x.shape[2:]
+    values = []
+    for channel in x[0]:
+        for down in range(-(height // 2), height // 2 + 1):
+            for across in range(width // 2 + 1):
+                pairs = [
+                    channel[y, z] * channel[y + down, z + across]
+                    for y in range(max(0, -down), min(height, height - down))
+                    for z in range(width - across)
+                ]
+                values.append(sum(pairs) / len(pairs))
+    return np.array(values)
 
 
-def test_gram_loss_of_an_all_zero_target_is_finite(activations):
-    loss = GramLoss({"conv1_1": 1.0})
-    dead = {"conv1_1": np.zeros((1, 3, 6, 5), np.float32)}
-    assert float(loss.measure(dead, loss.target(dead)).array) == 0
+def relative(statistic, candidate, exemplar):
+    target = statistic(exemplar)
+    return ((statistic(candidate) - target) ** 2).sum() / (target**2).sum()
+
+
+ORACLES = {
+    "gram": lambda x, e: relative(gram, x, e),
+    "centred-gram": lambda x, e: relative(covariance, x, e),
+    "shifted-gram": lambda x, e: np.mean(
+        [
+            relative(lambda a, d=d: gram(a, d), x, e)  # wide enough: 2 d <= side
+            for d in ((1, 0), (2, 0), (0, 1), (0, 2))
+        ]
+    ),
+    "autocorrelation": lambda x, e: relative(correlations, x, e),
+    "histogram": lambda x, e: relative(lambda a: np.sort(a.reshape(3, -1)), x, e),
+}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_value_by_the_definition(name):
+    candidate, exemplar = random(0), random(1) + 0.5
+    expected = 0.25 * ORACLES[name](candidate, exemplar)
+    assert measure(name, candidate, exemplar, 0.25) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradient_agrees_with_differences(name, check_gradient):
+    loss = LOSSES[name]({layer_of(name): 2.0})
+    target = loss.target({layer_of(name): random(1) + 0.5})
+    check_gradient(lambda x: loss.measure({layer_of(name): x}, target), random(0))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("shape", [(1, 3, 8, 9), (1, 3, 5, 4), (1, 3, 4, 12)])
+def test_gradient_for_another_size_than_the_exemplars(name, shape, check_gradient):
+    loss = LOSSES[name]({layer_of(name): 1.0})
+    target = loss.target({layer_of(name): random(1) + 0.5})
+    check_gradient(lambda x: loss.measure({layer_of(name): x}, target), random(2, shape))
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "spectrum"])
+def test_the_exemplar_itself_has_no_loss(name):
+    assert measure(name, random(1), random(1)) == pytest.approx(0, abs=1e-20)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_all_zero_exemplar_gives_a_finite_loss(name):
+    dead = np.zeros((1, 3, 6, 5), np.float32)
+    assert measure(name, dead, dead) == 0
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_float32_stays_float32(name):
+    x = chainer.Variable(random(0).astype(np.float32))
+    loss = LOSSES[name]({layer_of(name): 1.0})
+    target = loss.target({layer_of(name): random(1).astype(np.float32)})
+    value = loss.measure({layer_of(name): x}, target)
+    value.backward()
+    assert value.dtype == x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if name != "spectrum"])
+def test_layers_of_weight_zero_are_left_out(name):
+    assert LOSSES[name]({"pool1": 1.0, "pool5": 0.0}).layers == ("pool1",)
+
+
+def test_layers_add_up():
+    activations = {"pool1": random(0), "pool2": random(1, (1, 4, 3, 3))}
+    exemplar = {"pool1": random(2), "pool2": random(3, (1, 4, 3, 3))}
+    values = []
+    for weights in ({"pool1": 1.0}, {"pool2": 0.5}, {"pool1": 1.0, "pool2": 0.5}):
+        loss = LOSSES["gram"](weights)
+        values.append(float(loss.measure(activations, loss.target(exemplar)).array))
+    assert values[0] + values[1] == pytest.approx(values[2], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_targets_do_not_share_memory_with_activations(name):
+    """Engines write over their activations."""
+    exemplar = random(1)
+    loss = LOSSES[name]({layer_of(name): 1.0})
+    if layer_of(name) == IMAGE:
+        pytest.skip("nobody writes over the exemplar")
+    target = loss.target({layer_of(name): exemplar})
+    before = float(loss.measure({layer_of(name): random(0)}, target).array)
+    exemplar[:] = 7
+    assert float(loss.measure({layer_of(name): random(0)}, target).array) == before
+
+
+def test_spectrum_loss_is_the_distance_of_the_amplitudes():
+    """For a grey candidate of the exemplar's size, with nothing at its borders."""
+    exemplar, candidate = random(0, (1, 1, 8, 8)), random(1, (1, 1, 8, 8))
+    for x in (exemplar, candidate):
+        x[:, :, 0] = x[:, :, -1] = x[..., 0] = x[..., -1] = 0  # already periodic
+    amplitudes = [np.abs(np.fft.fft2(x)) for x in (candidate, exemplar)]
+    same_mean = candidate.mean() * exemplar.mean() > 0
+    if not same_mean:  # the mean has a sign, which an amplitude has not
+        amplitudes[0][..., 0, 0] *= -1
+    expected = ((amplitudes[0] - amplitudes[1]) ** 2).mean() / 64 / exemplar.var()
+    assert measure("spectrum", candidate, exemplar) == pytest.approx(expected, rel=1e-9)
+
+
+def test_wasserstein_loss_tells_distributions_apart_that_gram_matrices_do_not():
+    two_values = np.where(random(0, (1, 1, 32, 32)) > 0, 1.0, -1.0)
+    bell = random(1, (1, 1, 32, 32))
+    bell = (bell - bell.mean()) / bell.std() * np.sqrt((two_values**2).mean())
+    assert measure("gram", bell, two_values) < 1e-6
+    assert measure("wasserstein", bell, two_values) > 0.1
+
+
+def test_autocorrelation_loss_tells_regular_from_irregular():
+    stripes = np.tile(np.repeat([0.0, 1.0], 4), 8)[None, None, None, :].repeat(64, 2)
+    shuffled = stripes[..., np.random.default_rng(0).permutation(64)]
+    moved = np.roll(stripes, 3, axis=3)
+    assert measure("autocorrelation", shuffled, stripes) > 0.3
+    assert measure("autocorrelation", moved, stripes) < 0.01
 
 
 def test_range_penalty_by_hand():

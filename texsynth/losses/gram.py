@@ -1,0 +1,83 @@
+"""Losses on Gram matrices: as they are, about the mean, and between shifted positions."""
+
+from texsynth import gram
+from texsynth.compat import chainer
+from texsynth.losses.loss import LayerLoss, relative_distance
+
+
+class GramLoss(LayerLoss):
+    """Squared Gram error per layer over the squared norm of its target, weighted and summed.
+
+    ``sum over layers of w ||G - T||^2 / ||T||^2``. Differs from Gatys et al. 2015, equations 3 and
+    4, who divide by ``4 N^2 M^2`` (channels, positions): over the target's norm every layer starts
+    near the same size whatever its activations' scale, which needs no weights found by hand and
+    converges in far fewer steps.
+
+    Args:
+        weights: Weight of each layer by name; a layer of weight 0 is left out.
+    """
+
+    default_layers = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
+
+    def statistic(self, activations):
+        """Returns the Gram matrix, ``(N, C, C)``, of activations ``(N, C, H, W)``."""
+        return gram.gram_matrix(activations)
+
+
+class CentredGramLoss(LayerLoss):
+    """The Gram loss about the mean of each channel: the covariance of the activations.
+
+    ``(F - mean) (F - mean)^T = G - mean mean^T``. Where activations are all positive, the mean
+    outweighs what varies about it (Sun, Feng and Saenko 2016 align covariances for that reason).
+
+    Args:
+        weights: Weight of each layer by name; a layer of weight 0 is left out.
+    """
+
+    default_layers = GramLoss.default_layers
+
+    def statistic(self, activations):
+        """Returns the covariance, ``(N, C, C)``, of activations ``(N, C, H, W)``."""
+        mean = chainer.functions.mean(activations, axis=(2, 3))
+        outer = chainer.functions.matmul(mean[:, :, None], mean[:, None, :])
+        return gram.gram_matrix(activations) - outer
+
+
+class ShiftedGramLoss(LayerLoss):
+    """Squared error of the products of channels at two places that lie a shift apart.
+
+    ``G_d[i, j] = mean over p of F[i](p) F[j](p + d)`` for shifts ``d`` of 1, 2, 4 and 8 positions
+    along each axis, as far as a layer is at least twice as wide: Berger and Memisevic 2016,
+    *Incorporating long-range consistency in CNN-based texture generation*, equation 4. Each shift
+    counts by the squared norm of its own target, and a layer by their mean.
+
+    Args:
+        weights: Weight of each layer by name; a layer of weight 0 is left out.
+    """
+
+    default_layers = ("pool1", "pool2", "pool3")
+    _SHIFTS = (1, 2, 4, 8)
+
+    def statistic(self, activations):
+        """Returns ``{(axis, shift): (N, C, C)}`` of activations ``(N, C, H, W)``."""
+        matrices = {}
+        for axis, side in ((2, activations.shape[2]), (3, activations.shape[3])):
+            for shift in self._SHIFTS:
+                if 2 * shift <= side:
+                    here, there = (
+                        _part(activations, axis, slice(*ends))
+                        for ends in ((None, -shift), (shift, None))
+                    )
+                    product = chainer.functions.matmul(here, there, transb=True)
+                    matrices[axis, shift] = product / here.shape[2]
+        return matrices
+
+    def distance(self, statistic, target):
+        """Returns the mean over the shifts that both are wide enough for."""
+        common = statistic.keys() & target.keys()
+        return sum(relative_distance(statistic[d], target[d]) for d in sorted(common)) / len(common)
+
+
+def _part(x, axis, which):
+    part = x[(slice(None),) * axis + (which,)]
+    return part.reshape(*part.shape[:2], -1)

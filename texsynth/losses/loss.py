@@ -1,0 +1,72 @@
+"""What all losses have in common: layers with weights, and the error relative to the target.
+
+A loss names the layers it reads (``layers``), makes its target from the exemplar (``target``), and
+measures a candidate against it (``measure``). The name ``image`` stands for the pixels themselves
+beside the layers of the network.
+"""
+
+from texsynth.compat import chainer
+
+IMAGE = "image"
+TINY = 1e-30  # keeps the relative error of an all-zero target finite
+
+
+class LayerLoss:
+    """A statistic of each layer, compared with the exemplar's: the base of most losses.
+
+    Args:
+        weights: Weight of each layer by name; a layer of weight 0 is left out.
+
+    Attributes:
+        layers (tuple): Names of the layers that are read.
+        default_layers (tuple): Layers that the loss is taken at when none are asked for.
+    """
+
+    default_layers = ()
+
+    def __init__(self, weights):
+        self._weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.layers = tuple(self._weights)
+
+    def target(self, activations):
+        """Returns the exemplar's statistics, ``{layer: statistic}``.
+
+        Args:
+            activations: ``{layer: (N, C, H, W) array or chainer.Variable}``; nothing of them is
+                kept, for engines may write over them.
+        """
+        return {name: self.statistic(activations[name]) for name in self.layers}
+
+    def measure(self, activations, target):
+        """Returns the loss of a candidate's activations, a scalar ``chainer.Variable``.
+
+        Args:
+            activations: As in :meth:`target`, of the candidate.
+            target: What :meth:`target` returned for the exemplar.
+        """
+        total = 0
+        for name, weight in self._weights.items():
+            statistic = self.statistic(activations[name])
+            total += self.distance(statistic, target[name]) * weight
+        return total
+
+    def statistic(self, activations):
+        """Returns a ``chainer.Variable`` that describes activations, ``(N, C, H, W)``."""
+        raise NotImplementedError
+
+    def distance(self, statistic, target):
+        """Returns how far two statistics are apart, a scalar ``chainer.Variable``."""
+        return relative_distance(statistic, target)
+
+
+def relative_distance(statistic, target):
+    """Returns ``||statistic - target||^2 / ||target||^2``, a scalar ``chainer.Variable``.
+
+    Args:
+        statistic (chainer.Variable): Of the candidate.
+        target (chainer.Variable): Of the exemplar, the same shape; no gradient goes to it.
+    """
+    target = chainer.as_array(target)
+    # Kept on the device: a scalar read here would stop a GPU once a layer.
+    scale = 1 / ((target**2).sum() + TINY)
+    return chainer.functions.sum((statistic - target) ** 2) * scale

@@ -1,0 +1,60 @@
+"""Losses on the pixels themselves."""
+
+from texsynth import spectrum
+from texsynth.compat import chainer
+from texsynth.losses.loss import IMAGE, TINY
+
+
+class RangePenalty:
+    """Mean squared distance of the pixels from 0..255, times a weight.
+
+    Differs from Gatys et al., who clip once at the end: pixels that the optimizer placed outside
+    carry texture that a clip then takes away.
+
+    Args:
+        weight: Loss per squared grey level.
+    """
+
+    layers = (IMAGE,)
+
+    def __init__(self, weight):
+        self._weight = weight
+
+    def target(self, activations):
+        """Returns ``None``: the range does not depend on the exemplar."""
+        return None
+
+    def measure(self, activations, target):
+        """Returns the penalty of the image, a scalar ``chainer.Variable``."""
+        x = activations[IMAGE]
+        excess = x - chainer.functions.clip(x, 0.0, 255.0)
+        return chainer.functions.mean(excess**2) * self._weight
+
+
+class SpectrumLoss:
+    """Squared distance to the nearest image that has the exemplar's power spectrum and mean.
+
+    Liu, Gousseau and Xia 2016, equation 6, over the exemplar's variance; colours keep their phase
+    differences (Gonthier, Gousseau and Ladjal 2020 use it so). The nearest image counts as constant
+    in the gradient, which is exact: the derivative of the distance to a set.
+
+    Args:
+        weights: Weight of the image, ``{"image": weight}``.
+    """
+
+    layers = default_layers = (IMAGE,)
+
+    def __init__(self, weights):
+        self._weight = weights[IMAGE]
+
+    def target(self, activations):
+        """Returns the exemplar, for the spectrum wanted depends on the candidate's size."""
+        return chainer.as_array(activations[IMAGE])
+
+    def measure(self, activations, target):
+        """Returns the distance of the image, a scalar ``chainer.Variable``."""
+        x = activations[IMAGE]
+        nearest = spectrum.project(chainer.as_array(x), target)
+        deviation = target - target.mean(axis=(2, 3), keepdims=True)
+        scale = self._weight / ((deviation**2).mean() + TINY)
+        return chainer.functions.mean((x - nearest) ** 2) * scale
