@@ -1,0 +1,84 @@
+"""What suits a kind of texture: losses, start, levels, margin; and the choice by the exemplar."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from texsynth import regularity
+from texsynth.terms import Term
+
+REGULAR_FROM = 0.3
+"""Correlation at the best repeat from which a texture counts as regular; see docs/quality.md."""
+
+
+_TRIM = 1 / 32  # 8 of 256 pixels
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a texture is made.
+
+    Attributes:
+        name: Name of the preset.
+        losses: Terms of the loss, :class:`texsynth.terms.Term`.
+        start: ``"noise"`` or ``"phase"``.
+        levels: Pyramid levels; ``None`` takes the number that the size allows.
+        margin: Pixels beyond each edge that are optimised too, and cut away in the end.
+        trim: Share of each side of the exemplar that is left out of its statistics at both ends.
+        why: What in the exemplar led to it; empty if nobody had to choose.
+    """
+
+    name: str
+    losses: tuple[Term, ...]
+    start: str
+    levels: int | None
+    margin: int
+    trim: float
+    why: str = ""
+
+
+_PRESETS = {
+    scheme.name: scheme
+    for scheme in (
+        # The paper as it stands.
+        Scheme("gatys", (Term("gram"),), "noise", levels=1, margin=0, trim=0),
+        Scheme("natural", (Term("gram"),), "noise", levels=None, margin=16, trim=_TRIM),
+        Scheme(
+            "regular",
+            (Term("gram"), Term("autocorrelation")),
+            "noise",
+            levels=None,
+            margin=16,
+            trim=_TRIM,
+        ),
+    )
+}
+
+
+def choose(config, exemplar):
+    """Returns the scheme of a preset, with what the settings ask for instead.
+
+    Args:
+        config (texsynth.Config): The settings.
+        exemplar: ``(1, 3, H, W)`` float32, NumPy; looked at if the preset is ``"auto"``.
+
+    Returns:
+        Scheme: Complete but for ``levels``, which may be left to the size.
+    """
+    name, why = config.preset, ""
+    if name == "auto":
+        repeat = regularity.measure(exemplar)
+        name = "regular" if repeat.strength >= REGULAR_FROM else "natural"
+        why = _reason(repeat)
+    asked = {
+        key: value
+        for key in ("losses", "start", "levels", "margin")
+        if (value := getattr(config, key)) is not None
+    }
+    return dataclasses.replace(_PRESETS[name], **asked, why=why)
+
+
+def _reason(repeat):
+    if repeat.strength >= REGULAR_FROM:
+        x, y = repeat.lag
+        return f"the exemplar repeats at a shift of {x}, {y} px (correlation {repeat.strength:.2f})"
+    return f"nothing in the exemplar repeats (correlation {repeat.strength:.2f} at best)"
