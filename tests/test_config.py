@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from texsynth.config import DEFAULT_LAYERS, Config, parse_layers, parse_size
+from texsynth.config import DEFAULT_LAYERS, Config, parse_size
 from texsynth.errors import ConfigError
+from texsynth.terms import Term
 
 
 def test_defaults_are_valid_and_cannot_be_changed():
@@ -46,6 +47,13 @@ def test_as_dict_goes_through_json():
         ({"layers": ["conv1_1"]}, r"layers must map names to weights, not be \['conv1_1'\]"),
         ({"layers": {"pool1": "1"}}, "weight of layer pool1 must be a number of at least 0"),
         ({"weights": 5}, "weights must be a path, not 5"),
+        ({"preset": "rough"}, "preset must be one of auto, gatys, regular, natural, not 'rough'"),
+        ({"start": "zero"}, "start must be one of noise, phase, not 'zero'"),
+        ({"margin": -1}, "margin must be at least 0, not -1"),
+        ({"losses": ()}, r"losses must be a sequence of terms, not \(\)"),
+        ({"losses": "gram"}, "losses must be a sequence of terms, not 'gram'"),
+        ({"losses": ("gram",)}, "losses must be terms, not 'gram'"),
+        ({"losses": (Term("gram", 0.0),)}, "at least one loss must have a weight above 0"),
         ({"engine": "fast"}, "engine must be one of auto, plain, winograd, not 'fast'"),
         ({"output_size": (5,)}, r"output size must be \(width, height\), not \(5,\)"),
         ({"iterations": 0}, "iterations must be at least 1, not 0"),
@@ -68,23 +76,6 @@ def test_as_dict_goes_through_json():
 def test_every_value_is_checked(settings, message):
     with pytest.raises(ConfigError, match=message):
         Config(**settings)
-
-
-def test_parse_layers():
-    assert parse_layers("conv1_1, pool1=0.5") == {"conv1_1": 1.0, "pool1": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("pool1,", "layers must look like conv1_1,pool1=0.5, not 'pool1,'"),
-        ("pool1,pool1=2", "layer pool1 is named twice"),
-        ("pool1=much", "weight of layer pool1 must be a number, not 'much'"),
-    ],
-)
-def test_parse_layers_refuses(text, message):
-    with pytest.raises(ConfigError, match=message):
-        parse_layers(text)
 
 
 def test_parse_size():

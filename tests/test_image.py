@@ -269,3 +269,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"cannot write .*nowhere"):
         image.save_png(tmp_path / "nowhere" / "t.png", make_texture(4, 4))
+
+
+@pytest.mark.parametrize("size", [(5, 4), (4, 3), (1, 1)])
+def test_centre_undoes_mirrored(size):
+    batch = np.random.default_rng(0).random((1, 3, size[1], size[0]))
+    larger = image.mirrored(batch, (size[0] + 3, size[1] + 4))
+    assert larger.shape == (1, 3, size[1] + 4, size[0] + 3)
+    np.testing.assert_array_equal(image.centre(larger, size), batch)
+
+
+def test_mirrored_repeats_the_edge():
+    row = np.arange(3.0)[None, None, None]
+    np.testing.assert_array_equal(image.mirrored(row, (7, 1))[0, 0, 0], [1, 0, 0, 1, 2, 2, 1])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
+from texsynth.interior import interior
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.objective import Objective
 from texsynth.vgg import VGG16Features
@@ -17,9 +18,10 @@ def make(random_weights):
     weights = VGGWeights(tensors, random_weights.mean.astype(np.float64))
     exemplar = np.random.default_rng(0).uniform(0, 255, (1, 3, 12, 10))
 
-    def make(*losses):
+    def make(*losses, trim=(0, 0), margin=(0, 0), exemplar=exemplar):
         layers = {name for loss in losses for name in loss.layers} - {"image"}
-        return Objective(VGG16Features(weights, layers or ["conv1_1"]), losses, exemplar), exemplar
+        features = VGG16Features(weights, layers or ["conv1_1"])
+        return Objective(features, losses, exemplar, trim, margin), exemplar
 
     return make
 
@@ -57,3 +59,52 @@ def test_losses_add_up(make):
     image = np.full((1, 3, 12, 10), 260.0)
     values = [make(*losses)[0](chainer.Parameter(image)) for losses in ([gram, penalty], [gram])]
     assert values[0] - values[1] == pytest.approx(1e-2 * 25)
+
+
+def test_trimmed_targets_do_not_see_the_rim_of_the_exemplar(make):
+    """conv1_1 sees one pixel around its own."""
+    loss = GramLoss({"conv1_1": 1})
+    _, exemplar = make(loss)
+    framed = exemplar.copy()
+    framed[:, :, 0] = framed[:, :, -1] = framed[..., 0] = framed[..., -1] = 0
+    image = np.full(exemplar.shape, 100.0)
+    for trim, is_same in (((0, 0), False), ((2, 1), False), ((2, 2), True)):
+        values = [
+            make(loss, trim=trim, exemplar=x)[0](chainer.Parameter(image))
+            for x in (exemplar, framed)
+        ]
+        assert (values[0] == pytest.approx(values[1], rel=1e-12)) == is_same
+
+
+def test_the_margin_of_the_image_is_context_only(make):
+    """The loss is that of the inner positions, whatever the pixels that none of them sees."""
+    objective, exemplar = make(GramLoss({"conv1_1": 1, "pool1": 1}), margin=(4, 2))
+    image = chainer.Parameter(np.random.default_rng(1).uniform(0, 255, (1, 3, 24, 22)))
+    before = objective(image)
+    # pool1 sees conv1_2's two pixels around its own: what is more than 2 px out is seen by none.
+    assert np.abs(image.grad[:, :, :2]).max() == 0
+    assert np.abs(image.grad[:, :, 2, 4:-4]).min() > 0
+    image.array[:, :, :2] = 0
+    assert objective(image) == before
+
+
+def test_gradient_with_a_margin_agrees_with_differences(make):
+    loss = GramLoss({"conv1_1": 1, "pool2": 1})
+    objective, _ = make(loss, RangePenalty(1e-4), margin=(5, 9), trim=(4, 2))
+    generator = np.random.default_rng(1)
+    x = generator.uniform(-20, 275, (1, 3, 28, 33))
+    image = chainer.Parameter(x)
+    objective(image)
+    gradient = image.grad.copy()
+    for _ in range(5):
+        direction = generator.standard_normal(x.shape)
+        up, down = (objective(chainer.Parameter(x + e * direction)) for e in (1e-4, -1e-4))
+        assert (gradient * direction).sum() == pytest.approx((up - down) / 2e-4, rel=1e-5)
+
+
+def test_interior_leaves_out_positions_that_cover_the_edge():
+    x = chainer.Variable(np.arange(40.0).reshape(1, 1, 5, 8))
+    kept = interior(x, (1, 3, 10, 17), (1, 4))  # stride 2: one row and two columns at each edge
+    np.testing.assert_array_equal(kept.array, x.array[:, :, 1:4, 2:6])
+    assert interior(x, (1, 3, 10, 17), (0, 0)) is x
+    assert interior(x, (1, 3, 10, 17), (99, 99)).shape == (1, 1, 3, 2)  # two at least

@@ -61,3 +61,13 @@ def test_a_deeper_layer_keeps_the_coarsest_level_larger():
 
 def test_sides_are_rounded_to_the_nearest():
     assert plan((75, 79), (75, 79), 1, 2, 16)[0].output_size == (38, 40)
+
+
+def test_margin_and_trim_shrink_with_the_level():
+    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, trim=1 / 16)
+    assert fine.output_size == (64, 48)
+    assert fine.canvas_size == (80, 64)
+    assert (coarse.output_size, coarse.canvas_size) == ((32, 24), (40, 32))
+    assert fine.work == 80 * 64
+    assert (fine.margin, coarse.margin) == ((8, 8), (4, 4))
+    assert (fine.trim, coarse.trim) == ((6, 4), (3, 2))

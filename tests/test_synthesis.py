@@ -90,7 +90,7 @@ def test_size_scales_the_exemplar_first(config):
 
 def test_init_is_where_it_starts(config, exemplar):
     """The exemplar itself has loss zero, and nothing remains to be done."""
-    result = texsynth.synthesize(exemplar, config(), init=exemplar)
+    result = texsynth.synthesize(exemplar, config(preset="gatys"), init=exemplar)
     np.testing.assert_array_equal(result.image, exemplar)
     assert result.reason == "the gradient is zero"
 
@@ -210,14 +210,14 @@ def test_golden_image_from_an_image(config, exemplar, golden):
     golden("init.png", result.image)
 
 
-def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar, monkeypatch):
+def test_noise_start_fills_the_canvas_of_the_coarsest_level(config, exemplar, monkeypatch):
     sizes = []
     noise = image.noise
     monkeypatch.setattr(
         image, "noise", lambda size, *rest: sizes.append(size) or noise(size, *rest)
     )
-    texsynth.synthesize(exemplar, config(levels=2, output_size=(64, 40)))
-    assert sizes == [(32, 20)]
+    texsynth.synthesize(exemplar, config(levels=2, margin=4, output_size=(64, 40)))
+    assert sizes == [(36, 24)]
 
 
 def test_time_left_is_at_the_pace_of_the_level(config, exemplar, monkeypatch):

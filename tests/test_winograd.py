@@ -190,3 +190,11 @@ def test_a_processor_without_avx_512():
     )
     assert result.returncode == 0, result.stdout
     assert " passed" in result.stdout
+
+
+def test_backward_through_a_forward_that_was_written_over_is_refused(random_weights):
+    features = WinogradFeatures(random_weights, ["conv1_1"])
+    images = [chainer.Variable(np.full((1, 3, 8, 8), grey, np.float32)) for grey in (10, 200)]
+    first, _ = (chainer.functions.sum(features(x)["conv1_1"] ** 2) for x in images)
+    with pytest.raises(RuntimeError, match="backward must follow its own forward"):
+        first.backward()

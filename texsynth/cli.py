@@ -4,7 +4,6 @@ Nothing but this module, ``job`` and ``progress`` prints or exits. Chainer and P
 when the work begins, so that ``--help`` and usage errors come at once.
 """
 
-import logging
 import sys
 from pathlib import Path
 
@@ -12,56 +11,21 @@ import click
 
 import texsynth
 from texsynth import config as settings
+from texsynth.command import HELP_OPTIONS, PATH, OneLineErrors, failure, from_text, set_up_logging
 from texsynth.config import Config
-from texsynth.errors import ConfigError, TexsynthError
+from texsynth.errors import TexsynthError
 from texsynth.job import Job, target_path
-
-_log = logging.getLogger("texsynth")
-
-EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+from texsynth.terms import LOSSES, parse_layers, parse_term
 
 
-# Whether a file can be read is seen when it is read, and told in our words.
-_PATH = click.Path(path_type=Path, readable=False)
+def _terms(context, parameter, texts):
+    """Parses the texts of an option that may come several times; none means ``None``."""
+    parse = from_text(parse_term)
+    return tuple(parse(context, parameter, text) for text in texts) or None
 
 
-class _OneLineErrors(click.Command):
-    """A command whose every failure is one line on standard error and an exit code."""
-
-    def main(self, args=None, prog_name="texsynth", **extra):
-        try:
-            code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
-        except click.ClickException as error:
-            click.echo(f"texsynth: error: {error.format_message()}", err=True)
-            code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("texsynth: error: interrupted; written: nothing", err=True)
-            code = EXIT_INTERRUPTED
-        except Exception as error:
-            # Not foreseen, so a defect of ours or a GPU that failed: still one line, unless -v.
-            _log.debug("the traceback:", exc_info=True)
-            told = " ".join(str(error).split())
-            click.echo(f"texsynth: error: {type(error).__name__}: {told}", err=True)
-            code = EXIT_FAILURE
-        sys.exit(code)
-
-
-def _from_text(parse):
-    """Makes a click callback that parses an option's text and leaves ``None`` alone."""
-
-    def callback(context, parameter, text):
-        try:
-            return None if text is None else parse(text)
-        except ConfigError as error:
-            raise click.BadParameter(str(error)) from error
-
-    return callback
-
-
-@click.command(
-    "texsynth", cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]}
-)
-@click.argument("image_path", metavar="IMAGE", type=_PATH)
+@click.command("texsynth", cls=OneLineErrors, context_settings=HELP_OPTIONS)
+@click.argument("image_path", metavar="IMAGE", type=PATH)
 @click.option(
     "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
 )
@@ -73,9 +37,17 @@ def _from_text(parse):
     help="How the network is evaluated; auto takes the fastest that works.",
 )
 @click.option(
+    "--preset",
+    default=Config.preset,
+    show_default=True,
+    type=click.Choice(settings.PRESETS),
+    help="What suits a kind of texture: gatys is the paper as it stands, regular is for what"
+    " repeats (bricks, tiles, cloth), natural for what does not; auto looks at IMAGE.",
+)
+@click.option(
     "-o",
     "--out",
-    type=_PATH,
+    type=PATH,
     help="PNG file to write, or a folder.  [default: <name>_texture.png in the current folder]",
 )
 @click.option(
@@ -87,7 +59,7 @@ def _from_text(parse):
 @click.option(
     "--output-size",
     metavar="WxH",
-    callback=_from_text(settings.parse_size),
+    callback=from_text(settings.parse_size),
     help="Size of the texture in pixels.  [default: that of the exemplar]",
 )
 @click.option(
@@ -112,10 +84,18 @@ def _from_text(parse):
     help="Step size of Adam in grey levels.",
 )
 @click.option(
+    "--loss",
+    "losses",
+    metavar="NAME[=WEIGHT][:LAYERS]",
+    multiple=True,
+    callback=_terms,
+    help=f"A term of the loss, once for each: {', '.join(LOSSES)}.  [default: the preset's]",
+)
+@click.option(
     "--layers",
     metavar="NAME[=WEIGHT],...",
-    callback=_from_text(settings.parse_layers),
-    help="Layers of the loss, conv1_1 to pool5, and their weights."
+    callback=from_text(parse_layers),
+    help="Layers of the Gram loss, conv1_1 to pool5, and their weights."
     f"  [default: {','.join(settings.DEFAULT_LAYERS)}]",
 )
 @click.option(
@@ -128,16 +108,26 @@ def _from_text(parse):
 @click.option(
     "--levels",
     type=int,
-    help="Pyramid levels, coarse to fine; 1 is full size only.  [default: 1 to 3, by the size]",
+    help="Pyramid levels, coarse to fine; 1 is full size only."
+    "  [default: the preset's: 1, or 1 to 3 by the size]",
+)
+@click.option(
+    "--margin",
+    type=int,
+    help="Pixels beyond each edge that are made too, and cut away.  [default: the preset's]",
+)
+@click.option(
+    "--match-colours",
+    is_flag=True,
+    help="Give the texture the colour histogram of the exemplar at the end.",
 )
 @click.option(
     "--init",
-    default="noise",
-    show_default=True,
-    metavar="noise|IMAGE",
-    help="What to start from: uniform noise, or an image.",
+    metavar="noise|phase|IMAGE",
+    help="What to start from: uniform noise, the exemplar with random phases, or an image."
+    "  [default: the preset's]",
 )
-@click.option("--seed", default=Config.seed, show_default=True, help="Seed of the noise.")
+@click.option("--seed", default=Config.seed, show_default=True, help="Seed of the start.")
 @click.option(
     "--weights",
     type=click.Path(readable=False),
@@ -157,41 +147,23 @@ def main(image_path, out, init, snapshots, quiet, verbose, **options):
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
     """
-    _set_up_logging(quiet, verbose)
+    set_up_logging(quiet, verbose)
     try:
-        config = Config(**options)
-        init_path = None if init == "noise" else Path(init)
+        start = init if init in settings.STARTS else None
+        config = Config(start=start, **options)
+        init_path = Path(init) if init and not start else None
         target = target_path(image_path, init_path, out)
     except TexsynthError as error:
-        raise _failure(error, error) from error
+        raise failure(error, error) from error
     job = Job(config, image_path, init_path, target, snapshots, quiet)
     try:
         stopped_by = job.run()
     except KeyboardInterrupt as error:
-        raise _failure("interrupted", error, job.written or ["nothing"]) from error
+        raise failure("interrupted", error, job.written or ["nothing"]) from error
     except TexsynthError as error:
-        raise _failure(error, error, job.written) from error
+        raise failure(error, error, job.written) from error
     except MemoryError as error:
         message = "not enough memory for this size; try a smaller --size or --output-size"
-        raise _failure(message, error, job.written) from error
+        raise failure(message, error, job.written) from error
     if stopped_by is not None:
         sys.exit(128 + stopped_by)
-
-
-def _failure(message, error, written=()):
-    """Makes the exception that ends the command with one line and an exit code."""
-    told = f"; written: {', '.join(map(str, written))}" if written else ""
-    failure = click.ClickException(" ".join(f"{message}{told}".split()))
-    if isinstance(error, KeyboardInterrupt):
-        failure.exit_code = EXIT_INTERRUPTED
-    else:
-        failure.exit_code = EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE
-    return failure
-
-
-def _set_up_logging(quiet, verbose):
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("texsynth: %(message)s"))
-    _log.handlers = [handler]
-    _log.propagate = False
-    _log.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)

@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from texsynth import architecture
 from texsynth.errors import ConfigError
+from texsynth.terms import Term, check_layers
 
 ENGINES = ("auto", "plain", "winograd")
 OPTIMIZERS = ("lbfgs", "adam")
 POOLINGS = ("average", "max")
+PRESETS = ("auto", "gatys", "regular", "natural")
+STARTS = ("noise", "phase")
 DEFAULT_LAYERS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
 LARGEST_SIDE = 65536
 
@@ -22,6 +24,9 @@ class Config:
     """The settings of a synthesis; checked when made.
 
     Attributes:
+        preset: What suits a kind of texture, as :mod:`texsynth.presets` has it; ``"auto"`` looks at
+            the exemplar. It decides whatever of ``losses``, ``start``, ``levels`` and ``margin``
+            is ``None``.
         size: Longer side in pixels that the exemplar is brought to before anything else; 0 keeps
             it as it is.
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
@@ -29,10 +34,17 @@ class Config:
         iterations: Optimizer steps at full size, and at each coarser level.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size of Adam in grey levels; the article's program takes 4.
-        layers: Weight of each layer's Gram error in the loss, by layer name.
+        losses: Terms of the loss, :class:`texsynth.terms.Term`; ``None`` means the preset's.
+        layers: Weight of each layer's Gram error, by layer name, for terms that name no layers.
         pooling: ``"average"`` (Gatys et al. 2015, section 2) or ``"max"`` (VGG as trained).
-        levels: Pyramid levels; 1 means full size only, ``None`` chooses by the size.
-        seed: Seed of the noise start.
+        start: ``"noise"``, uniform about the mean colour, or ``"phase"``, the exemplar with random
+            phases (:func:`texsynth.spectrum.random_phase`); ``None`` means the preset's.
+        levels: Pyramid levels; 1 means full size only, ``None`` means the preset's, or the number
+            that the size allows.
+        margin: Pixels beyond each edge that are optimised too, and cut away in the end; ``None``
+            means the preset's.
+        match_colours: Whether the texture is given the exemplar's colour histogram at the end.
+        seed: Seed of the start.
         range_weight: Weight of the penalty that keeps pixels within 0..255.
         weights: Path of a file with VGG16 weights; ``None`` looks in the usual places and fetches
             them when there are none.
@@ -44,14 +56,19 @@ class Config:
         texsynth.errors.ConfigError: (also a ``ValueError``) A value is out of range.
     """
 
+    preset: str = "auto"
     size: int = 300
     output_size: tuple[int, int] | None = None
     iterations: int = 100
     optimizer: str = "lbfgs"
     learning_rate: float = 4.0
+    losses: tuple[Term, ...] | None = None
     layers: Mapping[str, float] | None = None
     pooling: str = "average"
+    start: str | None = None
     levels: int | None = None
+    margin: int | None = None
+    match_colours: bool = False
     seed: int = 0
     range_weight: float = 1e-4
     weights: str | None = None
@@ -71,7 +88,11 @@ class Config:
         _check_choice("engine", self.engine, ENGINES)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("pooling", self.pooling, POOLINGS)
-        _check_layers(layers)
+        _check_choice("preset", self.preset, PRESETS)
+        if self.start is not None:
+            _check_choice("start", self.start, STARTS)
+        check_layers(layers)
+        self._check_losses()
 
     def _check_numbers(self):
         _check_integer("size", self.size, 0, LARGEST_SIDE)
@@ -84,6 +105,8 @@ class Config:
         _check_integer("iterations", self.iterations, 1)
         if self.levels is not None:
             _check_integer("levels", self.levels, 1)
+        if self.margin is not None:
+            _check_integer("margin", self.margin, 0, LARGEST_SIDE)
         _check_integer("seed", self.seed, 0, 2**64 - 1)
         _check_integer("gpu", self.gpu, -1)
         _check_positive("learning rate", self.learning_rate)
@@ -91,32 +114,21 @@ class Config:
         for name in ("size", "iterations", "seed", "gpu"):
             object.__setattr__(self, name, int(getattr(self, name)))  # NumPy's become plain
 
+    def _check_losses(self):
+        if self.losses is None:
+            return
+        if not isinstance(self.losses, tuple | list) or not self.losses:
+            raise ConfigError(f"losses must be a sequence of terms, not {self.losses!r}")
+        for term in self.losses:
+            if not isinstance(term, Term):
+                raise ConfigError(f"losses must be terms, not {term!r}")
+        if not any(term.weight for term in self.losses):
+            raise ConfigError("at least one loss must have a weight above 0")
+        object.__setattr__(self, "losses", tuple(self.losses))
+
     def as_dict(self):
         """Returns the settings as a dict of plain values, ready for JSON."""
         return asdict(self)
-
-
-def parse_layers(text):
-    """Reads ``"conv1_1,pool1=0.5"`` as ``{"conv1_1": 1.0, "pool1": 0.5}``.
-
-    Args:
-        text: Layer names with commas between them; ``=WEIGHT`` behind a name sets its weight.
-
-    Raises:
-        texsynth.errors.ConfigError: A weight is no number, or a layer is named twice.
-    """
-    layers = {}
-    for item in text.split(","):
-        name, equals, weight = (part.strip() for part in item.partition("="))
-        if not name:
-            raise ConfigError(f"layers must look like conv1_1,pool1=0.5, not {text!r}")
-        if name in layers:
-            raise ConfigError(f"layer {name} is named twice")
-        try:
-            layers[name] = float(weight) if equals else 1.0
-        except ValueError:
-            raise ConfigError(f"weight of layer {name} must be a number, not {weight!r}") from None
-    return layers
 
 
 def parse_size(text):
@@ -153,15 +165,3 @@ def _check_not_negative(name, value):
 def _check_choice(name, value, choices):
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def _check_layers(layers):
-    if not layers:
-        raise ConfigError("layers must name at least one layer")
-    for name, weight in layers.items():
-        if name not in architecture.VGG16:
-            known = ", ".join(architecture.VGG16)
-            raise ConfigError(f"layer {name!r} is unknown; VGG16 has {known}")
-        _check_not_negative(f"weight of layer {name}", weight)
-    if not any(layers.values()):
-        raise ConfigError("at least one layer must have a weight above 0")

@@ -141,6 +141,35 @@ def resize(batch, size):
     return np.stack(planes).reshape(*batch.shape[:2], size[1], size[0])
 
 
+def centre(batch, size):
+    """Cuts out the middle.
+
+    Args:
+        batch: ``(N, 3, H, W)``.
+        size: ``(width, height)``, no larger than the image.
+
+    Returns:
+        numpy.ndarray: ``(N, 3, height, width)``, a view.
+    """
+    left, top = ((own - wanted) // 2 for own, wanted in zip(batch.shape[:1:-1], size, strict=True))
+    return batch[:, :, top : top + size[1], left : left + size[0]]
+
+
+def mirrored(batch, size):
+    """Enlarges an image to a canvas around it, by mirroring it at its edges.
+
+    Args:
+        batch: ``(N, 3, H, W)``.
+        size: ``(width, height)``, no smaller than the image; it comes to lie where :func:`centre`
+            would cut it out.
+    """
+    pads = []
+    for own, wanted in zip(batch.shape[2:], size[::-1], strict=True):
+        before = (wanted - own) // 2
+        pads.append((before, wanted - own - before))
+    return np.pad(batch, ((0, 0), (0, 0), *pads), mode="symmetric")
+
+
 def fitted_size(size, longer_side):
     """Returns ``(width, height)`` with the longer side at the given length; 0 keeps the size."""
     scale = longer_side / max(size) if longer_side else 1

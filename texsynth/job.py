@@ -1,6 +1,7 @@
 """One run of the command: reads images, synthesizes, writes files, and minds signals."""
 
 import contextlib
+import dataclasses
 import json
 import logging
 import signal
@@ -56,7 +57,7 @@ class Job:
                 exemplar, self._config, init=init, callback=self._after_step
             )
             self._end_display()
-            made = {"errors": json.dumps(result.errors), "engine": result.engine}
+            made = _account(result)
             self._save(self._target, result.image, made)
             pair = image.side_by_side(result.image, result.exemplar)
             self._save(comparison_of(self._target), pair, made)
@@ -107,7 +108,8 @@ class Job:
         from texsynth import image
 
         used = {"image": self._image_path.name}
-        used["init"] = "noise" if self._init_path is None else self._init_path.name
+        if self._init_path is not None:
+            used["init"] = self._init_path.name
         used |= self._config.as_dict()
         text = {"settings": json.dumps(used, ensure_ascii=False), **(made or {})}
         text = {f"texsynth:{key}": value for key, value in text.items()}
@@ -128,6 +130,15 @@ class Job:
             click.echo(f"{self._target}\n{comparison_of(self._target)}")
         except OSError as error:
             raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _account(result):
+    """How a texture came about, for the text of its file."""
+    scheme = dataclasses.asdict(result.scheme)
+    history = [[float(f"{loss:.6g}") for loss in level] for level in result.history]
+    values = {"errors": result.errors, "scheme": scheme, "history": history}
+    values |= {"evaluations": result.evaluations, "seconds": round(result.seconds, 3)}
+    return {"engine": result.engine} | {key: json.dumps(value) for key, value in values.items()}
 
 
 def target_path(image_path, init_path, out):

@@ -1,6 +1,7 @@
 """The objective: from an image to the loss, with d loss / d image left in ``image.grad``."""
 
 from texsynth.compat import chainer
+from texsynth.interior import interior
 from texsynth.losses import IMAGE
 
 
@@ -11,16 +12,22 @@ class Objective:
         features: From image to activations, as :class:`texsynth.vgg.VGG16Features`.
         losses: Losses to sum, as those of :mod:`texsynth.losses`.
         exemplar (array): ``(N, 3, H, W)`` float32, RGB, 0..255, on the device of ``features``.
+        trim: ``(rows, columns)`` in pixels at each edge of the exemplar whose activations are left
+            out of the targets: zero padding marks them, and photographs have captions and frames
+            there.
+        margin: ``(rows, columns)`` in pixels at each edge of the image whose activations are left
+            out of the loss: those pixels are there so that the others see no border.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
     """
 
-    def __init__(self, features, losses, exemplar):
+    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0)):
         self._features = features
         self._losses = tuple(losses)
+        self._margin = margin
         with chainer.no_backprop_mode():
-            activations = self._activations(chainer.Variable(exemplar))
+            activations = self._activations(chainer.Variable(exemplar), trim)
             self._targets = [loss.target(activations) for loss in self._losses]
         self.evaluations = 0
 
@@ -34,7 +41,7 @@ class Objective:
             float: The loss.
         """
         image.cleargrad()
-        activations = self._activations(image)
+        activations = self._activations(image, self._margin)
         total = 0
         for loss, target in zip(self._losses, self._targets, strict=True):
             total += loss.measure(activations, target)
@@ -42,5 +49,6 @@ class Objective:
         self.evaluations += 1
         return float(total.array)
 
-    def _activations(self, image):
-        return {IMAGE: image, **self._features(image)}
+    def _activations(self, image, edge):
+        activations = {IMAGE: image, **self._features(image)}
+        return {name: interior(x, image.shape, edge) for name, x in activations.items()}

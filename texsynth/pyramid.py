@@ -13,22 +13,38 @@ class Level(NamedTuple):
 
     Attributes:
         exemplar_size: ``(width, height)`` that the exemplar is resized to.
-        output_size: ``(width, height)`` of the image that is optimised.
+        output_size: ``(width, height)`` of the texture.
+        canvas_size: ``(width, height)`` of the image that is optimised: the texture and a margin.
         steps: Optimizer steps.
+        trim: ``(rows, columns)`` in pixels at each edge of the exemplar that its statistics do
+            without.
     """
 
     exemplar_size: tuple[int, int]
     output_size: tuple[int, int]
+    canvas_size: tuple[int, int]
     steps: int
+    trim: tuple[int, int] = (0, 0)
+
+    @property
+    def margin(self):
+        """``(rows, columns)`` in pixels at each edge of the canvas that are cut away."""
+        sides = zip(self.canvas_size[::-1], self.output_size[::-1], strict=True)
+        return tuple((canvas - output) // 2 for canvas, output in sides)
 
     @property
     def work(self):
         """Pixels times steps: what the level costs, in proportion."""
-        return self.output_size[0] * self.output_size[1] * self.steps
+        return self.canvas_size[0] * self.canvas_size[1] * self.steps
 
 
-def plan(exemplar_size, output_size, steps, levels, smallest_side):
+def plan(exemplar_size, output_size, steps, levels, smallest_side, margin=0, trim=0.0):
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
+
+    Zero padding marks the edges of an image in all activations, so that what lies at the edge of
+    the exemplar would be wanted at the edge of the output, and nowhere else. So statistics do
+    without the edges: those of the exemplar by a trim, those of the output by a margin around it
+    that is cut away in the end.
 
     Args:
         exemplar_size: ``(width, height)`` of the exemplar at full size.
@@ -37,6 +53,9 @@ def plan(exemplar_size, output_size, steps, levels, smallest_side):
         levels: Number of levels; ``None`` takes as many as sides of at least 64 pixels allow, and
             at most 3.
         smallest_side: Smallest side at which the deepest layer of the loss has a position.
+        margin: Pixels between each edge of the texture and of the canvas at full size; coarser
+            levels have theirs in proportion.
+        trim: Share of the exemplar's sides that its statistics do without, at each edge.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -56,10 +75,20 @@ def plan(exemplar_size, output_size, steps, levels, smallest_side):
     most = max(1, (side // smallest_side).bit_length())
     if levels > most:
         raise ConfigError(f"levels must be at most {most} for a side of {side} px, not {levels}")
+    canvas_size = tuple(each + 2 * margin for each in output_size)
     return [
-        Level(_halved(exemplar_size, times), _halved(output_size, times), steps)
+        _level(
+            [_halved(size, times) for size in (exemplar_size, output_size, canvas_size)],
+            steps,
+            trim,
+        )
         for times in reversed(range(levels))
     ]
+
+
+def _level(sizes, steps, trim):
+    width, height = sizes[0]
+    return Level(*sizes, steps, (round(trim * height), round(trim * width)))
 
 
 def _check_sides(what, size, smallest_side):

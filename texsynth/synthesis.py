@@ -1,5 +1,6 @@
 """The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
 
+import functools
 import logging
 import math
 import time
@@ -7,11 +8,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from texsynth import architecture, device, engine, image, metrics, optimizers, pyramid, weights
+from texsynth import (
+    architecture,
+    device,
+    engine,
+    image,
+    metrics,
+    optimizers,
+    presets,
+    pyramid,
+    spectrum,
+    wasserstein,
+    weights,
+)
 from texsynth.compat import chainer
 from texsynth.config import Config
 from texsynth.errors import DivergenceError
-from texsynth.losses import GramLoss, RangePenalty
+from texsynth.losses import IMAGE, RangePenalty, make_losses
 from texsynth.objective import Objective
 
 _log = logging.getLogger(__name__)
@@ -33,7 +46,7 @@ class Progress:
         evaluations: Computations of loss and gradient so far, over all levels.
         fraction: Share of the whole work that is done, 0..1, by pixels.
         seconds_left: What the rest will take at this level's pace, by pixels.
-        size: ``(width, height)`` of the image now.
+        size: ``(width, height)`` of the image now, without its margin.
     """
 
     level: int
@@ -49,7 +62,8 @@ class Progress:
 
     def pixels(self):
         """Returns the image as it is now, ``(H, W, 3)`` uint8."""
-        return image.to_pixels(chainer.get_device("@numpy").send(self._image.pixels.array))
+        canvas = chainer.get_device("@numpy").send(self._image.pixels.array)
+        return image.to_pixels(image.centre(canvas, self.size))
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,7 @@ class Result:
         evaluations: Computations of loss and gradient.
         reason: Why it stopped.
         engine: What evaluated the network, ``"plain"`` or ``"winograd"``.
+        scheme: What the preset and the settings came to.
         seconds: Time of the levels, without loading and measuring; in the first run on a machine
             with the compiling of the engine.
     """
@@ -76,17 +91,20 @@ class Result:
     evaluations: int
     reason: str
     engine: str
+    scheme: presets.Scheme
     seconds: float
 
 
-def synthesize(exemplar, config=None, *, init=None, callback=None):
+def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
 
     Args:
         exemplar: ``(H, W, 3)`` array, RGB, 0..255.
         config (Config): The settings; ``None`` takes the defaults.
         init: ``(H, W, 3)`` array, RGB, 0..255, to start from, resized as needed; ``None`` starts
-            from uniform noise.
+            as the settings or their preset say.
+        losses: Losses to sum in place of the preset's, objects with ``layers``, ``target`` and
+            ``measure`` as those of :mod:`texsynth.losses`; the range penalty is added.
         callback: Called with a :class:`Progress` after each step; when it returns ``True`` the
             synthesis ends, and the image so far is the result.
 
@@ -101,28 +119,38 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
     target_device = device.select(config.gpu)
     engine_name = engine.choose(config.engine, target_device)
     exemplar = image.to_batch(exemplar)
-    exemplar_size = image.fitted_size(exemplar.shape[:1:-1], config.size)
-    output_size = config.output_size or exemplar_size
-    smallest = architecture.smallest_side(config.layers)
-    plan = pyramid.plan(exemplar_size, output_size, config.iterations, config.levels, smallest)
-    start = None if init is None else image.to_batch(init)
+    exemplar = image.fit(exemplar, image.fitted_size(exemplar.shape[:1:-1], config.size))
+    init = None if init is None else image.to_batch(init)
+    scheme = presets.choose(config, exemplar)
+    if scheme.why:
+        _log.info("preset %s: %s", scheme.name, scheme.why)
+    if losses is None:
+        losses = make_losses(scheme.losses, config.layers)
+    layers = sorted({name for loss in losses for name in loss.layers} - {IMAGE})
+    plan = _plan(exemplar, config, scheme, layers)
     weights_path = config.weights or weights.find_or_fetch()
     _log.debug("device %s, engine %s, weights %s", target_device, engine_name, weights_path)
-    _log.debug("levels %s", ", ".join(f"{w}x{h}" for _, (w, h), _ in plan))
+    _log.debug("levels %s", ", ".join("x".join(map(str, level.canvas_size)) for level in plan))
     vgg_weights = weights.load(weights_path)
-    exemplar = image.fit(exemplar, exemplar_size)
-    if start is None:
-        start = image.noise(plan[0].output_size, config.seed, exemplar.mean(axis=(0, 2, 3)))
     target_device.use()
-    features = engine.make_features(
-        engine_name, vgg_weights, config.layers, config.pooling, target_device
+    features = engine.make_features(engine_name, vgg_weights, layers, config.pooling, target_device)
+    losses = [*losses, RangePenalty(config.range_weight)]
+    run = _Run(
+        functools.partial(Objective, features, losses),
+        functools.partial(optimizers.make, config.optimizer, config.learning_rate),
+        target_device,
+        plan,
+        callback,
     )
-    run = _Run(config, features, target_device, plan, callback)
+    start = _start(exemplar, init, plan, scheme, config.seed)
     # An overflow is noticed by the loss that it makes.
     with engine.threads(engine_name), np.errstate(over="ignore", invalid="ignore"):
         texture = run.through_levels(exemplar, start)
     seconds = time.perf_counter() - run.began
-    pixels = image.to_pixels(image.resize(texture, output_size))
+    texture = image.centre(image.resize(texture, plan[-1].canvas_size), plan[-1].output_size)
+    if config.match_colours:
+        texture = wasserstein.match_colours(texture, exemplar)
+    pixels = image.to_pixels(texture)
     return Result(
         image=pixels,
         exemplar=image.to_pixels(exemplar),
@@ -131,16 +159,41 @@ def synthesize(exemplar, config=None, *, init=None, callback=None):
         evaluations=run.evaluations,
         reason=run.reason,
         engine=engine_name,
+        scheme=scheme,
         seconds=seconds,
     )
+
+
+def _plan(exemplar, config, scheme, layers):
+    exemplar_size = exemplar.shape[:1:-1]
+    return pyramid.plan(
+        exemplar_size,
+        config.output_size or exemplar_size,
+        config.iterations,
+        scheme.levels,
+        architecture.smallest_side(layers) if layers else 1,
+        scheme.margin,
+        scheme.trim,
+    )
+
+
+def _start(exemplar, init, plan, scheme, seed):
+    """The image that the coarsest level starts from, on its whole canvas."""
+    if init is not None:
+        init = image.mirrored(image.resize(init, plan[-1].output_size), plan[-1].canvas_size)
+        return image.resize(init, plan[0].canvas_size)
+    if scheme.start == "phase":
+        coarsest = image.fit(exemplar, plan[0].exemplar_size)
+        return spectrum.random_phase(coarsest, plan[0].canvas_size, seed)
+    return image.noise(plan[0].canvas_size, seed, exemplar.mean(axis=(0, 2, 3)))
 
 
 class _Run:
     """One synthesis under way: what goes on from level to level."""
 
-    def __init__(self, config, features, target_device, plan, callback):
-        self._config = config
-        self._features = features
+    def __init__(self, make_objective, make_optimizer, target_device, plan, callback):
+        self._make_objective = make_objective
+        self._make_optimizer = make_optimizer
         self._device = target_device
         self._plan = plan
         self._callback = callback or (lambda progress: False)
@@ -158,14 +211,12 @@ class _Run:
         return texture
 
     def _one_level(self, number, level, exemplar, texture):
-        config = self._config
-        losses = [GramLoss(config.layers), RangePenalty(config.range_weight)]
         scaled = image.resize(exemplar, level.exemplar_size)
-        objective = Objective(self._features, losses, self._device.send(scaled))
-        start = image.resize(texture, level.output_size)
+        objective = self._make_objective(self._device.send(scaled), level.trim, level.margin)
+        start = image.resize(texture, level.canvas_size)
         candidate = optimizers.Image(start.copy())
         candidate.to_device(self._device)
-        optimizer = optimizers.make(config.optimizer, config.learning_rate).setup(candidate)
+        optimizer = self._make_optimizer().setup(candidate)
         before, losses_so_far = self.evaluations, []
         self.history.append(losses_so_far)
         self.reason = f"all {level.steps} steps of the last level were taken"

@@ -67,7 +67,7 @@ class _Activations(chainer.FunctionNode):
     def forward(self, inputs):
         (image,) = inputs
         activations = self._network.forward(image[:, ::-1] - self._mean)
-        self.names = tuple(activations)
+        self.names, self._token = tuple(activations), self._network.token
         return tuple(a.transpose(0, 3, 1, 2) for a in activations.values())
 
     def backward(self, indexes, grad_outputs):
@@ -76,5 +76,5 @@ class _Activations(chainer.FunctionNode):
             for name, grad in zip(self.names, grad_outputs, strict=True)
             if grad is not None
         }
-        gradient = self._network.backward(grads)
+        gradient = self._network.backward(grads, self._token)
         return (chainer.as_variable(np.ascontiguousarray(gradient[:, ::-1])),)

@@ -98,6 +98,7 @@ class WinogradVGG16:
         self._takes_maximum = pooling == "max"
         self._stages = self._make_stages(tensors)
         self._shape = None
+        self._calls = 0  # of forward
         self._is_fresh = False
 
     def _make_stages(self, tensors):
@@ -173,7 +174,8 @@ class WinogradVGG16:
             x: (N, 3, H, W) float32, BGR, mean subtracted.
 
         Returns:
-            {layer: (N, H, W, C) float32}, views of the buffers.
+            {layer: (N, H, W, C) float32}, views of the buffers; ``token`` is then this
+            call's.
         """
         self._resize(x.shape)
         height, width = x.shape[2:]
@@ -190,6 +192,7 @@ class WinogradVGG16:
                 stage.pooled, stage.bits, self._takes_maximum, stage.size,
                 *self._scratch.arrays(schedule),
             )  # fmt: skip
+        self._calls += 1
         self._is_fresh = True
         return {
             layer: stage.view(layer)
@@ -198,7 +201,12 @@ class WinogradVGG16:
             if layer in self.layers
         }
 
-    def backward(self, grads):
+    @property
+    def token(self):
+        """Names the last call of ``forward``, for ``backward``."""
+        return self._calls
+
+    def backward(self, grads, token):
         """Compute the gradient with respect to the image, once after each ``forward``.
 
         The activations that ``forward`` returned are overwritten.
@@ -206,12 +214,15 @@ class WinogradVGG16:
         Args:
             grads: {layer: (N, H, W, C) float32}, gradients with respect to
                 activations, of some of the layers.
+            token: what ``token`` was after the ``forward`` that this goes back through.
 
         Returns:
             (N, 3, H, W) float32.
         """
         if not self._is_fresh:
             raise RuntimeError("backward needs a forward before it")
+        if token != self._calls:
+            raise RuntimeError("backward must follow its own forward: the next wrote over it")
         self._is_fresh = False
         grads = {name: np.ascontiguousarray(g, np.float32) for name, g in grads.items()}
         result = np.zeros(self._shape, np.float32)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from tests.conftest import make_texture
+from texsynth import image, presets, regularity
+from texsynth.config import PRESETS, Config
+from texsynth.terms import Term
+
+
+def regular(width=150, height=130, period=(17, 23)):
+    """Blobs on a slanted lattice, under uneven light, with noise."""
+    generator = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width]
+    blobs = np.cos(2 * np.pi * (x + 0.1 * y) / period[0]) * np.cos(2 * np.pi * y / period[1])
+    grey = (100 + 40 * blobs + 5 * generator.standard_normal(blobs.shape)) * (0.7 + 0.6 * x / width)
+    return np.clip(np.repeat(grey[..., None], 3, axis=2), 0, 255)
+
+
+def batch(pixels):
+    return image.to_batch(np.asarray(pixels, np.float32))
+
+
+def test_a_lattice_is_regular_and_its_lag_is_found():
+    repeat = regularity.measure(batch(regular()))
+    assert repeat.strength > 0.6
+    x, y = repeat.lag
+    # Phases of both waves return at the lag, within a pixel.
+    for phase, period in ((x + 0.1 * y, 17), (y, 23)):
+        assert abs(phase / period * 2 - round(phase / period * 2)) < 2.5 / period
+
+
+def test_lags_are_pixels_of_the_exemplar_however_large():
+    small = batch(regular())
+    large = image.resize(small, (600, 520))
+    lags = [regularity.measure(x).lag for x in (small, large)]
+    np.testing.assert_allclose(np.array(lags[0]) * 4, lags[1], atol=6)
+
+
+def test_blobs_at_random_are_not_regular():
+    for seed in range(3):
+        assert regularity.measure(batch(make_texture(160, 130, seed))).strength < 0.25
+
+
+def test_grain_along_one_axis_is_not_regular():
+    """It correlates far out, but never falls and rises again."""
+    generator = np.random.default_rng(0)
+    grain = np.repeat(generator.uniform(50, 200, (150, 1, 1)), 200, axis=1)
+    grain = grain + 5 * generator.standard_normal((150, 200, 3))
+    assert regularity.measure(batch(np.clip(grain, 0, 255))).strength < 0.25
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (3, 3), (17, 1000)])
+def test_any_shape_and_a_constant_have_a_strength(shape):
+    flat = regularity.measure(batch(np.full((*shape, 3), 77.0)))
+    assert flat == regularity.Regularity(0.0, (0, 0))
+
+
+def test_auto_takes_regular_or_natural_and_says_why():
+    scheme = presets.choose(Config(), batch(regular()))
+    assert scheme.name == "regular"
+    assert scheme.why.startswith("the exemplar repeats at a shift of ")
+    scheme = presets.choose(Config(), batch(make_texture(160, 130)))
+    assert scheme.name == "natural"
+    assert scheme.why.startswith("nothing in the exemplar repeats (correlation ")
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "auto"])
+def test_a_preset_that_was_asked_for_is_taken_whatever_the_exemplar(name):
+    scheme = presets.choose(Config(preset=name), batch(regular()))
+    assert (scheme.name, scheme.why) == (name, "")
+
+
+def test_gatys_is_the_paper_as_it_stands():
+    scheme = presets.choose(Config(preset="gatys"), batch(regular()))
+    assert scheme.losses == (Term("gram"),)
+    assert (scheme.start, scheme.levels, scheme.margin, scheme.trim) == ("noise", 1, 0, 0)
+
+
+def test_settings_go_before_the_preset():
+    asked = {"losses": (Term("wasserstein"),), "start": "phase", "levels": 2, "margin": 0}
+    scheme = presets.choose(Config(preset="regular", **asked), batch(regular()))
+    assert {key: getattr(scheme, key) for key in asked} == asked

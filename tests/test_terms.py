@@ -1,0 +1,73 @@
+import pytest
+
+from texsynth import terms
+from texsynth.errors import ConfigError
+from texsynth.losses import IMAGE, LOSSES, make_losses
+from texsynth.terms import Term, parse_layers, parse_term
+
+
+def test_names_are_those_of_the_registry():
+    assert tuple(LOSSES) == terms.LOSSES
+    on_pixels = [name for name, loss in LOSSES.items() if loss.default_layers == (IMAGE,)]
+    assert tuple(on_pixels) == terms.ON_PIXELS
+
+
+def test_parse_layers():
+    assert parse_layers("conv1_1, pool1=0.5") == {"conv1_1": 1.0, "pool1": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pool1,", "layers must look like conv1_1,pool1=0.5, not ''"),
+        ("pool1,pool1=2", "layer pool1 is named twice"),
+        ("pool1=much", "weight of layer pool1 must be a number, not 'much'"),
+    ],
+)
+def test_parse_layers_refuses(text, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_layers(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("gram", Term("gram")),
+        ("spectrum=0.1", Term("spectrum", 0.1)),
+        ("autocorrelation:pool2", Term("autocorrelation", 1.0, {"pool2": 1.0})),
+        (" wasserstein = 2 : pool1=3,pool3 ", Term("wasserstein", 2.0, {"pool1": 3, "pool3": 1})),
+    ],
+)
+def test_parse_term(text, term):
+    assert parse_term(text) == term
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "a loss must look like gram or autocorrelation=0.5:pool1,pool2, not ''"),
+        ("grams", "loss must be one of gram, centred-gram, .*, not 'grams'"),
+        ("gram=x", "weight of loss gram must be a number, not 'x'"),
+        ("gram=-1", "weight of loss gram must be a number of at least 0, not -1.0"),
+        ("gram=inf", "weight of loss gram must be a number of at least 0, not inf"),
+        ("gram:", "layers must look like"),
+        ("gram:pool9", "layer 'pool9' is unknown"),
+        ("gram:pool1=0", "at least one layer must have a weight above 0"),
+        ("spectrum:pool1", "loss spectrum is taken at the pixels and has no layers"),
+    ],
+)
+def test_parse_term_refuses(text, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_term(text)
+
+
+def test_weights_of_term_and_layers_multiply():
+    terms = [Term("gram", 2.0), Term("autocorrelation", 0.5, {"pool3": 3.0}), Term("spectrum", 0.1)]
+    losses = make_losses(terms, {"pool1": 0.25})
+    assert [loss.layers for loss in losses] == [("pool1",), ("pool3",), (IMAGE,)]
+    assert losses[0]._weights == {"pool1": 0.5}
+    assert losses[1]._weights == {"pool3": 1.5}
+
+
+def test_terms_of_weight_zero_are_left_out():
+    assert make_losses([Term("gram", 0.0), Term("histogram")], {"pool1": 1.0})[0].layers == (IMAGE,)

@@ -1,0 +1,122 @@
+"""The terms of a loss as users write them: a loss's name, its weight, and its layers."""
+
+import math
+import numbers
+from dataclasses import dataclass
+
+from texsynth import architecture
+from texsynth.errors import ConfigError
+
+LOSSES = (
+    "gram",
+    "centred-gram",
+    "shifted-gram",
+    "autocorrelation",
+    "spectrum",
+    "wasserstein",
+    "histogram",
+)
+"""Names of the losses; :data:`texsynth.losses.LOSSES` has their classes."""
+
+ON_PIXELS = ("spectrum", "histogram")
+"""Losses on the pixels themselves, which take no layers."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of the loss; checked when made.
+
+    Attributes:
+        name: One of :data:`LOSSES`.
+        weight: Weight of the whole term.
+        layers: Weight of each layer by name; ``None`` means the loss's own default.
+
+    Raises:
+        texsynth.errors.ConfigError: A name is unknown or a weight out of range.
+    """
+
+    name: str
+    weight: float = 1.0
+    layers: dict | None = None
+
+    def __post_init__(self):
+        if self.name not in LOSSES:
+            raise ConfigError(f"loss must be one of {', '.join(LOSSES)}, not {self.name!r}")
+        check_weight(f"weight of loss {self.name}", self.weight)
+        if self.layers is not None and self.name in ON_PIXELS:
+            raise ConfigError(f"loss {self.name} is taken at the pixels and has no layers")
+        if self.layers is not None:
+            check_layers(self.layers)
+
+
+def parse_layers(text):
+    """Reads ``"conv1_1,pool1=0.5"`` as ``{"conv1_1": 1.0, "pool1": 0.5}``.
+
+    Args:
+        text: Layer names with commas between them; ``=WEIGHT`` behind a name sets its weight.
+
+    Raises:
+        texsynth.errors.ConfigError: A weight is no number, or a layer is named twice.
+    """
+    layers = {}
+    for item in text.split(","):
+        name, weight = _name_and_weight(item, "layer", "layers must look like conv1_1,pool1=0.5")
+        if name in layers:
+            raise ConfigError(f"layer {name} is named twice")
+        layers[name] = weight
+    return layers
+
+
+def parse_term(text):
+    """Reads ``"autocorrelation=0.5:pool1,pool2=2"`` as a :class:`Term`.
+
+    Args:
+        text: A loss's name; ``=WEIGHT`` behind it sets its weight, ``:LAYERS`` its layers as
+            :func:`parse_layers` reads them.
+
+    Raises:
+        texsynth.errors.ConfigError: It has another form, or a name is unknown.
+    """
+    head, colon, layers = text.partition(":")
+    name, weight = _name_and_weight(
+        head, "loss", "a loss must look like gram or autocorrelation=0.5:pool1,pool2"
+    )
+    return Term(name, weight, parse_layers(layers) if colon else None)
+
+
+def _name_and_weight(item, what, form):
+    name, equals, weight = (part.strip() for part in item.partition("="))
+    if not name:
+        raise ConfigError(f"{form}, not {item!r}")
+    try:
+        return name, float(weight) if equals else 1.0
+    except ValueError:
+        raise ConfigError(f"weight of {what} {name} must be a number, not {weight!r}") from None
+
+
+def check_weight(name, value):
+    """Raises a ConfigError unless a value is a finite number of at least 0.
+
+    Args:
+        name (str): What to call it.
+        value: What to check.
+    """
+    if not (isinstance(value, numbers.Real) and value >= 0 and math.isfinite(value)):
+        raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
+
+
+def check_layers(layers):
+    """Raises a ConfigError unless these are known layers, one of them with a weight above 0.
+
+    Args:
+        layers (Mapping): Weight of each layer by name.
+    """
+    if not layers:
+        raise ConfigError("layers must name at least one layer")
+    for name, weight in layers.items():
+        if name not in architecture.VGG16:
+            known = ", ".join(architecture.VGG16)
+            raise ConfigError(f"layer {name!r} is unknown; VGG16 has {known}")
+        check_weight(f"weight of layer {name}", weight)
+    if not any(layers.values()):
+        raise ConfigError("at least one layer must have a weight above 0")
