@@ -15,6 +15,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["texsynth", "texsynth.*"]),
+    package_data={"texsynth.evaluation": ["*.html", "page.css", "page.js"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "chainer==7.8.1",  # the last release; texsynth/compat.py cures exactly this one
@@ -32,7 +33,7 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=13.6"],
         "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
         "docs": ["matplotlib>=3.8"],
-        "test": ["onnxruntime>=1.20", "pytest>=8.0", "ruff==0.17.6"],
+        "test": ["onnxruntime>=1.20", "pytest>=8.0", "ruff==0.17.6", "selenium>=4.20"],
     },
     entry_points={"console_scripts": ["texsynth = texsynth.cli:main"]},
 )

@@ -1,0 +1,247 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import make_texture
+from PIL import Image, PngImagePlugin
+
+import texsynth
+from texsynth import command, evaluate
+from texsynth.errors import TexsynthError
+from texsynth.evaluation import files
+
+USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
+
+
+def save(path, pixels, **text):
+    info = PngImagePlugin.PngInfo()
+    for key, value in text.items():
+        info.add_itxt(f"texsynth:{key}", value)
+    Image.fromarray(pixels).save(path, pnginfo=info)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to stand in, with ``stone.png``, 80x60, and two outputs, 40x30 and 40x40."""
+    monkeypatch.chdir(tmp_path)
+    save("stone.png", make_texture(80, 60))
+    settings = {"size": 40, "layers": {"pool1": 1, "pool2": 1}, "pooling": "max"}
+    save("a.png", make_texture(40, 30, seed=1), settings=json.dumps(settings))
+    save("b.png", make_texture(40, 40, seed=2))
+    return tmp_path
+
+
+@pytest.fixture
+def run(random_weights_file):
+    """Runs the command in this process, with random weights before the arguments."""
+
+    def run(*arguments):
+        options = ["--weights", str(random_weights_file), *map(str, arguments)]
+        return CliRunner().invoke(evaluate.main, options)
+
+    return run
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_table_is_aligned_with_a_column_for_each_output(folder, run):
+    result = run("stone.png", "a.png", "b.png")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["stone.png", "a.png", "b.png"]
+    ends = [re.search(r"\ba\.png|\bpool1 +\d\.\d+", line) for line in lines[:8]]
+    assert len({match.end() for match in ends if match}) == 1
+    assert names(folder) == ["a.png", "b.png", "stone.png"]
+
+
+def test_optimised_layers_and_held_out_ones_are_apart(folder, run):
+    lines = run("stone.png", "a.png").stdout.splitlines()
+    start = lines.index("relative Gram error, optimised")
+    assert [line.split()[0] for line in lines[start + 1 : start + 3]] == ["pool1", "pool2"]
+    held_out = lines[lines.index("relative Gram error, held out") + 1 :]
+    assert [line.split()[0] for line in held_out[:3]] == ["conv1_1", "pool3", "pool4"]
+
+
+def test_outputs_that_optimised_other_layers_are_marked(folder, run):
+    lines = run("stone.png", "a.png", "b.png").stdout.splitlines()
+    rows = {line.split()[0]: line for line in reversed(lines) if line.startswith("  ")}
+    assert "relative Gram error, optimised by default" in lines
+    assert re.fullmatch(r"  pool3 +\d\.\d{3}\*  +\d\.\d{3}", rows["pool3"])
+    assert "*" not in rows["pool1"] and lines[-1] == "* not optimised in this output"
+
+
+def test_the_source_is_brought_to_the_size_that_the_output_names(folder, run):
+    outputs = json.loads(run("stone.png", "a.png", "b.png", "--json", "-").stdout)["outputs"]
+    assert [output["exemplar_size"] for output in outputs] == [[40, 30], [80, 60]]
+    assert [output["size"] for output in outputs] == [[40, 30], [40, 40]]
+    assert [output["pooling"] for output in outputs] == ["max", "average"]
+    assert [output["optimised"] for output in outputs] == [["pool1", "pool2"], None]
+
+
+def test_size_and_pooling_overrule_the_output(folder, run):
+    result = run("stone.png", "a.png", "b.png", "--size", 64, "--pooling", "average", "--json", "-")
+    outputs = json.loads(result.stdout)["outputs"]
+    assert [output["exemplar_size"] for output in outputs] == [[64, 48]] * 2
+    assert [output["pooling"] for output in outputs] == ["average"] * 2
+    kept = json.loads(run("stone.png", "a.png", "--size", 0, "--json", "-").stdout)["outputs"]
+    assert kept[0]["exemplar_size"] == [80, 60]
+
+
+def test_a_size_that_needs_all_memory_is_not_believed(folder, run):
+    save("huge.png", make_texture(40, 40), settings=json.dumps({"size": 60000}))
+    result = run("stone.png", "huge.png", "--json", "-")
+    assert json.loads(result.stdout)["outputs"][0]["exemplar_size"] == [80, 60]
+
+
+def test_a_copy_of_the_exemplar_is_told(folder, run):
+    save("copy.png", make_texture(80, 60))
+    measures = json.loads(run("stone.png", "copy.png", "--json", "-").stdout)["outputs"][0][
+        "measures"
+    ]
+    assert measures["copied_share"] == 1 and measures["spectrum_distance"] < 1e-9
+    assert max(measures["gram_errors"].values()) < 1e-6
+
+
+def test_json_in_a_file_beside_the_table(folder, run):
+    result = run("stone.png", "a.png", "--json", "measures.json")
+    text = Path("measures.json").read_text(encoding="utf-8")
+    assert json.loads(text) == json.loads(run("stone.png", "a.png", "--json", "-").stdout)
+    assert text.endswith("}\n") and "relative Gram error" in result.stdout
+    assert json.loads(text)["texsynth"] == texsynth.__version__
+
+
+def test_quiet_prints_nothing(folder, run):
+    result = run("stone.png", "a.png", "-q", "--json", "m.json", "--html", "page.html")
+    assert result.exit_code == 0 and result.output == ""
+    assert names(folder) == ["a.png", "b.png", "m.json", "page.html", "stone.png"]
+
+
+def test_outputs_of_the_same_name_are_told_by_their_paths(folder, run):
+    (folder / "other").mkdir()
+    save("other/a.png", make_texture(40, 40, seed=7))
+    head = run("stone.png", "a.png", "other/a.png").stdout.splitlines()[0]
+    assert head.split() == ["stone.png", "a.png", "other/a.png"]
+
+
+def make_bad_files(folder):
+    (folder / "text.png").write_text("no image")
+    (folder / "cut.png").write_bytes((folder / "stone.png").read_bytes()[:500])
+    (folder / "folder").mkdir()
+    (folder / "link.png").symlink_to("stone.png")
+    save(folder / "small.png", make_texture(40, 15))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["stone.png"], USAGE, "OUTPUT"),
+        (["none.png", "a.png"], FAILURE, "no such file: none.png"),
+        (["stone.png", "none.png"], FAILURE, "no such file: none.png"),
+        (["stone.png", "text.png"], FAILURE, "text.png is not an image"),
+        (["cut.png", "a.png"], FAILURE, "cut.png cannot be read"),
+        (["stone.png", "folder"], FAILURE, "folder is a folder"),
+        (["stone.png", "stone.png"], USAGE, "are the same file"),
+        (["stone.png", "a.png", "a.png"], USAGE, "are the same file"),
+        (["stone.png", "link.png"], USAGE, "are the same file"),
+        (["stone.png", "small.png"], FAILURE, "small.png: the image is too small"),
+        (["small.png", "a.png"], FAILURE, "small.png: the exemplar is too small"),
+        (["stone.png", "a.png", "--size", "20"], FAILURE, "stone.png: the exemplar is too small"),
+        (["stone.png", "a.png", "--size", "-1"], USAGE, "--size"),
+        (["stone.png", "a.png", "--gpu", "-2"], USAGE, "--gpu"),
+        (["stone.png", "a.png", "--pooling", "min"], USAGE, "--pooling"),
+        (["stone.png", "a.png", "--weights", "none.npz"], FAILURE, "no weights file none.npz"),
+        (["stone.png", "a.png", "--html", "folder"], USAGE, "--html: folder is a folder"),
+        (["stone.png", "a.png", "--html", "no/p.html"], USAGE, "--html: there is no folder no"),
+        (["stone.png", "a.png", "--html", "a.png"], USAGE, "would overwrite a.png"),
+        (["stone.png", "a.png", "--json", "./stone.png"], USAGE, "would overwrite stone.png"),
+        (["stone.png", "a.png", "--json", "link.png"], USAGE, "would overwrite stone.png"),
+        (["stone.png", "a.png", "--json", "x", "--html", "./x"], USAGE, "the file of --json too"),
+    ],
+)
+def test_bad_input_is_one_line_and_an_exit_code(folder, run, arguments, code, told):
+    make_bad_files(folder)
+    before = names(folder)
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert result.stdout == "" and result.stderr.startswith("texsynth.evaluate: error: ")
+    assert len(result.stderr.splitlines()) == 1 and told in result.stderr
+    assert names(folder) == before
+
+
+def test_what_was_written_before_a_failure_is_told(folder, run, monkeypatch):
+    written = files.write
+
+    def refuse_html(path, text):
+        if path.suffix == ".html":
+            raise TexsynthError(f"cannot write {path}: the disk is full")
+        written(path, text)
+
+    monkeypatch.setattr(files, "write", refuse_html)
+    result = run("stone.png", "a.png", "--json", "m.json", "--html", "p.html")
+    assert result.exit_code == FAILURE and "the disk is full; written: m.json" in result.stderr
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "page.html"
+    files.write(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        files.write(path, "new \ud800")
+    assert path.read_text() == "old" and names(tmp_path) == ["page.html"]
+    files.write(path, "é")
+    assert path.read_bytes() == "é".encode() and names(tmp_path) == ["page.html"]
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TexsynthError, match=r"cannot write .*folder"):
+        files.write(tmp_path / "folder", "text")
+    assert names(tmp_path) == ["folder", "page.html"]
+
+
+def test_control_characters_and_bytes_in_names_are_not_printed(folder, run):
+    name = os.fsdecode(b"odd\x1b[31m\nname\xff.png")
+    os.rename("a.png", name)  # noqa: PTH104
+    result = run("stone.png", Path(name), "--html", "page.html", "--json", "m.json")
+    assert result.exit_code == 0, result.output
+    assert "odd\ufffd[31m\ufffdname\ufffd.png" in result.stdout and "\x1b" not in result.stdout
+    assert json.loads(Path("m.json").read_text())["outputs"][0]["file"].startswith("odd\ufffd")
+
+
+def test_it_runs_as_a_module(folder, random_weights_file):
+    arguments = ["stone.png", "a.png", "--weights", str(random_weights_file)]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "texsynth.evaluate", *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0 and done.stderr == "" and "held out" in done.stdout
+
+
+def test_every_option_has_a_help_and_defaults_are_said():
+    options = [option for option in evaluate.main.params if option.param_type_name == "option"]
+    assert len(options) == 9
+    assert all(option.help for option in options)
+    text = CliRunner().invoke(evaluate.main, ["-h"]).stdout
+    assert "what OUTPUT says it was made at" in " ".join(text.split())
+
+
+def test_version():
+    result = CliRunner().invoke(evaluate.main, ["--version"])
+    assert result.stdout == f"texsynth.evaluate {texsynth.__version__}\n"
+
+
+@pytest.mark.slow
+def test_a_sample_is_good(real_weights):
+    samples = Path(__file__).parent.parent / "samples"
+    arguments = [samples / "pebbles.png", samples / "pebbles_texture.png", "--json", "-"]
+    result = CliRunner().invoke(evaluate.main, list(map(str, arguments)))
+    measures = json.loads(result.stdout)["outputs"][0]["measures"]
+    assert measures["gram_errors"]["pool4"] < 0.2 and measures["sliced_wasserstein"]["pool4"] < 0.2
+    assert abs(measures["copied_share"] - measures["repetition_share"]) < 0.1
+    assert np.isfinite(list(measures["seam"].values())).all()

@@ -1,0 +1,343 @@
+"""The page in a browser: it needs nothing but itself, and its game can be played."""
+
+import base64
+import io
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from conftest import make_texture
+from PIL import Image
+
+from texsynth.evaluation import files, page, plots, record
+from texsynth.evaluation.report import Evaluated, Report
+from texsynth.metrics import Evaluator
+
+NASTY = '<script>document.title="run"</script>"&\'$source.png'
+HISTORY = [[4.0, 2.0, 1.0], [0.5], [0.2, 0.1]]
+
+
+@pytest.fixture(scope="module")
+def report(random_weights):
+    exemplar = make_texture(96, 80)
+    evaluator = Evaluator(exemplar, random_weights)
+    outputs = []
+    for name, pixels, made in (
+        ("one.png", make_texture(120, 80, seed=1), record.Record(history=HISTORY)),
+        (NASTY, np.roll(exemplar, 9, axis=1), record.Record(layers=("pool1",), engine="<b>")),
+    ):
+        measures = evaluator.measure(pixels)
+        outputs.append(Evaluated(name, pixels, exemplar, made, "average", measures))
+    return Report("stone & sand.png", outputs)
+
+
+@pytest.fixture(scope="module")
+def text(report):
+    return page.render(report)
+
+
+def test_nothing_is_loaded_from_anywhere(text):
+    assert re.findall(r'(?:src|href|action)="(?!data:)([^"]*)"', text) == []
+    without_data = re.sub(r'"data:[^"]*"', "", text)
+    assert len(without_data) < 60_000
+    assert not re.search(r"url\(|@import|https?:|[\"'(]//", without_data)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    assert policy.startswith("default-src 'none'; img-src data:;") and "unsafe" not in policy
+
+
+def test_the_pictures_are_those_that_were_measured(text, report):
+    sources = re.findall(r'<img class="(\w+)" src="data:image/png;base64,([^"]+)"', text)
+    assert [kind for kind, _ in sources] == ["exemplar", "texture"] * 2
+    for (_, data), pixels in zip(
+        sources,
+        [each for output in report.outputs for each in (output.exemplar, output.pixels)],
+        strict=True,
+    ):
+        with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), pixels)
+
+
+def test_names_are_text_and_nothing_else(text):
+    assert text.count("<script>") == 1 and "document.title" in text
+    assert "stone &amp; sand.png" in text and "engine &lt;b&gt;" in text
+    assert "&lt;script&gt;document.title=&quot;run&quot;&lt;/script&gt;" in text
+    assert "$source.png" in text  # a name with a dollar is no place to fill in
+
+
+def test_the_loss_is_drawn_or_its_absence_said(text):
+    assert text.count("The file carries no loss history.") == 1
+    assert text.count('aria-label="Loss over 6 steps in 3 levels, from 4 to 0.1,') == 1
+    assert text.count('class="divider"') == 2
+
+
+def test_copied_patches_are_drawn_where_they_are(report, text):
+    for output in report.outputs:
+        copies = output.measures.copies
+        path = page._copies_path(copies)
+        places = re.findall(r"M(\d+) (\d+)h", path)
+        assert len(places) == copies.copied.sum()
+        expected = {
+            (int(copies.columns[c]), int(copies.rows[r])) for r, c in np.argwhere(copies.copied)
+        }
+        assert {(int(x), int(y)) for x, y in places} == expected
+    assert "parts were copied" in text
+
+
+def numbers_of(svg, kind):
+    path = re.search(rf'class="line {kind}" d="M([^"]*)"', svg)[1]
+    return [tuple(map(float, point.split())) for point in path.replace("h0", "").split("L")]
+
+
+def test_curves_go_where_the_numbers_are():
+    svg = plots.spectra(np.array([0.01, 0.1, 0.4]), np.array([1e4, 1e2, 1]), np.full(3, 1e2))
+    output, source = numbers_of(svg, "output"), numbers_of(svg, "source")
+    assert len({y for _, y in source}) == 1
+    assert output[0][1] < source[0][1] == output[1][1] < output[2][1]  # y goes down the page
+    first, second = (abs(output[i + 1][0] - output[i][0]) for i in (0, 1))
+    assert first / second == pytest.approx(np.log(10) / np.log(4), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [[1.0]],
+        [[0.0, 1.0]],
+        [[], [3.0, 2.0]],
+        [[1e-30, 1e30]],
+        [[5.0] * 7],
+        [list(range(1, 5000))],
+        [[1], [2], [3]],
+    ],
+    ids=str,
+)
+def test_any_history_makes_a_plot_of_modest_size(history):
+    svg = plots.loss_curves(history)
+    assert "nan" not in svg and "inf" not in svg and len(svg) < 20_000
+    assert 2 <= svg.count('class="end"') <= 9
+
+
+def test_a_loss_of_zero_is_no_plot():
+    assert plots.loss_curves([[0.0, 0.0]]) is None
+
+
+# From here on in Chromium.
+
+SWITCHES = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    chromium = shutil.which("chromium")
+    chromedriver = shutil.which("chromedriver")
+    if chromium is None or chromedriver is None:
+        pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for switch in SWITCHES.split():
+        options.add_argument(switch)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(chromedriver)
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(browser, text, tmp_path):
+    """The page, freshly loaded, 1000 pixels wide."""
+    path = tmp_path / "page with space.html"
+    files.write(path, text)
+    view(browser, 1000)
+    browser.get(path.as_uri())
+    wait_for(browser, "!document.getElementById('game').hidden")
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def view(browser, width, scheme="light"):
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def wait_for(browser, condition):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(f"return {condition}"))
+
+
+def screenshot(browser):
+    with Image.open(io.BytesIO(browser.get_screenshot_as_png())) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def choices(browser):
+    return browser.find_elements("css selector", ".choice")
+
+
+def crops(browser):
+    """The two crops as they are drawn, pixel by pixel."""
+    found = []
+    for number in range(2):
+        url = browser.execute_script(
+            "return document.querySelectorAll('.choice canvas')[arguments[0]].toDataURL()", number
+        )
+        with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+            found.append(np.asarray(picture.convert("RGB")))
+    return found
+
+
+def is_cut_from(crop, pixels):
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, crop.shape)[:, :, 0]
+    return (windows == crop).all(axis=(2, 3, 4)).any()
+
+
+def real_side(browser, report):
+    return [is_cut_from(crop, report.outputs[0].exemplar) for crop in crops(browser)].index(True)
+
+
+def test_pictures_are_shown_and_nothing_is_fetched(opened):
+    widths = opened.execute_script("return [...document.images].map((i) => i.naturalWidth)")
+    assert widths == [96, 120, 120, 96, 96, 96]
+    entries = opened.execute_script(
+        "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+    )
+    assert [name for name in entries if not name.startswith("data:")] == []
+    assert opened.title == "Which is real? stone & sand.png"
+    assert len(np.unique(screenshot(opened).reshape(-1, 3), axis=0)) > 1000
+
+
+@pytest.mark.parametrize("width", [320, 400, 700, 1400])
+def test_nothing_is_wider_than_the_window(opened, width):
+    view(opened, width)
+    widths = opened.execute_script(
+        "const page = document.documentElement;"
+        "return [page.scrollWidth, page.clientWidth, innerWidth]"
+    )
+    assert widths[0] <= widths[1] and widths[2] == width
+    left, right = (choice.rect for choice in choices(opened))
+    assert left["y"] == right["y"] and left["width"] == right["width"] > 0.4 * min(width, 700) - 30
+
+
+def test_dark_and_light(opened):
+    bright = screenshot(opened)[5, 5].sum()
+    view(opened, 1000, "dark")
+    assert screenshot(opened)[5, 5].sum() < 150 < 600 < bright
+
+
+def test_the_crops_are_of_equal_size_one_of_each(opened, report):
+    left, right = crops(opened)
+    assert left.shape == right.shape == (40, 40, 3)
+    real = [is_cut_from(crop, report.outputs[0].exemplar) for crop in (left, right)]
+    made = [
+        any(is_cut_from(crop, output.pixels) for output in report.outputs) for crop in (left, right)
+    ]
+    assert any(real) and any(made)
+
+
+def test_nothing_gives_the_answer_away(opened):
+    shown = [choice.get_attribute("outerHTML") for choice in choices(opened)]
+    assert shown[0] == shown[1].replace("Right picture", "Left picture")
+    labels = opened.execute_script(
+        "return [...document.querySelectorAll('[alt],[aria-label]')].map("
+        "(e) => [e.alt, e.getAttribute('aria-label')].join())"
+    )
+    assert not any("real" in label.lower().replace("which is real?", "") for label in labels)
+
+
+def play(browser, report, rightly):
+    """Chooses by mouse; returns the side that is real."""
+    while sum(is_cut_from(crop, report.outputs[0].exemplar) for crop in crops(browser)) != 1:
+        # The second output is made of the exemplar's own pixels: any crop may be in both.
+        choices(browser)[0].click()
+        browser.find_element("id", "next").click()
+    side = real_side(browser, report)
+    choices(browser)[side if rightly else 1 - side].click()
+    return ("left", "right")[side]
+
+
+def asked(browser):
+    return [int(number) for number in re.findall(r"\d+", browser.find_element("id", "score").text)]
+
+
+def test_a_right_answer_and_a_wrong_one(opened, report):
+    side = play(opened, report, rightly=True)
+    answer = opened.find_element("id", "answer")
+    assert answer.text == f"Yes, the {side} one is real."
+    right, total = asked(opened)
+    assert right >= 1
+    verdicts = [choice.text for choice in choices(opened)]
+    assert verdicts == (["real", "synthesised"] if side == "left" else ["synthesised", "real"])
+    choices(opened)[0].click()
+    assert asked(opened) == [right, total]  # a second choice does not count
+    opened.find_element("id", "next").click()
+    assert answer.text == "" and [choice.text for choice in choices(opened)] == ["", ""]
+    before = asked(opened)
+    side = play(opened, report, rightly=False)
+    assert answer.text == f"No, the {side} one is real."
+    assert asked(opened)[1] > before[1]
+
+
+def test_pairs_and_their_order_change(opened, report):
+    seen, sides = set(), set()
+    for _ in range(16):
+        seen.add(b"".join(crop.tobytes() for crop in crops(opened)))
+        choices(opened)[0].click()
+        sides.add(opened.find_element("id", "answer").text.split()[2])
+        opened.find_element("id", "next").click()
+    assert len(seen) > 12 and sides == {"left", "right"}
+    assert asked(opened)[1] == 16
+
+
+def test_it_can_be_played_by_keyboard(opened):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(*keys):
+        ActionChains(opened).send_keys(*keys).perform()
+
+    def focused():
+        return opened.execute_script(
+            "return document.activeElement.id || document.activeElement.className"
+        )
+
+    press(Keys.TAB)
+    assert focused() == "choice"
+    style = opened.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
+    assert style == "solid"
+    press(Keys.TAB, Keys.ENTER)
+    assert opened.find_element("id", "answer").text.endswith(" one is real.")
+    assert asked(opened)[1] == 1
+    press(Keys.TAB)
+    assert focused() == "next"
+    press(Keys.SPACE)
+    assert focused() == "choice" and opened.find_element("id", "answer").text == ""
+
+
+def test_answers_are_announced_and_controls_have_names(opened):
+    answer = opened.find_element("id", "answer")
+    assert (
+        answer.get_attribute("role") == "status" and answer.get_attribute("aria-live") == "polite"
+    )
+    tree = opened.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    buttons = [node for node in tree if node.get("role", {}).get("value") == "button"]
+    assert [button["name"]["value"] for button in buttons] == ["Left picture", "Right picture"]
+    images = [node for node in tree if node.get("role", {}).get("value") == "image"]
+    assert images and all(node["name"]["value"] for node in images)
+
+
+def test_all_measures_are_in_the_table(opened, report):
+    rows = opened.find_elements("css selector", "tbody tr")
+    told = {row.text.split(" ")[0]: row.text for row in rows}
+    first = report.outputs[0].measures.as_dict()
+    assert f"{first['colour_distance']:.2f}" in json.dumps(told)
+    # Twice each layer, six others, three about how, and six titles.
+    assert len(rows) == 2 * 6 + 6 + 3 + 6

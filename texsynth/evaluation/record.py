@@ -1,0 +1,133 @@
+"""What an output's PNG says about how it was made: read, limited and checked.
+
+The text is anybody's: whatever has not the expected form is left out, and said to be unusable.
+"""
+
+import json
+import logging
+import math
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image
+
+from texsynth import architecture
+from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS
+from texsynth.losses import make_losses
+from texsynth.terms import Term, check_layers
+
+_log = logging.getLogger(__name__)
+
+_MOST_CHARACTERS = 4_000_000
+_MOST_TERMS = 32
+_MOST_LEVELS = 64
+_MOST_STEPS = 200_000
+
+
+@dataclass(frozen=True)
+class Record:
+    """How an output was made, as far as its file says so; ``None`` for what it does not.
+
+    Attributes:
+        size: Longer side in pixels that the exemplar was brought to; 0 kept it.
+        losses: Names of the losses.
+        layers: Names of the layers that were optimised, shallow ones first.
+        pooling: ``"average"`` or ``"max"``.
+        engine: What evaluated the network.
+        history: Loss after each step, one list of floats for each level.
+    """
+
+    size: int | None = None
+    losses: tuple | None = None
+    layers: tuple | None = None
+    pooling: str | None = None
+    engine: str | None = None
+    history: list | None = None
+
+
+def read(path):
+    """Returns the :class:`Record` in a file; an empty one for other files than PNG.
+
+    Args:
+        path: Path of an image that can be read.
+    """
+    with warnings.catch_warnings():
+        # Of many pixels; whether they are too many was decided when the image was read.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as file:
+            text = dict(getattr(file, "text", {}))
+    settings = _parsed(path, text, "settings", _settings) or {}
+    terms = _parsed(path, text, "scheme", _terms)
+    if terms is None and settings.get("layers"):
+        terms = [Term("gram")]  # a file of version 0.1, which had no other loss
+    return Record(
+        size=settings.get("size"),
+        losses=terms and tuple(dict.fromkeys(term.name for term in terms if term.weight)),
+        layers=terms and _layers(terms, settings.get("layers") or DEFAULT_LAYERS),
+        pooling=settings.get("pooling"),
+        engine=_engine(text.get("texsynth:engine")),
+        history=_parsed(path, text, "history", _history),
+    )
+
+
+def _parsed(path, text, key, convert):
+    written = text.get(f"texsynth:{key}")
+    if written is None:
+        return None
+    try:
+        _demand(len(written) <= _MOST_CHARACTERS, "it is too long")
+        return convert(json.loads(written))
+    except (ValueError, OverflowError, RecursionError) as error:
+        told = " ".join(str(error).split())[:200]
+        _log.warning("%s: its texsynth:%s is left out: %s", path, key, told)
+        return None
+
+
+def _settings(value):
+    """Those of the settings that matter here."""
+    _demand(isinstance(value, dict), "it is no object")
+    size, layers, pooling = (value.get(key) for key in ("size", "layers", "pooling"))
+    _demand(size is None or (type(size) is int and 0 <= size <= LARGEST_SIDE), "a wrong size")
+    _demand(pooling is None or pooling in POOLINGS, "an unknown pooling")
+    if layers is not None:
+        _demand(isinstance(layers, dict), "layers are no object")
+        check_layers(layers)
+    return {"size": size, "layers": layers, "pooling": pooling}
+
+
+def _terms(value):
+    _demand(isinstance(value, dict), "it is no object")
+    losses = value.get("losses")
+    _demand(isinstance(losses, list) and 0 < len(losses) <= _MOST_TERMS, "it has no losses")
+    return [_term(loss) for loss in losses]
+
+
+def _term(value):
+    _demand(isinstance(value, dict) and isinstance(value.get("name"), str), "a loss has no name")
+    layers = value.get("layers")
+    _demand(layers is None or isinstance(layers, dict), "layers are no object")
+    return Term(value["name"], value.get("weight", 1.0), layers)
+
+
+def _layers(terms, gram_layers):
+    read_by_any = {name for loss in make_losses(terms, gram_layers) for name in loss.layers}
+    return tuple(name for name in architecture.VGG16 if name in read_by_any)
+
+
+def _history(value):
+    _demand(isinstance(value, list) and 0 < len(value) <= _MOST_LEVELS, "it is no list of levels")
+    _demand(all(isinstance(level, list) for level in value), "a level is no list")
+    _demand(0 < sum(map(len, value)) <= _MOST_STEPS, "no steps, or too many")
+    for loss in (loss for level in value for loss in level):
+        # JSON's 1e400 is read as infinity, and NaN as NaN.
+        _demand(type(loss) in (int, float) and math.isfinite(loss), "a loss is no finite number")
+    return [[float(loss) for loss in level] for level in value]
+
+
+def _engine(text):
+    return text if text and len(text) <= 40 and text.isprintable() else None
+
+
+def _demand(condition, otherwise):
+    if not condition:
+        raise ValueError(otherwise)

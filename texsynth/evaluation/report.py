@@ -1,0 +1,157 @@
+"""Measures outputs against their source, and keeps together what belongs to each."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+import texsynth
+from texsynth import device, image, weights
+from texsynth.errors import ConfigError, ImageError
+from texsynth.evaluation import record
+from texsynth.metrics import Evaluator, Measures
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One output and what was found out about it.
+
+    Attributes:
+        name: What to call it, printable.
+        pixels: ``(H, W, 3)`` uint8.
+        exemplar: ``(H, W, 3)`` uint8: the source at the size it was compared at.
+        record: What its file says.
+        pooling: Pooling of the network that measured it.
+        measures: The measures.
+    """
+
+    name: str
+    pixels: np.ndarray
+    exemplar: np.ndarray
+    record: record.Record
+    pooling: str
+    measures: Measures
+
+
+@dataclass(frozen=True)
+class Report:
+    """A source and its outputs.
+
+    Attributes:
+        source: Name of the source, printable.
+        outputs: A list of :class:`Evaluated`.
+    """
+
+    source: str
+    outputs: list
+
+    def as_dict(self):
+        """Returns the report as plain values, ready for JSON."""
+        return {
+            "texsynth": texsynth.__version__,
+            "source": self.source,
+            "outputs": [
+                {
+                    "file": output.name,
+                    "size": list(output.pixels.shape[1::-1]),
+                    "exemplar_size": list(output.exemplar.shape[1::-1]),
+                    "pooling": output.pooling,
+                    "optimised": output.record.layers and list(output.record.layers),
+                    "measures": output.measures.as_dict(),
+                }
+                for output in self.outputs
+            ],
+        }
+
+
+def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_path=None):
+    """Reads and measures.
+
+    Args:
+        source_path (pathlib.Path): The exemplar.
+        output_paths: Paths of textures made from it.
+        size (int): Longer side that the source is brought to, 0 keeps it; ``None`` takes for each
+            output the size that its file names, and keeps it where it names none.
+        pooling (str): ``"average"`` or ``"max"``; ``None`` takes what the output's file names, or
+            ``"average"``.
+        gpu (int): CUDA device number; -1 is the CPU.
+        weights_path: File with VGG16 weights; ``None`` finds or fetches them.
+
+    Returns:
+        Report: All the measures.
+
+    Raises:
+        texsynth.errors.TexsynthError: A file is unusable or given twice, an image is too small, the
+            weights cannot be had, or the device cannot be used.
+    """
+    _check_distinct([source_path, *output_paths])
+    source = image.to_batch(image.read(source_path))
+    outputs = [(path, image.read(path), record.read(path)) for path in output_paths]
+    target_device = device.select(gpu)
+    vgg_weights = weights.load(weights_path or weights.find_or_fetch())
+    names = _names(output_paths)
+    evaluators, evaluated = {}, []
+    for name, (path, pixels, made) in zip(names, outputs, strict=True):
+        exemplar_size = _exemplar_size(source.shape[:1:-1], size, made.size, pixels.shape[1::-1])
+        key = exemplar_size, pooling or made.pooling or "average", made.layers or ()
+        if key not in evaluators:
+            exemplar = image.to_pixels(image.fit(source, exemplar_size))
+            options = (vgg_weights, key[1], target_device, key[2])
+            found = _named(source_path, Evaluator, exemplar, *options)
+            evaluators[key] = exemplar, found
+        exemplar, evaluator = evaluators[key]
+        measures = _named(path, evaluator.measure, pixels)
+        evaluated.append(Evaluated(name, pixels, exemplar, made, key[1], measures))
+    return Report(printable(source_path.name), evaluated)
+
+
+def printable(name):
+    """Returns a file's name without bytes that are no UTF-8 and without control characters.
+
+    Args:
+        name (str): As the file system gives it.
+    """
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def _exemplar_size(source_size, asked, recorded, output_size):
+    if asked is not None:
+        return image.fitted_size(source_size, asked)
+    # A file may name any size: not one for which there would not be the memory.
+    if recorded is not None and recorded <= 2 * max(*source_size, *output_size):
+        return image.fitted_size(source_size, recorded)
+    return source_size
+
+
+def _named(path, function, *arguments):
+    try:
+        return function(*arguments)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _names(paths):
+    names = [printable(path.name) for path in paths]
+    twice = len(set(names)) < len(names)
+    return [printable(str(path)) for path in paths] if twice else names
+
+
+def _check_distinct(paths):
+    for number, path in enumerate(paths):
+        for other in paths[:number]:
+            if is_same_file(path, other):
+                raise ConfigError(f"{path} and {other} are the same file")
+
+
+def is_same_file(path, other):
+    """Whether two paths are of one file that is there.
+
+    Args:
+        path (pathlib.Path): The one.
+        other (pathlib.Path): The other.
+    """
+    try:
+        return path.samefile(other)
+    except OSError:  # one is not there, or cannot be looked at, which is told when it is read
+        return False

@@ -1,0 +1,6 @@
+"""How good a texture is, measured on the 8-bit image that was saved; one measure a module."""
+
+from texsynth.metrics.evaluator import Evaluator, Measures
+from texsynth.metrics.gram_error import HELD_OUT, gram_errors
+
+__all__ = ["HELD_OUT", "Evaluator", "Measures", "gram_errors"]

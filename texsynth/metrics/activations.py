@@ -1,0 +1,49 @@
+"""Activations of an image at those of the wanted layers that it is large enough for."""
+
+from texsynth import architecture
+from texsynth.compat import chainer
+from texsynth.vgg import VGG16Features
+
+
+class Network:
+    """VGG16 on a device, as deep as each pair of images allows.
+
+    Args:
+        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
+        wanted: Layer names.
+        pooling (str): ``"average"`` or ``"max"``.
+        device (chainer.backend.Device): Where to compute.
+    """
+
+    def __init__(self, vgg_weights, wanted, pooling, device):
+        self._weights = vgg_weights
+        self._wanted = wanted
+        self._pooling = pooling
+        self._device = device
+        self._features = {}
+
+    def layers(self, side):
+        """Returns the wanted layers that have a position, shallow ones first.
+
+        Args:
+            side (int): The shortest side of all images, in pixels.
+        """
+        return tuple(
+            name
+            for name, layer in architecture.VGG16.items()
+            if name in self._wanted and layer.stride <= side
+        )
+
+    def activations(self, batch, names):
+        """Returns ``{layer name: (1, C, h, w) array on the device}``.
+
+        Args:
+            batch: ``(1, 3, H, W)`` float32, RGB, 0..255.
+            names: Layer names from :meth:`layers`.
+        """
+        if names not in self._features:
+            self._features[names] = VGG16Features(self._weights, names, self._pooling)
+            self._features[names].to_device(self._device)
+        with chainer.using_device(self._device), chainer.no_backprop_mode():
+            found = self._features[names](chainer.Variable(self._device.send(batch)))
+        return {name: found[name].array for name in names}

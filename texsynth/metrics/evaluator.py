@@ -1,0 +1,153 @@
+"""All measures of a texture together, the exemplar's share of the work done once."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from texsynth import device as devices
+from texsynth import image
+from texsynth.compat import chainer
+from texsynth.config import DEFAULT_LAYERS
+from texsynth.errors import ImageError
+from texsynth.metrics.activations import Network
+from texsynth.metrics.colour import colour_distance, histograms
+from texsynth.metrics.copying import CopyDetector, CopyMap
+from texsynth.metrics.gram_error import HELD_OUT, gram_matrices, relative_errors
+from texsynth.metrics.seam import seam_scores
+from texsynth.metrics.sliced_distance import SlicedDistribution
+from texsynth.metrics.spectrum import band_edges, radial_spectrum, spectrum_distance
+
+SMALLEST_SIDE = 16
+"""Pixels that an image must have, to each side."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What was measured of one image, always against the exemplar; 0 is best unless said.
+
+    Attributes:
+        gram_errors: ``{layer: ||G - T|| / ||T||}``.
+        sliced_wasserstein: ``{layer: distance}``, in standard deviations of the exemplar.
+        spectrum_distance: Mean of ``|log10 P - log10 T|`` over radial bands.
+        colour_distance: Grey levels between the colour histograms.
+        copied_share: Share of nearly verbatim patches, 0..1; ``None`` if all are flat.
+        repetition_share: Share of the exemplar's own patches that are in it elsewhere too, 0..1:
+            what ``copied_share`` has to be compared with. ``None`` if all are flat.
+        seam: ``{"x": z, "y": z}``, z-scores of the steps across the wrap-around; within -2..2 there
+            is no seam.
+        spectra: ``(3, bands)`` float64: frequency in cycles per pixel, and power of the image and
+            of the exemplar.
+        copies: Where the copied patches are.
+    """
+
+    gram_errors: dict
+    sliced_wasserstein: dict
+    spectrum_distance: float
+    colour_distance: float
+    copied_share: float | None
+    repetition_share: float | None
+    seam: dict
+    spectra: np.ndarray
+    copies: CopyMap
+
+    def as_dict(self):
+        """Returns the measures as plain values, ready for JSON: ``None`` for what is not finite."""
+        return {
+            "gram_errors": _plain(self.gram_errors),
+            "sliced_wasserstein": _plain(self.sliced_wasserstein),
+            "spectrum_distance": self.spectrum_distance,
+            "colour_distance": self.colour_distance,
+            "copied_share": self.copied_share,
+            "repetition_share": self.repetition_share,
+            "seam": _plain(self.seam),
+        }
+
+
+class Evaluator:
+    """Measures images against one exemplar.
+
+    Args:
+        exemplar: ``(H, W, 3)`` uint8, at the size it was used at.
+        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
+        pooling (str): ``"average"`` or ``"max"``; to be that of the synthesis.
+        device (chainer.backend.Device): Where the network runs; ``None`` is the CPU.
+        layers: Names of further layers than ``conv1_1`` and ``pool1`` to ``pool5``.
+
+    Raises:
+        texsynth.errors.ImageError: The exemplar is no such array, or a side is below 16 pixels.
+    """
+
+    def __init__(self, exemplar, vgg_weights, pooling="average", device=None, layers=()):
+        self._exemplar = _checked(exemplar, "the exemplar")
+        wanted = {*DEFAULT_LAYERS, HELD_OUT, *layers}
+        self._device = devices.select(-1) if device is None else device
+        self._network = Network(vgg_weights, wanted, pooling, self._device)
+        names = self._network.layers(min(self._exemplar.shape[:2]))
+        self._grams, self._distributions = self._statistics(self._exemplar, names)
+        self._histograms = histograms(self._exemplar)
+        self._copies = CopyDetector(self._exemplar)
+
+    def measure(self, pixels):
+        """Measures one image.
+
+        Args:
+            pixels: ``(H, W, 3)`` uint8.
+
+        Returns:
+            Measures: Without the layers for which the image or the exemplar is too small.
+
+        Raises:
+            texsynth.errors.ImageError: It is no such array, or a side is below 16 pixels.
+        """
+        pixels = _checked(pixels, "the image")
+        side = min(*pixels.shape[:2], *self._exemplar.shape[:2])
+        gram_errors, distances = self._distances(pixels, self._network.layers(side))
+        edges = band_edges(side)
+        spectra = [radial_spectrum(each, edges) for each in (pixels, self._exemplar)]
+        copies = self._copies.copies(pixels)
+        return Measures(
+            gram_errors=gram_errors,
+            sliced_wasserstein=distances,
+            spectrum_distance=spectrum_distance(*spectra),
+            colour_distance=colour_distance(histograms(pixels), self._histograms),
+            copied_share=copies.share,
+            repetition_share=self._copies.repetition(pixels),
+            seam=seam_scores(pixels),
+            spectra=np.stack((np.sqrt(edges[:-1] * edges[1:]), *spectra)),
+            copies=copies,
+        )
+
+    def _statistics(self, pixels, names):
+        activations = self._network.activations(image.to_batch(pixels), names)
+        with chainer.using_device(self._device):
+            distributions = {name: SlicedDistribution(each) for name, each in activations.items()}
+            return gram_matrices(activations), distributions
+
+    def _distances(self, pixels, names):
+        grams, distributions = self._statistics(pixels, names)
+        with chainer.using_device(self._device):
+            distances = {
+                name: found.relative_distance(self._distributions[name])
+                for name, found in distributions.items()
+            }
+            return relative_errors(grams, self._grams), distances
+
+
+def _checked(pixels, what):
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(
+            f"{what} must be (height, width, 3) of uint8, not {pixels.shape} of {pixels.dtype}"
+        )
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise ImageError(
+            f"{what} is too small to be measured: {width}x{height}, and either side needs "
+            f"{SMALLEST_SIDE} pixels"
+        )
+    return pixels
+
+
+def _plain(values):
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}

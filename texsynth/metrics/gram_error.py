@@ -1,0 +1,51 @@
+"""Relative Gram error: how far a texture is from what Gatys et al. (2015) optimise."""
+
+from texsynth import gram, image
+from texsynth.config import DEFAULT_LAYERS
+from texsynth.metrics.activations import Network
+
+HELD_OUT = "pool5"
+"""Measured, and by default not optimised: deeper structure than the loss asks for."""
+
+
+def gram_errors(pixels, exemplar, vgg_weights, config, target_device):
+    """Returns the relative Gram error of an 8-bit image at each layer.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        exemplar: ``(1, 3, H, W)`` float32.
+        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
+        config (texsynth.Config): Gives layers and pooling.
+        target_device (chainer.backend.Device): Where to compute.
+
+    Returns:
+        dict: ``{layer: ||G - T|| / ||T||}`` for the layers of the loss, the default layers and
+        ``pool5``, without those for which an image is too small.
+    """
+    wanted = {*config.layers, *DEFAULT_LAYERS, HELD_OUT}
+    network = Network(vgg_weights, wanted, config.pooling, target_device)
+    names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
+    candidate, target = (
+        gram_matrices(network.activations(batch, names))
+        for batch in (image.to_batch(pixels), exemplar)
+    )
+    return relative_errors(candidate, target)
+
+
+def gram_matrices(activations):
+    """Returns ``{layer: (1, C, C)}`` of ``{layer: (1, C, H, W)}``, on the same device.
+
+    Args:
+        activations: Arrays by layer name.
+    """
+    return {name: gram.gram_matrix(array).array for name, array in activations.items()}
+
+
+def relative_errors(candidate, target):
+    """Returns ``{layer: ||G - T|| / ||T||}`` (Frobenius norms; Gatys et al. 2015, equations 1, 3).
+
+    Args:
+        candidate: ``{layer: G}``, each ``(1, C, C)``.
+        target: ``{layer: T}``, each ``(1, C, C)``; may have more layers.
+    """
+    return {name: gram.relative_error(G, target[name]) for name, G in candidate.items()}

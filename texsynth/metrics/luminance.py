@@ -1,0 +1,15 @@
+"""Luminance of an image."""
+
+import numpy as np
+
+
+def luminance(pixels):
+    """Returns ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601), grey levels.
+
+    Args:
+        pixels: ``(H, W, 3)``, RGB, 0..255.
+
+    Returns:
+        numpy.ndarray: ``(H, W)`` float64.
+    """
+    return np.asarray(pixels, dtype=np.float64) @ (0.299, 0.587, 0.114)
