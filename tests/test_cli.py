@@ -15,7 +15,7 @@ from conftest import make_texture
 from PIL import Image
 
 import texsynth
-from texsynth import cli
+from texsynth import cli, command
 from texsynth.errors import ImageError
 
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1"]
@@ -100,6 +100,33 @@ def test_out_in_another_folder(folder, run):
     assert names(folder) == ["new folder", "stone.png"]
 
 
+def test_auto_says_what_it_chose_and_why(folder, run):
+    result = run("stone.png")
+    assert "texsynth: preset natural: nothing in the exemplar repeats (corr" in result.stderr
+    assert "preset" not in run("stone.png", "--preset", "natural").stderr
+
+
+def test_scheme_and_history_are_in_the_picture(folder, run):
+    run("stone.png", "--loss", "gram", "--loss", "spectrum=0.5", "--init", "phase")
+    text = opened("stone_texture.png").text
+    scheme = json.loads(text["texsynth:scheme"])
+    assert (scheme["name"], scheme["start"]) == ("natural", "phase")
+    assert [(term["name"], term["weight"]) for term in scheme["losses"]] == [
+        ("gram", 1.0),
+        ("spectrum", 0.5),
+    ]
+    history = json.loads(text["texsynth:history"])
+    assert [len(level) for level in history] == [2]
+
+
+def test_matched_colours_have_the_exemplars_extremes(folder, run):
+    assert run("stone.png", "--match-colours", "--size", "0").exit_code == 0
+    exemplar, texture = (
+        np.asarray(opened(name)).reshape(-1, 3) for name in ("stone.png", "stone_texture.png")
+    )
+    np.testing.assert_array_equal(np.sort(texture, axis=0), np.sort(exemplar, axis=0))
+
+
 def test_output_size(folder, run):
     assert run("stone.png", "--output-size", "50x20").exit_code == 0
     assert opened("stone_texture.png").size == (50, 20)
@@ -146,7 +173,7 @@ def make_bad_files(folder):
     Image.fromarray(np.array([[-1.0]], np.float32)).save(folder / "float.tif")
 
 
-USAGE, FAILURE = cli.EXIT_USAGE, cli.EXIT_FAILURE
+USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
 BAD_INPUT = [
     ("nowhere.png", FAILURE, "no such file: nowhere.png"),
     ("folder", FAILURE, "folder is a folder, not an image"),
@@ -167,6 +194,11 @@ BAD_INPUT = [
     ("stone.png --optimizer sgd", USAGE, "'sgd' is not one of 'lbfgs', 'adam'"),
     ("stone.png --lr 0", USAGE, "learning rate must be a positive number, not 0.0"),
     ("stone.png --lr nan", USAGE, "learning rate must be a positive number, not nan"),
+    ("stone.png --preset rough", USAGE, "'rough' is not one of 'auto', 'gatys', 'regular'"),
+    ("stone.png --loss grams", USAGE, "loss must be one of gram, centred-gram, "),
+    ("stone.png --loss spectrum:pool1", USAGE, "loss spectrum is taken at the pixels"),
+    ("stone.png --loss gram=0", USAGE, "at least one loss must have a weight above 0"),
+    ("stone.png --margin -1", USAGE, "margin must be at least 0, not -1"),
     ("stone.png --layers conv9_1", USAGE, "layer 'conv9_1' is unknown; VGG16 has conv1_1"),
     ("stone.png --layers pool1=x", USAGE, "weight of layer pool1 must be a number, not 'x'"),
     ("stone.png --layers pool1,pool1", USAGE, "layer pool1 is named twice"),
@@ -195,7 +227,7 @@ BAD_INPUT = [
     (f"stone.png -o {'n' * 245}.png", FAILURE, "File name too long"),
     ("stone.png --optimizer adam --lr 1e38", FAILURE, "the loss is not finite after 1 eval"),
     ("stone.png --layers conv1_1=1e300", FAILURE, "the loss is not finite after 1 evaluations"),
-    ("stone.png --layers ,", USAGE, "layers must look like conv1_1,pool1=0.5, not ','"),
+    ("stone.png --layers ,", USAGE, "layers must look like conv1_1,pool1=0.5, not ''"),
 ]
 
 
@@ -310,7 +342,7 @@ def test_a_signal_while_saving_does_not_lose_the_picture(folder, run, monkeypatc
 
     monkeypatch.setattr(image, "save_png", interrupted)
     result = run("stone.png")  # the second Ctrl-C, in the second picture, stops at once
-    assert result.exit_code == cli.EXIT_INTERRUPTED
+    assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr.endswith("interrupted; written: stone_texture.png\n")
     assert names(folder) == ["stone.png", "stone_texture.png"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -366,7 +398,7 @@ def test_interrupting_before_the_first_step_writes_nothing(folder, run, monkeypa
 
     monkeypatch.setattr(texsynth, "synthesize", interrupted, raising=False)
     result = run("stone.png")
-    assert result.exit_code == cli.EXIT_INTERRUPTED
+    assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr == "texsynth: error: interrupted; written: nothing\n"
     assert names(folder) == ["stone.png"]
 

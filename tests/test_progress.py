@@ -16,6 +16,7 @@ def make_progress(step=1, steps=100, fraction=0.5):
         evaluations=step,
         fraction=fraction,
         seconds_left=61.4,
+        scheme=None,
         size=(150, 75),
     )
 

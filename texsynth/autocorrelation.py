@@ -6,6 +6,7 @@ not fade with the lag as the biased one does (Wiener-Khinchin theorem on a zero-
 """
 
 from texsynth.compat import chainer
+from texsynth.fourier import irfft2, rfft2
 
 
 class Autocorrelation(chainer.FunctionNode):
@@ -26,11 +27,11 @@ class Autocorrelation(chainer.FunctionNode):
         self._shape = x.shape
         sides = zip(x.shape[2:], self._lags, strict=True)
         self._padded = tuple(fast_length(side + lag) for side, lag in sides)
-        spectrum = xp.fft.rfft2(x, self._padded)
+        spectrum = rfft2(x, self._padded)
         # The half of the spectrum that the FFT of real values leaves is kept for the gradient.
         self._spectrum = spectrum
         power = xp.square(spectrum.real) + xp.square(spectrum.imag)
-        circular = xp.fft.irfft2(power, self._padded).astype(x.dtype, copy=False)
+        circular = irfft2(power, self._padded).astype(x.dtype, copy=False)
         down, across = self._lags
         before = circular[:, :, self._padded[0] - down :]
         rows = xp.concatenate([before, circular[:, :, : down + 1]], 2)
@@ -45,9 +46,9 @@ class Autocorrelation(chainer.FunctionNode):
         circular = xp.zeros((*g.shape[:2], *self._padded), g.dtype)
         circular[:, :, : down + 1, : across + 1] = g[:, :, down:]
         circular[:, :, self._padded[0] - down :, : across + 1] = g[:, :, :down]
-        spectrum = xp.fft.rfft2(circular).real * self._spectrum
+        spectrum = rfft2(circular, self._padded).real * self._spectrum
         height, width = self._shape[2:]
-        gx = 2 * xp.fft.irfft2(spectrum, self._padded)[:, :, :height, :width]
+        gx = 2 * irfft2(spectrum, self._padded)[:, :, :height, :width]
         return (chainer.as_variable(gx.astype(g.dtype, copy=False)),)
 
     def _counts(self, xp, dtype):

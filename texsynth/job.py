@@ -74,6 +74,8 @@ class Job:
             for number in _SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, self._on_signal)
+            if progress.scheme.why:
+                _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
         try:
             self._display.show(progress)
         except OSError:  # nobody is there to read it any more; the picture is still wanted
@@ -137,7 +139,7 @@ def _account(result):
     scheme = dataclasses.asdict(result.scheme)
     history = [[float(f"{loss:.6g}") for loss in level] for level in result.history]
     values = {"errors": result.errors, "scheme": scheme, "history": history}
-    values |= {"evaluations": result.evaluations, "seconds": round(result.seconds, 3)}
+    values["evaluations"] = result.evaluations  # but no seconds: the same seed, the same bytes
     return {"engine": result.engine} | {key: json.dumps(value) for key, value in values.items()}
 
 

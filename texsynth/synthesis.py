@@ -47,6 +47,7 @@ class Progress:
         fraction: Share of the whole work that is done, 0..1, by pixels.
         seconds_left: What the rest will take at this level's pace, by pixels.
         size: ``(width, height)`` of the image now, without its margin.
+        scheme: What the preset and the settings came to.
     """
 
     level: int
@@ -58,6 +59,7 @@ class Progress:
     fraction: float
     seconds_left: float
     size: tuple[int, int]
+    scheme: presets.Scheme
     _image: object = field(repr=False, default=None)
 
     def pixels(self):
@@ -122,8 +124,6 @@ def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
     exemplar = image.fit(exemplar, image.fitted_size(exemplar.shape[:1:-1], config.size))
     init = None if init is None else image.to_batch(init)
     scheme = presets.choose(config, exemplar)
-    if scheme.why:
-        _log.info("preset %s: %s", scheme.name, scheme.why)
     if losses is None:
         losses = make_losses(scheme.losses, config.layers)
     layers = sorted({name for loss in losses for name in loss.layers} - {IMAGE})
@@ -140,14 +140,15 @@ def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
         functools.partial(optimizers.make, config.optimizer, config.learning_rate),
         target_device,
         plan,
+        scheme,
         callback,
     )
-    start = _start(exemplar, init, plan, scheme, config.seed)
+    start = _start(exemplar, init, plan[0], scheme, config.seed)
     # An overflow is noticed by the loss that it makes.
     with engine.threads(engine_name), np.errstate(over="ignore", invalid="ignore"):
         texture = run.through_levels(exemplar, start)
     seconds = time.perf_counter() - run.began
-    texture = image.centre(image.resize(texture, plan[-1].canvas_size), plan[-1].output_size)
+    texture = image.resize(texture, plan[-1].output_size)  # a coarser one, if it was stopped there
     if config.match_colours:
         texture = wasserstein.match_colours(texture, exemplar)
     pixels = image.to_pixels(texture)
@@ -177,25 +178,25 @@ def _plan(exemplar, config, scheme, layers):
     )
 
 
-def _start(exemplar, init, plan, scheme, seed):
-    """The image that the coarsest level starts from, on its whole canvas."""
+def _start(exemplar, init, level, scheme, seed):
+    """The image that the coarsest level starts from."""
     if init is not None:
-        init = image.mirrored(image.resize(init, plan[-1].output_size), plan[-1].canvas_size)
-        return image.resize(init, plan[0].canvas_size)
+        return init
     if scheme.start == "phase":
-        coarsest = image.fit(exemplar, plan[0].exemplar_size)
-        return spectrum.random_phase(coarsest, plan[0].canvas_size, seed)
-    return image.noise(plan[0].canvas_size, seed, exemplar.mean(axis=(0, 2, 3)))
+        coarsest = image.fit(exemplar, level.exemplar_size)
+        return spectrum.random_phase(coarsest, level.output_size, seed)
+    return image.noise(level.output_size, seed, exemplar.mean(axis=(0, 2, 3)))
 
 
 class _Run:
     """One synthesis under way: what goes on from level to level."""
 
-    def __init__(self, make_objective, make_optimizer, target_device, plan, callback):
+    def __init__(self, make_objective, make_optimizer, target_device, plan, scheme, callback):
         self._make_objective = make_objective
         self._make_optimizer = make_optimizer
         self._device = target_device
         self._plan = plan
+        self._scheme = scheme
         self._callback = callback or (lambda progress: False)
         self.history = []
         self.evaluations = 0
@@ -213,7 +214,7 @@ class _Run:
     def _one_level(self, number, level, exemplar, texture):
         scaled = image.resize(exemplar, level.exemplar_size)
         objective = self._make_objective(self._device.send(scaled), level.trim, level.margin)
-        start = image.resize(texture, level.canvas_size)
+        start = image.mirrored(image.resize(texture, level.output_size), level.canvas_size)
         candidate = optimizers.Image(start.copy())
         candidate.to_device(self._device)
         optimizer = self._make_optimizer().setup(candidate)
@@ -236,7 +237,8 @@ class _Run:
             if self._callback(self._progress(number, step, loss, candidate)):
                 self.reason = STOPPED
                 break
-        return chainer.get_device("@numpy").send(candidate.pixels.array)
+        canvas = chainer.get_device("@numpy").send(candidate.pixels.array)
+        return image.centre(canvas, level.output_size)
 
     def _progress(self, number, step, loss, candidate):
         level = self._plan[number - 1]
@@ -255,5 +257,6 @@ class _Run:
             fraction=done / work,
             seconds_left=pace * (work - done),
             size=level.output_size,
+            scheme=self._scheme,
             _image=candidate,
         )

@@ -9,7 +9,7 @@ from texsynth.losses.loss import IMAGE
 from texsynth.losses.pixels import RangePenalty, SpectrumLoss
 from texsynth.losses.wasserstein import HistogramLoss, WassersteinLoss
 
-__all__ = ["IMAGE", "LOSSES", "GramLoss", "RangePenalty"]
+__all__ = ["IMAGE", "LOSSES", "GramLoss", "RangePenalty", "make_losses"]
 
 LOSSES = {
     "gram": GramLoss,
@@ -21,3 +21,26 @@ LOSSES = {
     "histogram": HistogramLoss,
 }
 """Losses by the names that users give them; each takes ``{layer: weight}``."""
+
+
+def make_losses(terms, gram_layers):
+    """Makes losses of the terms that users write.
+
+    Args:
+        terms: Sequence of :class:`texsynth.terms.Term`; those of weight 0 are left out.
+        gram_layers: ``{layer: weight}`` of Gram terms that name no layers; other losses have their
+            own defaults.
+
+    Returns:
+        list: One loss for each term.
+    """
+    losses = []
+    for term in terms:
+        loss = LOSSES[term.name]
+        layers = term.layers
+        if layers is None:
+            is_gram = loss in (GramLoss, CentredGramLoss)
+            layers = gram_layers if is_gram else dict.fromkeys(loss.default_layers, 1.0)
+        if term.weight > 0:
+            losses.append(loss({name: term.weight * weight for name, weight in layers.items()}))
+    return losses

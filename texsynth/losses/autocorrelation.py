@@ -21,19 +21,18 @@ class AutocorrelationLoss(LayerLoss):
 
     def statistic(self, activations):
         """Returns the autocorrelation, ``(N, C, 2 (H // 2) + 1, W // 2 + 1)``."""
-        functions = chainer.functions
-        mean = functions.mean(activations, axis=(2, 3), keepdims=True)
-        lags = tuple(side // 2 for side in activations.shape[2:])
-        return autocorrelation(activations - functions.broadcast_to(mean, activations.shape), lags)
+        return _correlations(activations, [side // 2 for side in activations.shape[2:]])
 
-    def distance(self, statistic, target):
+    def compare(self, activations, target):
         """Compares at the lags that both have."""
-        down = min(statistic.shape[2], target.shape[2]) // 2
-        across = min(statistic.shape[3], target.shape[3])
-        statistic, target = (_within(x, down, across) for x in (statistic, target))
-        return relative_distance(statistic, target)
+        target = chainer.as_array(target)
+        middle, across = target.shape[2] // 2, target.shape[3] - 1
+        down = min(activations.shape[2] // 2, middle)
+        across = min(activations.shape[3] // 2, across)
+        common = target[:, :, middle - down : middle + down + 1, : across + 1]
+        return relative_distance(_correlations(activations, (down, across)), common)
 
 
-def _within(x, down, across):
-    middle = x.shape[2] // 2
-    return x[:, :, middle - down : middle + down + 1, :across]
+def _correlations(x, lags):
+    mean = chainer.functions.mean(x, axis=(2, 3), keepdims=True)
+    return autocorrelation(x - chainer.functions.broadcast_to(mean, x.shape), lags)

@@ -72,8 +72,9 @@ class ShiftedGramLoss(LayerLoss):
                     matrices[axis, shift] = product / here.shape[2]
         return matrices
 
-    def distance(self, statistic, target):
+    def compare(self, activations, target):
         """Returns the mean over the shifts that both are wide enough for."""
+        statistic = self.statistic(activations)
         common = statistic.keys() & target.keys()
         return sum(relative_distance(statistic[d], target[d]) for d in sorted(common)) / len(common)
 

@@ -46,17 +46,16 @@ class LayerLoss:
         """
         total = 0
         for name, weight in self._weights.items():
-            statistic = self.statistic(activations[name])
-            total += self.distance(statistic, target[name]) * weight
+            total += self.compare(activations[name], target[name]) * weight
         return total
 
     def statistic(self, activations):
         """Returns a ``chainer.Variable`` that describes activations, ``(N, C, H, W)``."""
         raise NotImplementedError
 
-    def distance(self, statistic, target):
-        """Returns how far two statistics are apart, a scalar ``chainer.Variable``."""
-        return relative_distance(statistic, target)
+    def compare(self, activations, target):
+        """Returns how far activations are from a target, a scalar ``chainer.Variable``."""
+        return relative_distance(self.statistic(activations), target)
 
 
 def relative_distance(statistic, target):
