@@ -78,7 +78,7 @@ def test_trimmed_targets_do_not_see_the_rim_of_the_exemplar(make):
 
 def test_the_margin_of_the_image_is_context_only(make):
     """The loss is that of the inner positions, whatever the pixels that none of them sees."""
-    objective, exemplar = make(GramLoss({"conv1_1": 1, "pool1": 1}), margin=(4, 2))
+    objective, _ = make(GramLoss({"conv1_1": 1, "pool1": 1}), margin=(4, 2))
     image = chainer.Parameter(np.random.default_rng(1).uniform(0, 255, (1, 3, 24, 22)))
     before = objective(image)
     # pool1 sees conv1_2's two pixels around its own: what is more than 2 px out is seen by none.

@@ -71,3 +71,9 @@ def test_margin_and_trim_shrink_with_the_level():
     assert fine.work == 80 * 64
     assert (fine.margin, coarse.margin) == ((8, 8), (4, 4))
     assert (fine.trim, coarse.trim) == ((6, 4), (3, 2))
+
+
+def test_margin_and_trim_of_full_size_alone():
+    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, trim=1 / 16, trims_coarse=False)
+    assert (fine.margin, coarse.margin) == ((8, 8), (0, 0))
+    assert (fine.trim, coarse.trim) == ((6, 4), (0, 0))

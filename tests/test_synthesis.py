@@ -7,7 +7,10 @@ from conftest import make_texture
 import texsynth
 from texsynth import Config, image, synthesis
 from texsynth import device as device_module
+from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
+from texsynth.losses import IMAGE
+from texsynth.terms import LOSSES, ON_PIXELS, Term
 
 
 @pytest.fixture
@@ -140,7 +143,7 @@ def test_pixels_stay_within_the_range(config):
     exemplar = np.where(make_texture(32, 32) > 128, 255, 0).astype(np.uint8)
 
     def excess(range_weight):
-        settings = config(iterations=30, range_weight=range_weight)
+        settings = config(preset="gatys", iterations=30, range_weight=range_weight)
         last = []
         texsynth.synthesize(exemplar, settings, callback=last.append)
         x = last[-1]._image.pixels.array
@@ -190,34 +193,48 @@ def test_the_library_prints_nothing(config, exemplar, capfd):
 
 
 GOLDEN = {
-    "default": {},
+    "gatys": {},
     "adam": {"optimizer": "adam"},
     "max_pooling": {"pooling": "max"},
     "two_levels": {"levels": 2},
     "output_size": {"output_size": (40, 20)},
     "layers": {"layers": {"conv1_2": 1, "conv2_1": 0.1}},
     "seed": {"seed": 7},
+    "natural": {"preset": "natural", "levels": 2},
+    "regular": {"preset": "regular", "levels": 2},
+    "margin": {"margin": 6},
+    "phase": {"start": "phase"},
+    "match_colours": {"match_colours": True},
+}
+GOLDEN |= {
+    loss: {"losses": (Term("gram"), Term(loss, 0.3, None if loss in ON_PIXELS else {"pool1": 1}))}
+    for loss in LOSSES
+    if loss != "gram"
 }
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_image(name, config, exemplar, golden):
-    golden(f"{name}.png", texsynth.synthesize(exemplar, config(**GOLDEN[name])).image)
+    golden(
+        f"{name}.png",
+        texsynth.synthesize(exemplar, config(**{"preset": "gatys", **GOLDEN[name]})).image,
+    )
 
 
 def test_golden_image_from_an_image(config, exemplar, golden):
-    result = texsynth.synthesize(exemplar, config(), init=make_texture(32, 24, seed=5))
+    settings = config(preset="gatys")
+    result = texsynth.synthesize(exemplar, settings, init=make_texture(32, 24, seed=5))
     golden("init.png", result.image)
 
 
-def test_noise_start_fills_the_canvas_of_the_coarsest_level(config, exemplar, monkeypatch):
+def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar, monkeypatch):
     sizes = []
     noise = image.noise
     monkeypatch.setattr(
         image, "noise", lambda size, *rest: sizes.append(size) or noise(size, *rest)
     )
     texsynth.synthesize(exemplar, config(levels=2, margin=4, output_size=(64, 40)))
-    assert sizes == [(36, 24)]
+    assert sizes == [(32, 20)]
 
 
 def test_time_left_is_at_the_pace_of_the_level(config, exemplar, monkeypatch):
@@ -254,3 +271,46 @@ def test_defaults_are_taken_without_a_config(monkeypatch):
 def test_divergence_is_an_error(config, exemplar):
     with pytest.raises(DivergenceError, match=r"not finite after \d+ evaluations; a smaller"):
         texsynth.synthesize(exemplar, config(optimizer="adam", learning_rate=1e38, iterations=2))
+
+
+def test_margins_are_made_at_each_level_and_cut_away(config, exemplar):
+    seen = []
+
+    def look(progress):
+        assert progress.pixels().shape[1::-1] == progress.size
+        seen.append((progress.size, progress._image.pixels.shape[:1:-1]))
+
+    result = texsynth.synthesize(exemplar, config(levels=2, margin=8), callback=look)
+    width, height = exemplar.shape[1::-1]
+    assert result.image.shape == exemplar.shape
+    assert seen[0] == ((width // 2, height // 2), (width // 2 + 8, height // 2 + 8))
+    assert seen[-1] == ((width, height), (width + 16, height + 16))
+
+
+def test_losses_of_the_caller_take_the_place_of_the_configured(config, exemplar):
+    class Mean:
+        layers = (IMAGE,)
+
+        def target(self, activations):
+            return chainer.as_array(activations[IMAGE]).mean()
+
+        def measure(self, activations, target):
+            return (chainer.functions.mean(activations[IMAGE]) - target - 40) ** 2
+
+    result = texsynth.synthesize(exemplar, config(preset="gatys"), losses=[Mean()])
+    assert result.image.mean() == pytest.approx(exemplar.mean() + 40, abs=1)
+    assert result.history[-1][-1] < 1e-3
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_can_be_the_only_one_and_falls(loss, config, exemplar):
+    term = Term(loss, 1.0, None if loss in ON_PIXELS else {"pool1": 1.0})
+    result = texsynth.synthesize(exemplar, config(losses=(term,), iterations=6))
+    assert result.history[-1][-1] < 0.8 * result.history[-1][0]
+
+
+@pytest.mark.parametrize("size", [(48, 36), (90, 41)])
+def test_phase_start_of_any_size(size, config, exemplar):
+    result = texsynth.synthesize(exemplar, config(start="phase", output_size=size))
+    assert result.image.shape[1::-1] == size
+    assert result.scheme.start == "phase"

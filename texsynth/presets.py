@@ -10,6 +10,7 @@ REGULAR_FROM = 0.3
 """Correlation at the best repeat from which a texture counts as regular; see docs/quality.md."""
 
 
+_MARGIN = 16
 _TRIM = 1 / 32  # 8 of 256 pixels
 
 
@@ -22,17 +23,19 @@ class Scheme:
         losses: Terms of the loss, :class:`texsynth.terms.Term`.
         start: ``"noise"`` or ``"phase"``.
         levels: Pyramid levels; ``None`` takes the number that the size allows.
-        margin: Pixels beyond each edge that are optimised too, and cut away in the end.
+        margin: Pixels beyond each edge that are made too, and cut away in the end.
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
+        trims_coarse: Whether coarser levels do without the edges too, or full size alone.
         why: What in the exemplar led to it; empty if nobody had to choose.
     """
 
     name: str
     losses: tuple[Term, ...]
-    start: str
-    levels: int | None
-    margin: int
-    trim: float
+    start: str = "noise"
+    levels: int | None = None
+    margin: int = _MARGIN
+    trim: float = _TRIM
+    trims_coarse: bool = True
     why: str = ""
 
 
@@ -40,16 +43,11 @@ _PRESETS = {
     scheme.name: scheme
     for scheme in (
         # The paper as it stands.
-        Scheme("gatys", (Term("gram"),), "noise", levels=1, margin=0, trim=0),
-        Scheme("natural", (Term("gram"),), "noise", levels=None, margin=16, trim=_TRIM),
-        Scheme(
-            "regular",
-            (Term("gram"), Term("autocorrelation")),
-            "noise",
-            levels=None,
-            margin=16,
-            trim=_TRIM,
-        ),
+        Scheme("gatys", (Term("gram"),), levels=1, margin=0, trim=0.0),
+        Scheme("natural", (Term("gram"),)),
+        # At coarse levels the edges, which zero padding marks, are what the lattice settles from:
+        # without them tiles come out in patches that do not meet.
+        Scheme("regular", (Term("gram"), Term("autocorrelation")), trims_coarse=False),
     )
 }
 

@@ -38,7 +38,9 @@ class Level(NamedTuple):
         return self.canvas_size[0] * self.canvas_size[1] * self.steps
 
 
-def plan(exemplar_size, output_size, steps, levels, smallest_side, margin=0, trim=0.0):
+def plan(
+    exemplar_size, output_size, steps, levels, smallest_side, margin=0, trim=0.0, trims_coarse=True
+):
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
     Zero padding marks the edges of an image in all activations, so that what lies at the edge of
@@ -56,6 +58,8 @@ def plan(exemplar_size, output_size, steps, levels, smallest_side, margin=0, tri
         margin: Pixels between each edge of the texture and of the canvas at full size; coarser
             levels have theirs in proportion.
         trim: Share of the exemplar's sides that its statistics do without, at each edge.
+        trims_coarse: Whether margin and trim are those of coarser levels too, or of full size
+            alone.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -75,20 +79,16 @@ def plan(exemplar_size, output_size, steps, levels, smallest_side, margin=0, tri
     most = max(1, (side // smallest_side).bit_length())
     if levels > most:
         raise ConfigError(f"levels must be at most {most} for a side of {side} px, not {levels}")
-    canvas_size = tuple(each + 2 * margin for each in output_size)
-    return [
-        _level(
-            [_halved(size, times) for size in (exemplar_size, output_size, canvas_size)],
-            steps,
-            trim,
-        )
-        for times in reversed(range(levels))
-    ]
-
-
-def _level(sizes, steps, trim):
-    width, height = sizes[0]
-    return Level(*sizes, steps, (round(trim * height), round(trim * width)))
+    planned = []
+    for times in reversed(range(levels)):
+        halved = _halved(exemplar_size, times), _halved(output_size, times)
+        if times and not trims_coarse:
+            planned.append(Level(*halved, halved[1], steps))
+        else:
+            canvas_size = _halved(tuple(side + 2 * margin for side in output_size), times)
+            cuts = tuple(round(trim * side) for side in reversed(halved[0]))
+            planned.append(Level(*halved, canvas_size, steps, cuts))
+    return planned
 
 
 def _check_sides(what, size, smallest_side):

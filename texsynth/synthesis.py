@@ -175,6 +175,7 @@ def _plan(exemplar, config, scheme, layers):
         architecture.smallest_side(layers) if layers else 1,
         scheme.margin,
         scheme.trim,
+        scheme.trims_coarse,
     )
 
 

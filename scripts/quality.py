@@ -1,0 +1,121 @@
+"""Makes the figures and pictures of docs/quality.md: every preset on every exemplar, measured."""
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+import texsynth
+from texsynth import Config, image, presets, weights
+from texsynth.metrics import Evaluator
+
+PRESETS = ("gatys", "natural", "regular")
+# One level of the paper's way takes as many steps as the others' three levels take time.
+STEPS = {"gatys": 166}
+TRIM = 32  # the outer 1/32 of an exemplar is its frame, not its texture: no preset gains by it
+COLUMNS = ("conv1_1", "pool1", "pool2", "pool3", "pool4", "pool5")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--size", default=256, show_default=True, help="Longer side in pixels.")
+@click.option("--iterations", type=int, help="Steps of each level.  [default: as documented]")
+@click.option("--weights", "weights_path", help="VGG16 weights.  [default: found, or fetched]")
+def main(out, images, size, iterations, weights_path):
+    """Writes OUT/NAME.jpg (the exemplar and what each preset made), and prints the table.
+
+    What OUT/quality.json has already is not made again.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    record_path = out / "quality.json"
+    record = json.loads(record_path.read_text()) if record_path.exists() else {}
+    weights_path = str(weights_path or weights.find_or_fetch())
+    for path in images:
+        exemplar = read_exemplar(path, size)
+        for preset in PRESETS:
+            key = f"{path.stem} {preset}"
+            if key not in record:
+                settings = {"iterations": iterations or STEPS.get(preset, Config.iterations)}
+                config = Config(preset=preset, size=0, weights=weights_path, **settings)
+                record[key] = measured(exemplar, config, out / f"{path.stem}_{preset}.png")
+                record_path.write_text(json.dumps(record, indent=1))
+                click.echo(key, err=True)
+        strip(out, path.stem, exemplar)
+    for path in images:
+        chosen = presets.choose(Config(), image.to_batch(read_exemplar(path, size)))
+        click.echo("\n".join(rows(path.stem, chosen.name, record)))
+
+
+def read_exemplar(path, size):
+    """Returns an exemplar at the size of the trial, ``(H, W, 3)`` uint8.
+
+    Args:
+        path: Path of the image.
+        size (int): Longer side in pixels.
+    """
+    batch = image.to_batch(image.read(path))
+    return image.to_pixels(image.fit(batch, image.fitted_size(batch.shape[:1:-1], size)))
+
+
+def measured(exemplar, config, path):
+    """Makes one texture, saves it, and returns its measures as a dict.
+
+    Args:
+        exemplar: ``(H, W, 3)`` uint8.
+        config (texsynth.Config): The settings.
+        path: Path of the PNG.
+    """
+    result = texsynth.synthesize(exemplar, config)
+    image.save_png(path, result.image)
+    rows, columns = (max(1, side // TRIM) for side in exemplar.shape[:2])
+    inner = np.ascontiguousarray(exemplar[rows:-rows, columns:-columns])
+    vgg_weights = weights.load(config.weights)
+    values = {"seconds": result.seconds, "evaluations": result.evaluations}
+    for name, source in (("whole", exemplar), ("inner", inner)):
+        values[name] = Evaluator(source, vgg_weights).measure(result.image).as_dict()
+    return values
+
+
+def strip(out, name, exemplar):
+    """Saves the exemplar and the textures of all presets in a row, as a JPEG.
+
+    Args:
+        out: Path of the folder.
+        name (str): Name of the exemplar.
+        exemplar: ``(H, W, 3)`` uint8.
+    """
+    row = exemplar
+    for preset in PRESETS:
+        row = image.side_by_side(row, image.read(out / f"{name}_{preset}.png"))
+    Image.fromarray(row).save(out / f"{name}.jpg", quality=88)
+
+
+def rows(name, chosen, record):
+    """Yields the lines of one exemplar in the Markdown table.
+
+    Args:
+        name (str): Name of the exemplar.
+        chosen (str): The preset that ``auto`` takes.
+        record (dict): Measures by ``"NAME PRESET"``.
+    """
+    for preset in PRESETS:
+        values = record[f"{name} {preset}"]
+        label = f"**{preset}**" if preset == chosen else preset
+        whole, inner = values["whole"], values["inner"]
+        cells = [_figures(whole["gram_errors"]), _figures(inner["gram_errors"])]
+        cells += [_figures(inner["sliced_wasserstein"])]
+        cells += [f"{whole['spectrum_distance']:.3f}", f"{inner['colour_distance']:.1f}"]
+        cells += [f"{share * 100:.0f}" for share in (inner["copied_share"] or 0,)]
+        cells += [f"{values['seconds']:.0f}", str(values["evaluations"])]
+        yield f"| {name} | {label} | {' | '.join(cells)} |"
+
+
+def _figures(by_layer):
+    return " ".join(f"{by_layer[layer]:.3f}".lstrip("0") for layer in COLUMNS if layer in by_layer)
+
+
+if __name__ == "__main__":
+    main()
