@@ -1,4 +1,3 @@
-import itertools
 import json
 import os
 import re
@@ -134,11 +133,11 @@ def test_output_size(folder, run):
 
 
 def test_snapshots_are_written_every_n_steps(folder, run):
-    assert run("stone.png", "-n", "5", "--levels", "2", "--snapshots", "2").exit_code == 0
+    assert run("stone.png", "-n", "3", "--levels", "2", "--snapshots", "2").exit_code == 0
     snapshots = [name for name in names(folder) if "step" in name]
     assert snapshots == [
         f"stone_texture_level{level}_step{step:05d}.png"
-        for level, step in itertools.product((1, 2), (2, 4))
+        for level, step in ((1, 2), (1, 4), (1, 6), (2, 2))
     ]
     assert opened(snapshots[0]).size == (16, 12)
 

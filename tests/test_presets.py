@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from conftest import make_texture
 
-from tests.conftest import make_texture
 from texsynth import image, presets, regularity
 from texsynth.config import PRESETS, Config
 from texsynth.terms import Term
@@ -74,9 +74,11 @@ def test_gatys_is_the_paper_as_it_stands():
     scheme = presets.choose(Config(preset="gatys"), batch(regular()))
     assert scheme.losses == (Term("gram"),)
     assert (scheme.start, scheme.levels, scheme.margin, scheme.trim) == ("noise", 1, 0, 0)
+    assert presets.choose(Config(), batch(regular())).iterations < scheme.iterations
 
 
 def test_settings_go_before_the_preset():
     asked = {"losses": (Term("wasserstein"),), "start": "phase", "levels": 2, "margin": 0}
+    asked |= {"iterations": 7}
     scheme = presets.choose(Config(preset="regular", **asked), batch(regular()))
     assert {key: getattr(scheme, key) for key in asked} == asked

@@ -11,7 +11,7 @@ def sizes(levels):
 def test_default_goes_from_a_quarter_to_full_size():
     levels = plan((300, 300), (300, 300), 100, None, 16)
     assert sizes(levels) == [(75, 75), (150, 150), (300, 300)]
-    assert [level.steps for level in levels] == [100] * 3
+    assert [level.steps for level in levels] == [400, 200, 100]
 
 
 def test_small_images_have_fewer_levels():
@@ -33,7 +33,7 @@ def test_exemplar_and_output_shrink_alike():
 
 def test_work_is_pixels_times_steps():
     levels = plan((64, 64), (64, 32), 10, 2, 16)
-    assert [level.work for level in levels] == [32 * 16 * 10, 64 * 32 * 10]
+    assert [level.work for level in levels] == [32 * 16 * 20, 64 * 32 * 10]
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ def test_result_tells_everything(config, exemplar):
 
 
 def test_the_loss_falls_and_so_do_the_errors(config, exemplar):
-    short = texsynth.synthesize(exemplar, config(iterations=1))
-    long = texsynth.synthesize(exemplar, config(iterations=40))
+    short = texsynth.synthesize(exemplar, config(preset="gatys", iterations=1))
+    long = texsynth.synthesize(exemplar, config(preset="gatys", iterations=40))
     losses = long.history[0]
     assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
     assert losses[-1] < 0.02 * losses[0]
@@ -108,18 +108,19 @@ def test_levels_go_from_coarse_to_fine(config, exemplar):
     result = texsynth.synthesize(
         exemplar, config(levels=2), callback=lambda p: seen.append((p.level, p.step, p.size))
     )
-    assert seen[0] == (1, 1, (16, 12)) and seen[3] == (2, 1, (32, 24))
-    assert [len(losses) for losses in result.history] == [3, 3]
+    assert seen[0] == (1, 1, (16, 12)) and seen[6] == (2, 1, (32, 24))
+    assert [len(losses) for losses in result.history] == [6, 3]
 
 
 def test_progress_counts_up_to_one(config, exemplar):
     seen = []
-    texsynth.synthesize(exemplar, config(levels=2), callback=seen.append)
+    texsynth.synthesize(exemplar, config(preset="gatys", levels=2), callback=seen.append)
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions) and fractions[-1] == 1
-    assert fractions[2] == pytest.approx(0.2)  # a quarter of the pixels at the coarse level
+    # A quarter of the pixels, twice as many steps at the coarse level.
+    assert fractions[5] == pytest.approx(1 / 3)
     assert seen[-1].pixels().shape == exemplar.shape
-    assert seen[0].levels == 2 and seen[0].steps == 3
+    assert seen[0].levels == 2 and seen[0].steps == 6
     evaluations = [progress.evaluations for progress in seen]
     assert evaluations == sorted(evaluations)
 
@@ -233,12 +234,12 @@ def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar,
     monkeypatch.setattr(
         image, "noise", lambda size, *rest: sizes.append(size) or noise(size, *rest)
     )
-    texsynth.synthesize(exemplar, config(levels=2, margin=4, output_size=(64, 40)))
+    texsynth.synthesize(exemplar, config(preset="gatys", levels=2, output_size=(64, 40)))
     assert sizes == [(32, 20)]
 
 
 def test_time_left_is_at_the_pace_of_the_level(config, exemplar, monkeypatch):
-    """A clock that ticks once a step: three steps at a quarter of the pixels, then three."""
+    """A clock that ticks once a step: six steps at a quarter of the pixels, then three."""
     now, seen = [0.0], []
     monkeypatch.setattr(synthesis.time, "perf_counter", lambda: now[0])
 
@@ -247,10 +248,10 @@ def test_time_left_is_at_the_pace_of_the_level(config, exemplar, monkeypatch):
         now[0] += 1
 
     now[0] = 0.0
-    texsynth.synthesize(exemplar, config(levels=2), callback=tick)
+    texsynth.synthesize(exemplar, config(preset="gatys", levels=2), callback=tick)
     # After the second coarse step one second has passed: 1/2 s a step, four times that when fine.
-    assert seen[1] == pytest.approx(0.5 * 1 + 3 * 2)
-    assert seen[5] == 0
+    assert seen[1] == pytest.approx(0.5 * 4 + 3 * 2)
+    assert seen[8] == 0
 
 
 def test_the_start_is_left_alone(config, exemplar):

@@ -65,9 +65,9 @@ def _terms(context, parameter, texts):
 @click.option(
     "-n",
     "--iterations",
-    default=Config.iterations,
-    show_default=True,
-    help="Optimizer steps at full size, and at each coarser level.",
+    type=int,
+    help="Optimizer steps at full size; a coarser level takes twice as many as the next."
+    "  [default: the preset's: 80, gatys 180]",
 )
 @click.option(
     "--optimizer",

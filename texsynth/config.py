@@ -25,13 +25,14 @@ class Config:
 
     Attributes:
         preset: What suits a kind of texture, as :mod:`texsynth.presets` has it; ``"auto"`` looks at
-            the exemplar. It decides whatever of ``losses``, ``start``, ``levels`` and ``margin``
-            is ``None``.
+            the exemplar. It decides whatever of ``iterations``, ``losses``, ``start``, ``levels``
+            and ``margin`` is ``None``.
         size: Longer side in pixels that the exemplar is brought to before anything else; 0 keeps
             it as it is.
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
             exemplar.
-        iterations: Optimizer steps at full size, and at each coarser level.
+        iterations: Optimizer steps at full size; each coarser level takes twice as many as the
+            next. ``None`` means the preset's.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size of Adam in grey levels; the article's program takes 4.
         losses: Terms of the loss, :class:`texsynth.terms.Term`; ``None`` means the preset's.
@@ -59,7 +60,7 @@ class Config:
     preset: str = "auto"
     size: int = 300
     output_size: tuple[int, int] | None = None
-    iterations: int = 100
+    iterations: int | None = None
     optimizer: str = "lbfgs"
     learning_rate: float = 4.0
     losses: tuple[Term, ...] | None = None
@@ -102,7 +103,9 @@ class Config:
             for side in self.output_size:
                 _check_integer("output size", side, 1, LARGEST_SIDE)
             object.__setattr__(self, "output_size", tuple(map(int, self.output_size)))
-        _check_integer("iterations", self.iterations, 1)
+        if self.iterations is not None:
+            _check_integer("iterations", self.iterations, 1)
+            object.__setattr__(self, "iterations", int(self.iterations))
         if self.levels is not None:
             _check_integer("levels", self.levels, 1)
         if self.margin is not None:
@@ -111,7 +114,7 @@ class Config:
         _check_integer("gpu", self.gpu, -1)
         _check_positive("learning rate", self.learning_rate)
         _check_not_negative("range weight", self.range_weight)
-        for name in ("size", "iterations", "seed", "gpu"):
+        for name in ("size", "seed", "gpu"):
             object.__setattr__(self, name, int(getattr(self, name)))  # NumPy's become plain
 
     def _check_losses(self):

@@ -21,6 +21,7 @@ class Scheme:
     Attributes:
         name: Name of the preset.
         losses: Terms of the loss, :class:`texsynth.terms.Term`.
+        iterations: Optimizer steps at full size; see :func:`texsynth.pyramid.plan`.
         start: ``"noise"`` or ``"phase"``.
         levels: Pyramid levels; ``None`` takes the number that the size allows.
         margin: Pixels beyond each edge that are made too, and cut away in the end.
@@ -31,6 +32,7 @@ class Scheme:
 
     name: str
     losses: tuple[Term, ...]
+    iterations: int = 80
     start: str = "noise"
     levels: int | None = None
     margin: int = _MARGIN
@@ -42,9 +44,9 @@ class Scheme:
 _PRESETS = {
     scheme.name: scheme
     for scheme in (
-        # The paper as it stands.
-        Scheme("gatys", (Term("gram"),), levels=1, margin=0, trim=0.0),
-        Scheme("natural", (Term("gram"),)),
+        # The paper as it stands; with as many steps as take the time of the others' three levels.
+        Scheme("gatys", (Term("gram"),), iterations=180, levels=1, margin=0, trim=0.0),
+        Scheme("natural", (Term("gram"),), start="phase"),
         # At coarse levels the edges, which zero padding marks, are what the lattice settles from:
         # without them tiles come out in patches that do not meet.
         Scheme("regular", (Term("gram"), Term("autocorrelation")), trims_coarse=False),
@@ -69,7 +71,7 @@ def choose(config, exemplar):
         why = _reason(repeat)
     asked = {
         key: value
-        for key in ("losses", "start", "levels", "margin")
+        for key in ("iterations", "losses", "start", "levels", "margin")
         if (value := getattr(config, key)) is not None
     }
     return dataclasses.replace(_PRESETS[name], **asked, why=why)

@@ -51,7 +51,8 @@ def plan(
     Args:
         exemplar_size: ``(width, height)`` of the exemplar at full size.
         output_size: ``(width, height)`` of the texture at full size.
-        steps: Optimizer steps of each level.
+        steps: Optimizer steps at full size. Each coarser level takes twice as many as the next, and
+            half its time: what is far apart is decided there.
         levels: Number of levels; ``None`` takes as many as sides of at least 64 pixels allow, and
             at most 3.
         smallest_side: Smallest side at which the deepest layer of the loss has a position.
@@ -83,11 +84,11 @@ def plan(
     for times in reversed(range(levels)):
         halved = _halved(exemplar_size, times), _halved(output_size, times)
         if times and not trims_coarse:
-            planned.append(Level(*halved, halved[1], steps))
+            planned.append(Level(*halved, halved[1], steps << times))
         else:
             canvas_size = _halved(tuple(side + 2 * margin for side in output_size), times)
             cuts = tuple(round(trim * side) for side in reversed(halved[0]))
-            planned.append(Level(*halved, canvas_size, steps, cuts))
+            planned.append(Level(*halved, canvas_size, steps << times, cuts))
     return planned
 
 

@@ -170,7 +170,7 @@ def _plan(exemplar, config, scheme, layers):
     return pyramid.plan(
         exemplar_size,
         config.output_size or exemplar_size,
-        config.iterations,
+        scheme.iterations,
         scheme.levels,
         architecture.smallest_side(layers) if layers else 1,
         scheme.margin,
