@@ -20,7 +20,7 @@ DEFAULT = dict(zip(LAYERS, (0.028, 0.029, 0.058, 0.175, 0.285, 0.58), strict=Tru
 
 @pytest.fixture(scope="module")
 def paper(real_weights):
-    config = Config(preset="gatys", levels=2, iterations=100, size=128, weights=str(real_weights))
+    config = Config(preset="gatys", levels=2, size=128, weights=str(real_weights))
     return texsynth.synthesize(image.read(SAMPLES / "pebbles.png"), config)
 
 
