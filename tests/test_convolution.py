@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from texsynth import convolution
+from texsynth import convolution, device
 from texsynth.compat import chainer
-from texsynth.convolution import ConvolutionReLU, FrozenConvolutionReLU, convolve
+from texsynth.convolution import NO_WRAP, ConvolutionReLU, FrozenConvolutionReLU, convolve
+from texsynth.errors import DeviceError
 
 
-def naive_convolution(x, W):
-    """Six loops: correlation with zero padding 1."""
+def naive_convolution(x, W, wrap=NO_WRAP):
+    """Six loops: correlation with padding 1, of zeros or of the opposite edge."""
     batch, _, height, width = x.shape
     y = np.zeros((batch, W.shape[0], height, width), x.dtype)
     for n in range(batch):
@@ -17,6 +18,8 @@ def naive_convolution(x, W):
                     for ky in range(3):
                         for kx in range(3):
                             row, column = i + ky - 1, j + kx - 1
+                            row = row % height if wrap[0] else row
+                            column = column % width if wrap[1] else column
                             if 0 <= row < height and 0 <= column < width:
                                 y[n, o, i, j] += x[n, :, row, column] @ W[o, :, ky, kx]
     return y
@@ -29,12 +32,19 @@ def arrays(batch, channels, out, height, width, dtype=np.float64):
     return x, W, generator.standard_normal(out).astype(dtype)
 
 
+WRAPS = [NO_WRAP, (True, False), (False, True), (True, True)]
 SHAPES = [(1, 3, 4, 5, 7), (2, 2, 3, 1, 6), (1, 4, 2, 6, 1), (1, 1, 1, 1, 1), (3, 5, 4, 4, 4)]
 
 
+@pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_convolve_agrees_with_six_loops(shape):
+def test_convolve_agrees_with_six_loops(shape, wrap):
     x, W, _ = arrays(*shape)
+    np.testing.assert_allclose(convolve(x, W, wrap), naive_convolution(x, W, wrap), atol=1e-12)
+
+
+def test_padding_is_of_zeros_unless_told_otherwise():
+    x, W, _ = arrays(*SHAPES[0])
     np.testing.assert_allclose(convolve(x, W), naive_convolution(x, W), atol=1e-12)
 
 
@@ -54,10 +64,24 @@ def test_forward_agrees_with_chainers_own_functions():
     assert (actual == 0).any()
 
 
+@pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gradient_agrees_with_differences(shape, check_gradient):
+def test_gradient_agrees_with_differences(shape, wrap, check_gradient):
     x, W, b = arrays(*shape)
-    check_gradient(lambda x: ConvolutionReLU(W, b).apply((x,))[0], x)
+    check_gradient(lambda x: ConvolutionReLU(W, b, wrap).apply((x,))[0], x)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_convolve_on_a_gpu(wrap):
+    try:
+        gpu = device.select(0)
+    except DeviceError as error:
+        pytest.skip(str(error))
+    gpu.use()
+    x, W, _ = arrays(*SHAPES[0])
+    y = chainer.get_device("@numpy").send(convolve(gpu.send(x), gpu.send(W), wrap))
+    np.testing.assert_allclose(y, naive_convolution(x, W, wrap), atol=1e-12)
 
 
 def test_link_has_persistent_arrays_and_no_parameters():

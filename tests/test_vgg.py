@@ -73,12 +73,23 @@ def test_the_given_weights_are_left_alone(random_weights):
 
 
 @pytest.mark.parametrize("pooling", ["average", "max"])
-def test_gradient_for_the_image_agrees_with_differences(random_weights, pooling, check_gradient):
+@pytest.mark.parametrize(
+    ("wrap", "size"),
+    [
+        ((False, False), (9, 8)),
+        ((True, False), (4, 9)),
+        ((False, True), (9, 4)),
+        ((True, True), (8, 4)),
+    ],
+)
+def test_gradient_for_the_image_agrees_with_differences(
+    random_weights, pooling, wrap, size, check_gradient
+):
     features = VGG16Features(in_double(random_weights), ["conv1_1", "pool2"], pooling)
-    image = np.random.default_rng(2).uniform(0, 255, (1, 3, 9, 8))
+    image = np.random.default_rng(2).uniform(0, 255, (1, 3, *size))
 
     def total(image):
-        activations = features(image)
+        activations = features(image, wrap)
         return F.sum(activations["conv1_1"] ** 2) * 1e-5 + F.sum(activations["pool2"] ** 2) * 1e-5
 
     check_gradient(total, image)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
+from texsynth.convolution import NO_WRAP
 from texsynth.vgg import VGG16Features
 from texsynth.weights import VGGWeights
 from texsynth.winograd import cache
@@ -34,10 +35,10 @@ def make_image(height, width, images=1):
     return np.random.default_rng(2).uniform(-20, 275, shape).astype(np.float32)
 
 
-def respond(features, image, given):
+def respond(features, image, given, wrap=NO_WRAP):
     """Returns activations, and the gradient for the image of random gradients at ``given``."""
     image = chainer.Variable(image)
-    activations = features(image)
+    activations = features(image, wrap)
     found = {name: activation.array.copy() for name, activation in activations.items()}
     generator = np.random.default_rng(1)
     total = 0
@@ -49,10 +50,10 @@ def respond(features, image, given):
     return found, image.grad
 
 
-def check(features, exact_weights, image, layers, pooling="average", given=None):
+def check(features, exact_weights, image, layers, pooling="average", given=None, wrap=NO_WRAP):
     exact = VGG16Features(exact_weights, layers, pooling)
-    actual, gradient = respond(features, image, given or layers)
-    expected, exact_gradient = respond(exact, image.astype(np.float64), given or layers)
+    actual, gradient = respond(features, image, given or layers, wrap)
+    expected, exact_gradient = respond(exact, image.astype(np.float64), given or layers, wrap)
     assert set(actual) == set(layers)
     for name in layers:
         scale = np.abs(expected[name]).max()
@@ -102,6 +103,32 @@ def test_several_images_and_changes_of_size(random_weights, exact_weights):
     features = WinogradFeatures(random_weights, DEFAULT)
     for shape in ((33, 20), (18, 37, 2), (64, 16), (64, 16), (33, 20)):
         check(features, exact_weights, make_image(*shape), DEFAULT)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize(
+    ("layers", "given", "size", "wrap"),
+    [
+        # Where the backward pass begins, whether a pooling is done apart, partial tiles:
+        (("conv1_1",), None, (1, 1), (True, True)),
+        (("conv1_1",), None, (5, 3), (True, True)),
+        (("conv1_2",), None, (1, 7), (True, True)),
+        (("pool1",), None, (2, 2), (True, True)),
+        (("pool1",), None, (6, 10), (True, True)),
+        (("conv1_2", "pool1"), None, (6, 2), (True, True)),
+        (("conv2_2", "pool2"), ("conv2_2",), (8, 4), (True, True)),
+        (("conv2_2", "conv3_2", "pool2"), None, (12, 20), (True, True)),
+        (("conv2_1", "pool3"), None, (8, 24), (True, True)),
+        (("conv2_1", "pool3"), None, (8, 27), (True, False)),
+        (("conv2_1", "pool3"), None, (27, 8), (False, True)),
+        (DEFAULT, None, (32, 48), (True, True)),
+        (DEFAULT, None, (16, 16), (True, True)),
+    ],
+)
+def test_wrapping(random_weights, exact_weights, layers, given, size, wrap, pooling):
+    features = WinogradFeatures(random_weights, layers, pooling)
+    image = make_image(*size, images=2)
+    check(features, exact_weights, image, layers, pooling, given, wrap)
 
 
 def test_same_bits_every_time(random_weights):

@@ -1,8 +1,10 @@
 """The frozen 3x3 convolution with bias and ReLU, and its gradient for the input alone.
 
-Stride 1, zero padding 1: the only convolution that VGG has. The weights never change, so no
-gradient is computed for them, and the sum is one matrix product over unfolded patches. The patches
-are unfolded a block of rows at a time: whole, they would take nine times the memory of the input.
+Stride 1, padding 1: the only convolution that VGG has. The padding is of zeros, as VGG was trained,
+or wraps around, so that opposite edges are neighbours and what is synthesised tiles. The weights
+never change, so no gradient is computed for them, and the sum is one matrix product over unfolded
+patches. The patches are unfolded a block of rows at a time: whole, they would take nine times the
+memory of the input.
 """
 
 import numpy as np
@@ -12,21 +14,24 @@ from texsynth.compat import chainer
 _BLOCK_BYTES_CPU = 2 << 20  # stays in the cache of one core
 _BLOCK_BYTES_GPU = 256 << 20  # few launches; bounded, since the device's memory is
 
+NO_WRAP = (False, False)
+"""Zero padding along rows and columns, as VGG was trained."""
 
-def convolve(x, W):
-    """Correlates with 3x3 kernels, stride 1, zero padding 1.
+
+def convolve(x, W, wrap=NO_WRAP):
+    """Correlates with 3x3 kernels, stride 1, padding 1.
 
     Args:
         x: Input, ``(N, C, H, W)``, float32 or float64, NumPy or CuPy.
         W: Kernels, ``(O, C, 3, 3)``, same dtype and device.
+        wrap: ``(rows, columns)``: along which axes the padding is the opposite edge, not zeros.
 
     Returns:
         ``(N, O, H, W)``, C-contiguous.
     """
     xp = chainer.backend.get_array_module(x)
     batch, channels, height, width = x.shape
-    padded = xp.zeros((batch, channels, height + 2, width + 2), dtype=x.dtype)
-    padded[:, :, 1:-1, 1:-1] = x
+    padded = _pad(xp, x, wrap)
     strides = padded.strides
     # Not sliding_window_view: CuPy's reads the device twice for it.
     patches = xp.lib.stride_tricks.as_strided(
@@ -45,34 +50,47 @@ def convolve(x, W):
     return y
 
 
+def _pad(xp, x, wrap):
+    batch, channels, height, width = x.shape
+    padded = xp.zeros((batch, channels, height + 2, width + 2), dtype=x.dtype)
+    padded[:, :, 1:-1, 1:-1] = x
+    rows, columns = wrap
+    if rows:
+        padded[:, :, 0], padded[:, :, -1] = padded[:, :, -2], padded[:, :, 1]
+    if columns:  # after the rows, and over their padding too: that fills the corners
+        padded[..., 0], padded[..., -1] = padded[..., -2], padded[..., 1]
+    return padded
+
+
 class ConvolutionReLU(chainer.FunctionNode):
     """``max(x * W + b, 0)``, differentiable once, for ``x`` alone.
 
     Args:
         W: Kernels, ``(O, C, 3, 3)``.
         b: Bias, ``(O,)``.
+        wrap: ``(rows, columns)``, as for :func:`convolve`.
     """
 
-    def __init__(self, W, b):
+    def __init__(self, W, b, wrap=NO_WRAP):
         super().__init__()
-        self._W, self._b = W, b
+        self._W, self._b, self._wrap = W, b, wrap
 
     def forward(self, inputs):
         """Takes ``(x,)``, ``(N, C, H, W)``; returns ``(y,)``, ``(N, O, H, W)``."""
         (x,) = inputs
         xp = chainer.backend.get_array_module(x)
-        y = convolve(x, self._W)
+        y = convolve(x, self._W, self._wrap)
         y += self._b[:, None, None]
         xp.maximum(y, 0, out=y)
         self.retain_outputs((0,))
         return (y,)
 
     def backward(self, indexes, grad_outputs):
-        """Correlates the masked gradient with the kernels turned by 180 degrees."""
+        """Correlates the masked gradient with the kernels turned by 180 degrees, padded alike."""
         (y,) = self.get_retained_outputs()
         masked = grad_outputs[0].array * (y.array > 0)
         turned = self._W.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-        return (chainer.as_variable(convolve(masked, turned)),)
+        return (chainer.as_variable(convolve(masked, turned, self._wrap)),)
 
 
 class FrozenConvolutionReLU(chainer.Link):
@@ -90,10 +108,11 @@ class FrozenConvolutionReLU(chainer.Link):
         self.register_persistent("W")
         self.register_persistent("b")
 
-    def forward(self, x):
+    def forward(self, x, wrap=NO_WRAP):
         """Returns the activations after the ReLU.
 
         Args:
             x (chainer.Variable): ``(N, C, H, W)`` float32.
+            wrap: ``(rows, columns)``, as for :func:`convolve`.
         """
-        return ConvolutionReLU(self.W, self.b).apply((x,))[0]
+        return ConvolutionReLU(self.W, self.b, wrap).apply((x,))[0]

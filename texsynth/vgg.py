@@ -2,7 +2,30 @@
 
 from texsynth import architecture
 from texsynth.compat import chainer
-from texsynth.convolution import FrozenConvolutionReLU
+from texsynth.convolution import NO_WRAP, FrozenConvolutionReLU
+from texsynth.errors import ConfigError
+
+
+def check_wrap(shape, wrap, layers):
+    """Refuses a side that cannot wrap: the poolings must leave nothing of it out.
+
+    Args:
+        shape: ``(N, 3, H, W)`` of an image.
+        wrap: ``(rows, columns)``: whether the top and bottom edges, and the left and right ones,
+            are neighbours.
+        layers: Names of the layers whose activations are wanted.
+
+    Raises:
+        texsynth.errors.ConfigError: A side that wraps is no multiple of the deepest layer's stride.
+    """
+    name = architecture.deepest(layers)
+    stride = architecture.VGG16[name].stride
+    for side, wraps, pixels in zip(("height", "width"), wrap, shape[2:], strict=True):
+        if wraps and pixels % stride:
+            raise ConfigError(
+                f"to wrap around, the {side} must be a multiple of {stride} pixels, "
+                f"the stride of {name}, not {pixels}"
+            )
 
 
 class VGG16Features(chainer.Chain):
@@ -38,20 +61,26 @@ class VGG16Features(chainer.Chain):
                     break
         self.add_persistent("mean", weights.mean[::-1].reshape(1, 3, 1, 1).copy())
 
-    def forward(self, image):
+    def forward(self, image, wrap=NO_WRAP):
         """Returns ``{layer name: activations}``.
 
         Args:
             image (chainer.Variable): ``(N, 3, H, W)`` float32, RGB, 0..255; both sides at least
                 :func:`texsynth.architecture.smallest_side` of the layers.
+            wrap: ``(rows, columns)``: whether the top and bottom edges, and the left and right
+                ones, are neighbours for every convolution; else it pads with zeros.
 
         Returns:
             dict: Each value a ``chainer.Variable`` of ``(N, C, H // stride, W // stride)``.
+
+        Raises:
+            texsynth.errors.ConfigError: See :func:`check_wrap`.
         """
+        check_wrap(image.shape, wrap, self.layer_names)
         activations, h = {}, image - self.mean
         for layer in self._path:
             if isinstance(layer, architecture.Convolution):
-                h = self[layer.name](h)
+                h = self[layer.name](h, wrap)
             else:
                 h = _POOL[self.pooling](h)
             if layer.name in self.layer_names:

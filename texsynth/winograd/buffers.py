@@ -36,8 +36,8 @@ def tile_count(size):
 def padded_buffer(images, height, width, channels, at_least=(0, 0)):
     """Make a zero-bordered activation buffer, (images, rows, columns, channels).
 
-    The passes write the pixels only, so the zeros of the border last.  Another
-    padding would fill the border here and again after each pass that writes.
+    The passes write the pixels only, so the zeros of the border last: another padding
+    is filled in after each pass that writes.
 
     Args:
         images: number of images.
@@ -57,6 +57,24 @@ def bit_buffer(images, height, width, channels):
     """Make mask bits, (images, rows, columns, channels / 16) uint16, border zero."""
     rows, columns = TILE * tile_count(height) + 2, TILE * tile_count(width) + 2
     return aligned_zeros((images, rows, columns, channels // LANES), np.uint16)
+
+
+def fill_border(buffer, size, wrap):
+    """Write the opposite edges into the border, so that the next pass wraps around.
+
+    What completes the last tile stays zero, as it may: no pixel depends on it.
+
+    Args:
+        buffer: padded buffer or bits, (images, rows, columns, ...).
+        size: height and width of the pixels.
+        wrap: (rows, columns), along which axes; the border of the other one is left as it is.
+    """
+    height, width = size
+    rows, columns = wrap
+    if rows:
+        buffer[:, 0], buffer[:, height + 1] = buffer[:, height], buffer[:, 1]
+    if columns:  # after the rows, and over their border too: that fills the corners
+        buffer[:, :, 0], buffer[:, :, width + 1] = buffer[:, :, width], buffer[:, :, 1]
 
 
 def pixels(buffer, height, width):

@@ -5,6 +5,8 @@ import logging
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.convolution import NO_WRAP
+from texsynth.vgg import check_wrap
 from texsynth.winograd import cache
 from texsynth.winograd.gram import gram_sum
 from texsynth.winograd.network import WinogradVGG16
@@ -43,30 +45,36 @@ class WinogradFeatures:
         self._network = WinogradVGG16(weights.tensors, tuple(layers), pooling)
         self._mean = weights.mean.reshape(1, 3, 1, 1)
 
-    def __call__(self, image):
+    def __call__(self, image, wrap=NO_WRAP):
         """Returns ``{layer name: activations}``.
 
         Args:
             image (chainer.Variable): ``(N, 3, H, W)`` float32, RGB, 0..255, NumPy.
+            wrap: ``(rows, columns)``: whether the top and bottom edges, and the left and right
+                ones, are neighbours for every convolution; else it pads with zeros.
 
         Returns:
             dict: Each value a ``chainer.Variable`` of ``(N, C, H // stride, W // stride)`` whose
             array has the channels last in memory.
+
+        Raises:
+            texsynth.errors.ConfigError: See :func:`texsynth.vgg.check_wrap`.
         """
-        node = _Activations(self._network, self._mean)
+        check_wrap(image.shape, wrap, self._network.layers)
+        node = _Activations(self._network, self._mean, wrap)
         outputs = node.apply((image,))
         return dict(zip(node.names, outputs, strict=True))
 
 
 class _Activations(chainer.FunctionNode):
-    def __init__(self, network, mean):
+    def __init__(self, network, mean, wrap):
         super().__init__()
-        self._network, self._mean = network, mean
+        self._network, self._mean, self._wrap = network, mean, wrap
         self.names = ()
 
     def forward(self, inputs):
         (image,) = inputs
-        activations = self._network.forward(image[:, ::-1] - self._mean)
+        activations = self._network.forward(image[:, ::-1] - self._mean, self._wrap)
         self.names, self._token = tuple(activations), self._network.token
         return tuple(a.transpose(0, 3, 1, 2) for a in activations.values())
 

@@ -13,6 +13,7 @@ from texsynth.winograd.buffers import (
     NO_FLOATS,
     aligned_zeros,
     bit_buffer,
+    fill_border,
     padded_buffer,
     pixels,
     tile_count,
@@ -97,7 +98,7 @@ class WinogradVGG16:
         self.layers = tuple(layers)
         self._takes_maximum = pooling == "max"
         self._stages = self._make_stages(tensors)
-        self._shape = None
+        self._shape = self._wrap = None
         self._calls = 0  # of forward
         self._is_fresh = False
 
@@ -121,11 +122,11 @@ class WinogradVGG16:
             stages.append(stage)
         return stages
 
-    def _resize(self, shape):
-        """Make the buffers for images of a shape (N, 3, H, W)."""
-        if shape == self._shape:
+    def _prepare(self, shape, wrap):
+        """Make the buffers for images of a shape (N, 3, H, W) and a kind of border."""
+        if (shape, wrap) == (self._shape, self._wrap):
             return
-        self._shape = None
+        self._shape = None  # a change of wrap, too, begins with borders of zeros
         images, _, *size = shape
         for stage in self._stages:  # let go of the old ones before making the new
             stage.activation, stage.pooled, stage.bits = NO_FLOATS, NO_FLOATS, NO_BITS
@@ -146,7 +147,7 @@ class WinogradVGG16:
             reach = [TILE * tile_count(n) + 2 for n in stage.size]
             assert all(n <= m for n, m in zip(reach, before.output.shape[1:3], strict=True))
         self._make_scratch(images, shape[3])
-        self._shape = shape
+        self._shape, self._wrap = shape, wrap
 
     def _make_scratch(self, images, width):
         """Make the memory that the workers need for themselves."""
@@ -167,24 +168,28 @@ class WinogradVGG16:
         if convolutions:
             self._scratch = Scratch([s for pair in self._schedules for s in pair], workers)
 
-    def forward(self, x):
+    def forward(self, x, wrap):
         """Compute the activations.
 
         Args:
             x: (N, 3, H, W) float32, BGR, mean subtracted.
+            wrap: (rows, columns), along which axes the opposite edges are neighbours; a side
+                that wraps is a multiple of the deepest layer's stride.
 
         Returns:
             {layer: (N, H, W, C) float32}, views of the buffers; ``token`` is then this
             call's.
         """
-        self._resize(x.shape)
+        self._prepare(x.shape, tuple(wrap))
         height, width = x.shape[2:]
         self._image[:, :, 1:-1, 1:-1] = x
+        fill_border(self._image.transpose(0, 2, 3, 1), (height, width), self._wrap)
         first = self._stages[0]
         first_forward(
             self._image, first.forward_weights, first.bias, first.activation,
             height, width, self._unrolled, self._sums,
         )  # fmt: skip
+        fill_border(first.output, first.output_size, self._wrap)
         pairs = zip(pairwise(self._stages), self._schedules, strict=True)
         for (before, stage), (schedule, _) in pairs:
             schedule.forward(
@@ -192,6 +197,9 @@ class WinogradVGG16:
                 stage.pooled, stage.bits, self._takes_maximum, stage.size,
                 *self._scratch.arrays(schedule),
             )  # fmt: skip
+            fill_border(stage.output, stage.output_size, self._wrap)
+            if stage.pool:
+                fill_border(stage.bits, stage.size, self._wrap)
         self._calls += 1
         self._is_fresh = True
         return {
@@ -230,29 +238,36 @@ class WinogradVGG16:
         scale = 1.0 if self._takes_maximum else 0.25
         for index in reversed(range(len(self._stages))):
             stage = self._stages[index]
-            own = grads.get(stage.conv, NO_FLOATS)
-            if not reached:
-                reached = from_pool = stage.pool in grads
-                if from_pool:
-                    seed_gradient(stage.pooled, grads[stage.pool], False)
-                elif own.size:
-                    seed_gradient(stage.activation, own, True)
-                    reached = True
-            else:
+            if reached:
                 from_pool = bool(stage.pool)
-            if not reached:
-                continue
-            self._backward_stage(index, from_pool, own, grads, scale)
+            else:
+                reached, from_pool = self._seed(stage, grads), stage.pool in grads
+            if reached:
+                self._backward_stage(index, from_pool, grads, scale)
         if reached:
             first = self._stages[0]
             first_backward(first.activation, first.backward_weights, result, self._products)
         return result
 
-    def _backward_stage(self, index, from_pool, own, grads, scale):
+    def _seed(self, stage, grads):
+        """Begin the backward pass at a stage, if one of its layers has a gradient; tell so."""
+        if stage.pool in grads:
+            seed_gradient(stage.pooled, grads[stage.pool], False)
+            fill_border(stage.pooled, stage.output_size, self._wrap)
+            return True
+        if stage.conv in grads:
+            seed_gradient(stage.activation, grads[stage.conv], True)
+            fill_border(stage.activation, stage.size, self._wrap)
+            return True
+        return False
+
+    def _backward_stage(self, index, from_pool, grads, scale):
         stage = self._stages[index]
         source, bits = stage.output if from_pool else stage.activation, NO_BITS
         if from_pool and stage.keeps_conv:
+            own = grads.get(stage.conv, NO_FLOATS)
             unpool(stage.pooled, stage.bits, scale, stage.activation, own, *stage.size)
+            fill_border(stage.activation, stage.size, self._wrap)
             source = stage.activation
         elif from_pool:
             bits = stage.bits
@@ -265,3 +280,4 @@ class WinogradVGG16:
             grads.get(before.output_name, NO_FLOATS), not before.pool, stage.size,
             *self._scratch.arrays(schedule),
         )  # fmt: skip
+        fill_border(before.output, before.output_size, self._wrap)
