@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 import texsynth
-from texsynth import Config, image, presets, weights
+from texsynth import Config, image, presets, regularity, weights
 from texsynth.metrics import Evaluator
 
 PRESETS = ("gatys", "natural", "regular")
@@ -21,12 +21,19 @@ COLUMNS = ("conv1_1", "pool1", "pool2", "pool3", "pool4", "pool5")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--size", default=256, show_default=True, help="Longer side in pixels.")
 @click.option("--iterations", type=int, help="Steps at full size.  [default: the presets']")
+@click.option("--choices", is_flag=True, help="Only print what auto chooses, and make nothing.")
 @click.option("--weights", "weights_path", help="VGG16 weights.  [default: found, or fetched]")
-def main(out, images, size, iterations, weights_path):
+def main(out, images, size, iterations, choices, weights_path):
     """Writes OUT/NAME.jpg (the exemplar and what each preset made), and prints the table.
 
     What OUT/quality.json has already is not made again.
     """
+    if choices:
+        for path in images:
+            repeat = regularity.measure(image.to_batch(read_exemplar(path, size)))
+            chosen = "regular" if repeat.strength >= presets.REGULAR_FROM else "natural"
+            click.echo(f"| {path.stem} | {repeat.strength:.2f} | {repeat.lag} | {chosen} |")
+        return
     out.mkdir(parents=True, exist_ok=True)
     record_path = out / "quality.json"
     record = json.loads(record_path.read_text()) if record_path.exists() else {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_texture
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import texsynth
 from texsynth import Config, device, engine, image
@@ -128,3 +128,18 @@ def test_quality_does_not_depend_on_the_engine(real_weights):
     assert winograd.history[0][0] == pytest.approx(plain.history[0][0], rel=1e-4)
     for layer in DEFAULT:
         assert winograd.errors[layer] == pytest.approx(plain.errors[layer], rel=0.1)
+
+
+def test_blas_gets_its_threads_back_when_the_last_run_ends():
+    def blas_threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        first, second = engine.threads("winograd"), engine.threads("winograd")
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert blas_threads() == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == before

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import threading
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def make_features(engine, weights, layers, pooling, device):
         device (chainer.backend.Device): Where to compute.
     """
     if not layers:  # a loss on the pixels alone
-        return lambda image: {}
+        return lambda image, wrap: {}
     if engine == "winograd":
         from texsynth.winograd.features import WinogradFeatures
 
@@ -82,8 +83,30 @@ def threads(engine):
     The threads of NumPy's BLAS wait for their next call by spinning, which takes the processor
     from the threads of the Winograd engine: beside that, BLAS gets one thread.
     """
-    if engine == "winograd":
+    return _one_blas_thread if engine == "winograd" else contextlib.nullcontext()
+
+
+class _OneBlasThread:
+    """The limit is the process's: the first who enters sets it, the last who leaves lifts it."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit = None
+
+    def __enter__(self):
         from threadpoolctl import threadpool_limits
 
-        return threadpool_limits(limits=1, user_api="blas")
-    return contextlib.nullcontext()
+        with self._lock:
+            if self._users == 0:
+                self._limit = threadpool_limits(limits=1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._limit.restore_original_limits()
+
+
+_one_blas_thread = _OneBlasThread()
