@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import re
@@ -69,6 +70,10 @@ def test_the_picture_says_how_it_was_made(folder, run):
     assert settings["init"] == "stone.png" and settings["layers"] == {"conv1_1": 1, "pool1": 1}
     assert text["Software"] == f"texsynth {texsynth.__version__}"
     assert set(json.loads(text["texsynth:errors"])) >= {"conv1_1", "pool1"}
+    assert text["texsynth:reason"] == "all 2 steps of the last level were taken"
+    pixels = make_texture(40, 30)
+    expected = hashlib.sha256(b"(30, 40, 3)" + pixels.tobytes()).hexdigest()
+    assert text["texsynth:exemplar_sha256"] == text["texsynth:init_sha256"] == expected
 
 
 def test_same_seed_same_bytes_and_another_seed_another_image(folder, run):
@@ -97,6 +102,27 @@ def test_out_in_another_folder(folder, run):
     assert run("stone.png", "-o", "new folder/日本.png").exit_code == 0
     assert names(folder / "new folder") == ["日本.png", "日本_comparison.png"]
     assert names(folder) == ["new folder", "stone.png"]
+
+
+def test_tile_writes_a_preview_and_tells_the_seam(folder, run):
+    result = run("stone.png", "--tile")
+    assert result.exit_code == 0, result.stderr
+    texture, tiled = (np.asarray(opened(f"stone_{name}.png")) for name in ("texture", "tiled"))
+    np.testing.assert_array_equal(tiled, np.tile(texture, (2, 2, 1)))
+    assert re.search(r"-2 to 2 is none\): x [+-]\d+\.\d, y [+-]\d+\.\d", result.stderr)
+    assert result.stdout.split() == ["stone_texture.png", "stone_comparison.png", "stone_tiled.png"]
+
+
+@pytest.mark.parametrize("args", [("--tile", "x"), ("--tile=x",)])
+def test_tile_along_one_axis(folder, run, args):
+    result = run(*args, "stone.png")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(opened("stone_texture.png").text["texsynth:settings"])["tile"] == "x"
+
+
+def test_tile_alone_does_not_swallow_the_image(folder, run):
+    assert run("--tile", "stone.png").exit_code == 0
+    assert json.loads(opened("stone_texture.png").text["texsynth:settings"])["tile"] == "xy"
 
 
 def test_auto_says_what_it_chose_and_why(folder, run):
@@ -182,8 +208,7 @@ BAD_INPUT = [
     ("float.tif", FAILURE, "float.tif: floating-point images are not supported"),
     ("tiny.png --size 0", USAGE, "exemplar of 9x1 px is too small: the deepest layer needs"),
     ("stone.png --output-size 40x1", USAGE, "output of 40x1 px is too small"),
-    ("", USAGE, "Missing argument 'IMAGE'"),
-    ("stone.png stone.png", USAGE, "unexpected extra argument (stone.png)"),
+    ("", USAGE, "Missing argument 'IMAGE...'"),
     ("stone.png --colour", USAGE, "No such option '--colour'"),
     ("stone.png --size -1", USAGE, "size must be at least 0, not -1"),
     ("stone.png --size big", USAGE, "Invalid value for '--size': 'big' is not a valid int"),
@@ -197,6 +222,8 @@ BAD_INPUT = [
     ("stone.png --loss grams", USAGE, "loss must be one of gram, centred-gram, "),
     ("stone.png --loss spectrum:pool1", USAGE, "loss spectrum is taken at the pixels"),
     ("stone.png --loss gram=0", USAGE, "at least one loss must have a weight above 0"),
+    ("stone.png --tile=z", USAGE, "'z' is not one of 'x', 'y', 'xy'"),
+    ("stone.png --tile --output-size 33x32", USAGE, "sides must be multiples of 2 px: take 32x32"),
     ("stone.png --margin -1", USAGE, "margin must be at least 0, not -1"),
     ("stone.png --layers conv9_1", USAGE, "layer 'conv9_1' is unknown; VGG16 has conv1_1"),
     ("stone.png --layers pool1=x", USAGE, "weight of layer pool1 must be a number, not 'x'"),
@@ -389,6 +416,26 @@ def test_a_signal_saves_the_image_so_far(folder, random_weights_file, number):
     assert "interrupted" in errors and "Traceback" not in errors
     assert opened("stone_texture.png").size == (32, 24)
     assert opened("stone_comparison.png").size == (72, 24)
+    assert opened("stone_texture.png").text["texsynth:reason"] == "interrupted"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_is_told_in_one_line(folder, random_weights_file, number):
+    os.mkfifo("pipe.png")  # reading it waits for ever
+    process = start(random_weights_file, "pipe.png")
+    deadline, writing = time.monotonic() + 60, None
+    while writing is None and time.monotonic() < deadline:
+        try:
+            writing = os.open("pipe.png", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads yet
+            time.sleep(0.02)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    os.close(writing)
+    assert (process.returncode, output) == (128 + number, "")
+    assert errors == "texsynth: error: interrupted; written: nothing\n"
+    assert names(folder) == ["pipe.png", "stone.png"]
 
 
 def test_interrupting_before_the_first_step_writes_nothing(folder, run, monkeypatch):

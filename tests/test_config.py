@@ -49,6 +49,7 @@ def test_as_dict_goes_through_json():
         ({"weights": 5}, "weights must be a path, not 5"),
         ({"preset": "rough"}, "preset must be one of auto, gatys, regular, natural, not 'rough'"),
         ({"start": "zero"}, "start must be one of noise, phase, not 'zero'"),
+        ({"tile": "z"}, "tile must be one of x, y, xy, not 'z'"),
         ({"margin": -1}, "margin must be at least 0, not -1"),
         ({"losses": ()}, r"losses must be a sequence of terms, not \(\)"),
         ({"losses": "gram"}, "losses must be a sequence of terms, not 'gram'"),
@@ -100,3 +101,11 @@ def test_parse_size():
 def test_parse_size_refuses(text):
     with pytest.raises(ConfigError, match="output size must look like 384x192"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("tile", "wrap"),
+    [(None, (False, False)), ("x", (False, True)), ("y", (True, False)), ("xy", (True, True))],
+)
+def test_wrap_is_rows_and_columns(tile, wrap):
+    assert Config(tile=tile).wrap == wrap

@@ -282,3 +282,28 @@ def test_centre_undoes_mirrored(size):
 def test_mirrored_repeats_the_edge():
     row = np.arange(3.0)[None, None, None]
     np.testing.assert_array_equal(image.mirrored(row, (7, 1))[0, 0, 0], [1, 0, 0, 1, 2, 2, 1])
+
+
+@pytest.mark.parametrize("size", [(20, 16), (5, 4), (32, 24)])
+def test_resizing_with_wrap_sees_no_edge(size):
+    """As the middle of three by three copies, resized together."""
+    batch = np.random.default_rng(0).random((1, 3, 12, 16)).astype(np.float32)
+    many = image.resize(np.tile(batch, (1, 1, 3, 3)), (3 * size[0], 3 * size[1]))
+    expected = many[:, :, size[1] : 2 * size[1], size[0] : 2 * size[0]]
+    actual = image.resize(batch, size, (True, True))
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    assert abs(image.resize(batch, size) - expected).max() > 0.01
+
+
+def test_resizing_with_wrap_along_one_axis_alone():
+    batch = np.random.default_rng(0).random((1, 3, 12, 16)).astype(np.float32)
+    rows = image.resize(np.tile(batch, (1, 1, 3, 1)), (8, 18))[:, :, 6:12]
+    np.testing.assert_allclose(image.resize(batch, (8, 6), (True, False)), rows, atol=1e-5)
+
+
+def test_tiled_is_two_by_two():
+    pixels = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    tiled = image.tiled(pixels)
+    assert tiled.shape == (4, 6, 3)
+    for y, x in ((0, 0), (0, 3), (2, 0), (2, 3)):
+        np.testing.assert_array_equal(tiled[y : y + 2, x : x + 3], pixels)

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE, LOSSES, RangePenalty
+from texsynth.errors import ConfigError
+from texsynth.losses import IMAGE, LOSSES, RangePenalty, check_additive
+from texsynth.losses.loss import Partial
 
 LAYER = {"gram": "pool1", "spectrum": IMAGE, "histogram": IMAGE}
 
@@ -177,3 +179,30 @@ def test_range_penalty_by_hand():
     assert float(value.array) == pytest.approx(0.5 * (9 + 4) / 4)
     value.backward()
     np.testing.assert_allclose(x.grad, [[[[-0.75, 0.0], [0.0, 0.5]]]])
+
+
+def parts_of(loss, name, x):
+    """Sums over three disjoint sets of positions, added up."""
+    parts = [
+        loss.partial({name: part})[name] for part in (x[:, :, :2], x[:, :, 2:, :3], x[:, :, 2:, 3:])
+    ]
+    sums = tuple(sum(each) for each in zip(*(part.sums for part in parts), strict=True))
+    return {name: Partial(sums, sum(part.count for part in parts))}
+
+
+@pytest.mark.parametrize("loss", [LOSSES["gram"], LOSSES["centred-gram"], RangePenalty])
+def test_parts_of_an_additive_loss_add_up(loss):
+    name = IMAGE if loss is RangePenalty else "pool1"
+    loss = loss(0.7) if loss is RangePenalty else loss({name: 0.7})
+    candidate, exemplar = 200 * random(0), 200 * random(1, (1, 3, 5, 7))
+    whole = float(loss.measure({name: candidate}, loss.target({name: exemplar})).array)
+    target = loss.summary(parts_of(loss, name, exemplar))
+    by_parts = float(loss.finish(parts_of(loss, name, candidate), target).array)
+    assert whole > 0
+    assert by_parts == pytest.approx(whole, rel=1e-12)
+
+
+def test_additive_losses_are_told_from_others():
+    check_additive([LOSSES["gram"]({"pool1": 1.0}), RangePenalty(1.0)])
+    with pytest.raises(ConfigError, match="loss wasserstein needs the whole image at once"):
+        check_additive([LOSSES["gram"]({"pool1": 1.0}), LOSSES["wasserstein"]({"pool1": 1.0})])

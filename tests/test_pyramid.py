@@ -1,7 +1,7 @@
 import pytest
 
 from texsynth.errors import ConfigError
-from texsynth.pyramid import plan
+from texsynth.pyramid import plan, tileable
 
 
 def sizes(levels):
@@ -77,3 +77,21 @@ def test_margin_and_trim_of_full_size_alone():
     coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, trim=1 / 16, trims_coarse=False)
     assert (fine.margin, coarse.margin) == ((8, 8), (0, 0))
     assert (fine.trim, coarse.trim) == ((6, 4), (0, 0))
+
+
+def test_tiling_sides_are_multiples_and_have_no_margin():
+    levels = plan((300, 300), (304, 300), 1, 3, 16, margin=8, wrap=(False, True))
+    assert sizes(levels) == [(80, 75), (160, 150), (304, 300)]
+    assert [level.canvas_size for level in levels] == [(80, 79), (160, 158), (304, 316)]
+
+
+def test_a_size_that_cannot_tile_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match="multiples of 16 px: take 304x304, not 300x300"):
+        plan((300, 300), (300, 300), 1, 3, 16, wrap=(True, True))
+    assert tileable((300, 70), (True, False), 16) == (300, 64)
+    assert tileable((3, 3), (True, True), 16) == (16, 16)
+
+
+def test_tiling_trims_coarse_levels_always():
+    levels = plan((64, 64), (64, 64), 1, 2, 16, trim=1 / 16, trims_coarse=False, wrap=(True, True))
+    assert [level.trim for level in levels] == [(2, 2), (4, 4)]

@@ -1,16 +1,19 @@
 import itertools
+import re
 
 import numpy as np
 import pytest
 from conftest import make_texture
 
 import texsynth
-from texsynth import Config, image, synthesis
+from texsynth import Config, image, memory, synthesis
 from texsynth import device as device_module
+from texsynth.block_objective import BlockObjective
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
-from texsynth.losses import IMAGE
+from texsynth.losses import IMAGE, GramLoss
 from texsynth.terms import LOSSES, ON_PIXELS, Term
+from texsynth.vgg import VGG16Features
 
 
 @pytest.fixture
@@ -315,3 +318,45 @@ def test_phase_start_of_any_size(size, config, exemplar):
     result = texsynth.synthesize(exemplar, config(start="phase", output_size=size))
     assert result.image.shape[1::-1] == size
     assert result.scheme.start == "phase"
+
+
+def test_little_memory_makes_blocks_and_the_same_image(config, exemplar, caplog):
+    """What fits is told; the image is that of the whole, to what few steps make of rounding."""
+    caplog.set_level("INFO")
+    settings = {"preset": "natural", "output_size": (272, 240), "levels": 1}
+    layers = {"conv1_1": 1, "pool1": 1}
+    whole = texsynth.synthesize(exemplar, config(layers=layers, **settings))
+    assert "memory" not in caplog.text
+    needed = memory.whole_bytes("winograd", ["conv1_1", "pool1"], (272, 304))
+    in_blocks = texsynth.synthesize(
+        exemplar, config(layers=layers, memory=int(needed * 0.8), **settings)
+    )
+    assert re.search(r"memory: \d+ MB of \d+ MB: \d+ blocks of", caplog.text)
+    assert np.abs(whole.image.astype(int) - in_blocks.image).max() <= 2
+    np.testing.assert_allclose(whole.history[-1], in_blocks.history[-1], rtol=1e-3)
+
+
+def test_a_loss_that_needs_the_whole_image_is_refused_in_blocks(config, exemplar):
+    with pytest.raises(ConfigError, match="loss autocorrelation needs the whole image at once"):
+        texsynth.synthesize(exemplar, config(preset="regular", memory="1MB"))
+
+
+def test_too_little_memory_says_how_much_is_needed(config, exemplar):
+    with pytest.raises(ConfigError, match=r"memory of 1 MB is too little for .* at least"):
+        texsynth.synthesize(exemplar, config(preset="natural", memory="1MB"))
+
+
+def test_out_of_memory_halves_the_blocks_and_goes_on(random_weights, exemplar, caplog):
+    features, failures = VGG16Features(random_weights, ["conv1_1"]), [MemoryError, MemoryError]
+
+    def failing(image, wrap=(False, False)):
+        if chainer.config.enable_backprop and failures:
+            raise failures.pop()
+        return features(image, wrap)
+
+    batch = image.to_batch(exemplar)
+    objective = BlockObjective(failing, [GramLoss({"conv1_1": 1.0})], batch, block=256)
+    candidate = chainer.Parameter(np.full((1, 3, 80, 70), 99, np.float32))
+    assert objective(candidate) > 0
+    assert candidate.grad.shape == candidate.shape
+    assert "blocks are halved to 64 px" in caplog.text

@@ -4,17 +4,19 @@ Nothing but this module, ``job`` and ``progress`` prints or exits. Chainer and P
 when the work begins, so that ``--help`` and usage errors come at once.
 """
 
-import sys
+import signal
 from pathlib import Path
 
 import click
 
 import texsynth
+from texsynth import batch
 from texsynth import config as settings
 from texsynth.command import HELP_OPTIONS, PATH, OneLineErrors, failure, from_text, set_up_logging
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
 from texsynth.job import Job, target_path
+from texsynth.provenance import Picture
 from texsynth.terms import LOSSES, parse_layers, parse_term
 
 
@@ -24,8 +26,23 @@ def _terms(context, parameter, texts):
     return tuple(parse(context, parameter, text) for text in texts) or None
 
 
-@click.command("texsynth", cls=OneLineErrors, context_settings=HELP_OPTIONS)
-@click.argument("image_path", metavar="IMAGE", type=PATH)
+class _Command(OneLineErrors):
+    """``--tile`` may stand alone."""
+
+    def parse_args(self, context, args):
+        args = list(args)
+        for place, arg in enumerate(args):
+            if arg == "--":
+                break
+            if arg == "--tile" and args[place + 1 : place + 2] not in [
+                [t] for t in settings.TILINGS
+            ]:
+                args[place] = "--tile=xy"
+        return super().parse_args(context, args)
+
+
+@click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
+@click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1, required=True)
 @click.option(
     "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
 )
@@ -48,7 +65,8 @@ def _terms(context, parameter, texts):
     "-o",
     "--out",
     type=PATH,
-    help="PNG file to write, or a folder.  [default: <name>_texture.png in the current folder]",
+    help="PNG file to write, or a folder; of several textures, the folder."
+    "  [default: <name>_texture.png in the current folder]",
 )
 @click.option(
     "--size",
@@ -117,6 +135,13 @@ def _terms(context, parameter, texts):
     help="Pixels beyond each edge that are made too, and cut away.  [default: the preset's]",
 )
 @click.option(
+    "--tile",
+    metavar="[x|y|xy]",
+    type=click.Choice(settings.TILINGS),
+    help="Make a texture that tiles without a seam: across, down, or (alone, or xy) both ways."
+    " Also writes <name>_tiled.png, two by two of it.",
+)
+@click.option(
     "--match-colours",
     is_flag=True,
     help="Give the texture the colour histogram of the exemplar at the end.",
@@ -127,7 +152,21 @@ def _terms(context, parameter, texts):
     help="What to start from: uniform noise, the exemplar with random phases, or an image."
     "  [default: the preset's]",
 )
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=from_text(settings.parse_memory),
+    help="What the run may take of the device's memory, as 4GB; larger textures are made in blocks."
+    "  [default: four fifths of what is free]",
+)
 @click.option("--seed", default=Config.seed, show_default=True, help="Seed of the start.")
+@click.option(
+    "--variations",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    help="Make N textures of each IMAGE, with this seed and those after it:"
+    " <name>_seed<S>_texture.png.",
+)
 @click.option(
     "--weights",
     type=click.Path(readable=False),
@@ -142,28 +181,41 @@ def _terms(context, parameter, texts):
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.version_option(texsynth.__version__, message="%(prog)s %(version)s")
-def main(image_path, out, init, snapshots, quiet, verbose, **options):
-    """Make a new image with the texture of IMAGE.
+def main(image_paths, out, init, variations, snapshots, quiet, verbose, **options):
+    """Make a new image with the texture of IMAGE, or one of each of several.
 
-    Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
+    Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side. Of
+    several, those that are there already, made with the same settings, are left.
     """
     set_up_logging(quiet, verbose)
     try:
         start = init if init in settings.STARTS else None
         config = Config(start=start, **options)
         init_path = Path(init) if init and not start else None
-        target = target_path(image_path, init_path, out)
+        if len(image_paths) == 1 and variations is None:
+            code = _make_one(config, image_paths[0], init_path, out, snapshots, quiet)
+        else:
+            tasks = batch.plan(config, image_paths, variations, init_path, out)
+            code = batch.Batch(tasks, init_path, snapshots, quiet).run()
     except TexsynthError as error:
         raise failure(error, error) from error
-    job = Job(config, image_path, init_path, target, snapshots, quiet)
+    return code
+
+
+def _make_one(config, image_path, init_path, out, snapshots, quiet):
+    """Makes one texture; returns the exit code."""
+    target = target_path(image_path, init_path, out, config.tile)
+    exemplar, init = Picture(image_path), init_path and Picture(init_path)
+    inputs = [picture.path for picture in (exemplar, init) if picture]
+    job = Job(config, exemplar, init, target, snapshots, quiet, inputs)
     try:
         stopped_by = job.run()
     except KeyboardInterrupt as error:
-        raise failure("interrupted", error, job.written or ["nothing"]) from error
+        ended = failure("interrupted", error, job.written or ["nothing"])
+        ended.exit_code = 128 + getattr(error, "number", signal.SIGINT)
+        raise ended from error
     except TexsynthError as error:
         raise failure(error, error, job.written) from error
     except MemoryError as error:
-        message = "not enough memory for this size; try a smaller --size or --output-size"
-        raise failure(message, error, job.written) from error
-    if stopped_by is not None:
-        sys.exit(128 + stopped_by)
+        raise failure(batch.NO_MEMORY, error, job.written) from error
+    return 0 if stopped_by is None else 128 + stopped_by

@@ -15,8 +15,11 @@ OPTIMIZERS = ("lbfgs", "adam")
 POOLINGS = ("average", "max")
 PRESETS = ("auto", "gatys", "regular", "natural")
 STARTS = ("noise", "phase")
+TILINGS = ("x", "y", "xy")
 DEFAULT_LAYERS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
 LARGEST_SIDE = 65536
+_UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,16 @@ class Config:
             that the size allows.
         margin: Pixels beyond each edge that are optimised too, and cut away in the end; ``None``
             means the preset's.
+        tile: Axes along which the texture is to tile without a seam: ``"x"``, ``"y"``, ``"xy"``, or
+            ``None``.
         match_colours: Whether the texture is given the exemplar's colour histogram at the end.
         seed: Seed of the start.
         range_weight: Weight of the penalty that keeps pixels within 0..255.
         weights: Path of a file with VGG16 weights; ``None`` looks in the usual places and fetches
             them when there are none.
+        memory: What a run may take of the device's memory, in bytes or as ``"4GB"``; ``None`` means
+            four fifths of what is free when it begins. A canvas that does not fit whole is made in
+            blocks, and L-BFGS remembers less.
         gpu: CUDA device number; -1 means the CPU.
         engine: How the network is evaluated: ``"plain"``, ``"winograd"`` (fast, CPU only), or
             ``"auto"`` for the fastest that works.
@@ -69,10 +77,12 @@ class Config:
     start: str | None = None
     levels: int | None = None
     margin: int | None = None
+    tile: str | None = None
     match_colours: bool = False
     seed: int = 0
     range_weight: float = 1e-4
     weights: str | None = None
+    memory: int | str | None = None
     gpu: int = -1
     engine: str = "auto"
 
@@ -92,6 +102,8 @@ class Config:
         _check_choice("preset", self.preset, PRESETS)
         if self.start is not None:
             _check_choice("start", self.start, STARTS)
+        if self.tile is not None:
+            _check_choice("tile", self.tile, TILINGS)
         check_layers(layers)
         self._check_losses()
 
@@ -112,10 +124,19 @@ class Config:
             _check_integer("margin", self.margin, 0, LARGEST_SIDE)
         _check_integer("seed", self.seed, 0, 2**64 - 1)
         _check_integer("gpu", self.gpu, -1)
+        if isinstance(self.memory, str):
+            object.__setattr__(self, "memory", parse_memory(self.memory))
+        elif self.memory is not None:
+            _check_integer("memory", self.memory, 1)
         _check_positive("learning rate", self.learning_rate)
         _check_not_negative("range weight", self.range_weight)
         for name in ("size", "seed", "gpu"):
             object.__setattr__(self, name, int(getattr(self, name)))  # NumPy's become plain
+
+    @property
+    def wrap(self):
+        """``(rows, columns)``: whether top and bottom, left and right, are neighbours."""
+        return tuple(self.tile is not None and axis in self.tile for axis in "yx")
 
     def _check_losses(self):
         if self.losses is None:
@@ -132,6 +153,26 @@ class Config:
     def as_dict(self):
         """Returns the settings as a dict of plain values, ready for JSON."""
         return asdict(self)
+
+
+def parse_memory(text):
+    """Reads ``"4GB"``, ``"500MB"`` or ``"1.5GiB"`` as a number of bytes.
+
+    Args:
+        text (str): A number and a unit: k, M, G or T, powers of 1000, or with an i, of 1024; the B
+            may be left out, and case does not matter.
+
+    Returns:
+        int: Bytes.
+
+    Raises:
+        texsynth.errors.ConfigError: It has another form, or is zero.
+    """
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) *([kmgt]i?)b?", text.strip(), re.ASCII | re.IGNORECASE)
+    amount = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if amount < 1:
+        raise ConfigError(f"memory must look like 4GB, 500MB or 1.5GiB, not {text!r}")
+    return amount
 
 
 def parse_size(text):

@@ -18,6 +18,7 @@ from texsynth.errors import ImageError
 
 _log = logging.getLogger(__name__)
 
+_LANCZOS_REACH = 32  # pixels: the filter at a tenth of the size; pyramids halve
 _NOISE_AMPLITUDE = 20.0  # grey levels, as in the article's program
 
 
@@ -122,20 +123,28 @@ def to_pixels(batch):
     return np.clip(np.rint(batch[0].transpose(1, 2, 0)), 0, 255).astype(np.uint8)
 
 
-def resize(batch, size):
+def resize(batch, size, wrap=(False, False)):
     """Resizes by Lanczos' filter, in float: nothing is rounded, and nothing clipped.
 
     Args:
         batch: ``(N, 3, H, W)`` float32.
         size: ``(width, height)`` in pixels.
+        wrap: ``(rows, columns)``: whether the filter goes on at the opposite edge.
 
     Returns:
         numpy.ndarray: ``(N, 3, height, width)`` float32; ``batch`` itself if it has that size.
     """
     if batch.shape[:1:-1] == tuple(size):
         return batch
+    pads = [min(_LANCZOS_REACH, side) * on for side, on in zip(batch.shape[2:], wrap, strict=True)]
+    for axis, pad in zip((2, 3), pads, strict=True):
+        # A filter that reaches further than the image is wide goes round once.
+        widths = [(0, 0)] * axis + [(pad, pad)] + [(0, 0)] * (3 - axis)
+        batch = np.pad(batch, widths, mode="wrap")
+    top, left = pads
+    box = (left, top, batch.shape[3] - left, batch.shape[2] - top)
     planes = [
-        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS))
+        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS, box))
         for plane in batch.reshape(-1, *batch.shape[2:])
     ]
     return np.stack(planes).reshape(*batch.shape[:2], size[1], size[0])
@@ -217,6 +226,18 @@ def side_by_side(left, right, gap=8):
         top = (height - picture.shape[0]) // 2
         sheet[top : top + picture.shape[0], x : x + picture.shape[1]] = picture
     return sheet
+
+
+def tiled(pixels):
+    """Lays an image two by two.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+
+    Returns:
+        numpy.ndarray: ``(2 H, 2 W, 3)`` uint8.
+    """
+    return np.tile(pixels, (2, 2, 1))
 
 
 def save_png(path, pixels, text=None):

@@ -1,10 +1,8 @@
-"""One run of the command: reads images, synthesizes, writes files, and minds signals."""
+"""One texture of the command: synthesized, told of, written to its files."""
 
 import contextlib
-import dataclasses
-import json
+import functools
 import logging
-import signal
 import tempfile
 from pathlib import Path
 
@@ -12,68 +10,107 @@ import click
 
 import texsynth
 from texsynth import progress as progress_display
+from texsynth import provenance
 from texsynth.errors import ConfigError, TexsynthError
+from texsynth.interruption import Interruption
 
 _log = logging.getLogger("texsynth")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Job:
-    """One run of the command.
+    """One texture of the command.
 
     Args:
         config (texsynth.Config): The settings.
-        image_path (pathlib.Path): The exemplar.
-        init_path (pathlib.Path): The image to start from; ``None`` starts from noise.
+        exemplar (texsynth.provenance.Picture): The exemplar.
+        init (texsynth.provenance.Picture): The image to start from; ``None`` starts as the settings
+            say.
         target (pathlib.Path): The texture to write, from :func:`target_path`.
         snapshots (int): Save the image after every so many steps; ``None`` never does.
         quiet (bool): Say nothing.
+        inputs: Paths of all that is read, which nothing may be written over.
+        interruption (texsynth.interruption.Interruption): Where signals come; ``None`` makes one.
 
     Attributes:
         written (list): Paths of the files that are there, whole.
     """
 
-    def __init__(self, config, image_path, init_path, target, snapshots, quiet):
+    def __init__(self, config, exemplar, init, target, snapshots, quiet, inputs, interruption=None):
         self._config = config
-        self._image_path = image_path
-        self._init_path = init_path
+        self._exemplar = exemplar
+        self._init = init
         self._target = target
         self._snapshots = snapshots
         self._quiet = quiet
+        self._inputs = inputs
+        self._interruption = interruption or Interruption()
         self.written = []
         self._display = progress_display.make(quiet)
-        self._signal = None
 
     def run(self):
-        """Does the work; returns the number of the signal that ended it early, or ``None``."""
-        from texsynth import image
+        """Does all the work; returns the number of the signal that ended it early, or ``None``."""
+        with self._interruption:
+            pixels = self._exemplar.pixels
+            result = self.synthesize(functools.partial(texsynth.synthesize, pixels, self._config))
+            self.save(result)
+            self.report(result)
+        return self._interruption.number
 
-        exemplar = image.read(self._image_path)
-        init = self._init_path and image.read(self._init_path)
-        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    def is_done(self):
+        """Returns whether all files are there as they would be made, and finished."""
+        expected = self._origin()
+        outputs = outputs_of(self._target, self._config.tile)
+        return all(provenance.is_finished(path, expected) for path in outputs)
+
+    def synthesize(self, synthesize):
+        """Returns the :class:`texsynth.Result`.
+
+        Args:
+            synthesize: :func:`texsynth.synthesize` or the like, which lacks but ``init`` and
+                ``callback``.
+        """
         try:
-            result = texsynth.synthesize(
-                exemplar, self._config, init=init, callback=self._after_step
-            )
-            self._end_display()
-            made = _account(result)
-            self._save(self._target, result.image, made)
-            pair = image.side_by_side(result.image, result.exemplar)
-            self._save(comparison_of(self._target), pair, made)
-            self._report(result)
+            init = None if self._init is None else self._init.pixels
+            return synthesize(init=init, callback=self._after_step)
         finally:
             self._end_display()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        return self._signal
+
+    def save(self, result):
+        """Writes the files.
+
+        Args:
+            result (texsynth.Result): The texture.
+        """
+        from texsynth import image
+
+        made = provenance.account(result)
+        pair = image.side_by_side(result.image, result.exemplar)
+        pictures = [result.image, pair, *([image.tiled(result.image)] if self._config.tile else [])]
+        paths = outputs_of(self._target, self._config.tile)
+        for path, pixels in zip(paths, pictures, strict=True):
+            self._save(path, pixels, made)
+
+    def report(self, result):
+        """Tells how it went, and lists the files that were written.
+
+        Args:
+            result (texsynth.Result): The texture.
+
+        Raises:
+            texsynth.errors.TexsynthError: Standard output cannot be written.
+        """
+        if self._quiet:
+            return
+        self._describe(result)
+        try:
+            for path in outputs_of(self._target, self._config.tile):
+                click.echo(path)
+        except OSError as error:
+            raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
 
     def _after_step(self, progress):
         if progress.level == progress.step == 1:
-            # From here on there is something to save, so a signal ends the run in good order.
-            for number in _SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    signal.signal(number, self._on_signal)
+            self._interruption.in_order = True  # from here on there is something to save
             if progress.scheme.why:
                 _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
         try:
@@ -82,12 +119,7 @@ class Job:
             self._display = progress_display.NoProgress()
         if self._snapshots and progress.step % self._snapshots == 0:
             self._save_snapshot(progress)
-        return self._signal is not None
-
-    def _on_signal(self, number, frame):
-        if self._signal is not None:
-            raise KeyboardInterrupt  # asked for twice: at once
-        self._signal = number
+        return self._interruption.number is not None
 
     def _end_display(self):
         with contextlib.suppress(OSError):
@@ -98,8 +130,8 @@ class Job:
         name = f"{self._target.stem}_level{progress.level}_step{progress.step:05d}.png"
         path = self._target.with_name(name)
         try:
-            for source in (self._image_path, self._init_path):
-                if source and path.exists() and source.exists() and path.samefile(source):
+            for source in self._inputs if path.exists() else ():
+                if source.exists() and path.samefile(source):
                     raise TexsynthError(f"the snapshot {path} would overwrite what is read")
             self._save(path, progress.pixels())
         except TexsynthError as error:
@@ -109,47 +141,40 @@ class Job:
     def _save(self, path, pixels, made=None):
         from texsynth import image
 
-        used = {"image": self._image_path.name}
-        if self._init_path is not None:
-            used["init"] = self._init_path.name
-        used |= self._config.as_dict()
-        text = {"settings": json.dumps(used, ensure_ascii=False), **(made or {})}
-        text = {f"texsynth:{key}": value for key, value in text.items()}
-        image.save_png(path, pixels, {"Software": f"texsynth {texsynth.__version__}", **text})
+        image.save_png(path, pixels, {**self._origin(), **(made or {})})
         self.written.append(path)
 
-    def _report(self, result):
-        if self._quiet:
-            return
+    def _origin(self):
+        return provenance.origin(self._config, self._exemplar, self._init)
+
+    def _describe_seam(self, pixels):
+        from texsynth import metrics
+
+        scores = metrics.seam_scores(pixels)
+        told = ", ".join(f"{axis} {scores[axis]:+.1f}" for axis in self._config.tile)
+        return f"seam (step across it, in deviations of the steps inside; -2 to 2 is none): {told}"
+
+    def _describe(self, result):
         errors = "  ".join(f"{name} {error:.3f}" for name, error in result.errors.items())
-        reason = result.reason if self._signal is None else "interrupted"
+        reason = result.reason if self._interruption.number is None else "interrupted"
+        told = [
+            f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}",
+            f"relative Gram errors: {errors}",
+            *([self._describe_seam(result.image)] if self._config.tile else []),
+        ]
         with contextlib.suppress(OSError):
-            click.echo(
-                f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}", err=True
-            )
-            click.echo(f"relative Gram errors: {errors}", err=True)
-        try:
-            click.echo(f"{self._target}\n{comparison_of(self._target)}")
-        except OSError as error:
-            raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
+            for line in told:
+                click.echo(line, err=True)
 
 
-def _account(result):
-    """How a texture came about, for the text of its file."""
-    scheme = dataclasses.asdict(result.scheme)
-    history = [[float(f"{loss:.6g}") for loss in level] for level in result.history]
-    values = {"errors": result.errors, "scheme": scheme, "history": history}
-    values["evaluations"] = result.evaluations  # but no seconds: the same seed, the same bytes
-    return {"engine": result.engine} | {key: json.dumps(value) for key, value in values.items()}
-
-
-def target_path(image_path, init_path, out):
+def target_path(image_path, init_path, out, tile=None):
     """Returns the path of the texture, once it is sure that it can be written.
 
     Args:
         image_path (pathlib.Path): The exemplar.
         init_path (pathlib.Path): The image to start from, or ``None``.
         out (pathlib.Path): What the user asked for, a file or a folder, or ``None``.
+        tile (str): The settings' ``tile``.
 
     Raises:
         texsynth.errors.ConfigError: It is no PNG, or would overwrite what is read.
@@ -163,7 +188,7 @@ def target_path(image_path, init_path, out):
             raise ConfigError(f"--out must be a .png file, not {target}")
         if not target.parent.is_dir():
             raise ConfigError(f"--out: there is no folder {target.parent}")
-        for path in (target, comparison_of(target)):
+        for path in outputs_of(target, tile):
             if path.is_dir():
                 raise ConfigError(f"--out: {path} is a folder")
             for source in (image_path, init_path):
@@ -179,3 +204,18 @@ def target_path(image_path, init_path, out):
 def comparison_of(target):
     """Returns the path of the comparison that goes with a texture's path."""
     return target.with_name(f"{target.stem.removesuffix('_texture')}_comparison.png")
+
+
+def outputs_of(target, tile):
+    """Returns the paths of all that is written at the end.
+
+    Args:
+        target (pathlib.Path): The texture's.
+        tile (str): The settings' ``tile``.
+    """
+    return [target, comparison_of(target), *([tiled_of(target)] if tile else [])]
+
+
+def tiled_of(target):
+    """Returns the path of the two by two preview that goes with a texture's path."""
+    return target.with_name(f"{target.stem.removesuffix('_texture')}_tiled.png")

@@ -18,16 +18,19 @@ class Objective:
         margin: ``(rows, columns)`` in pixels at each edge of the image whose activations are left
             out of the loss: those pixels are there so that the others see no border.
 
+        wrap: ``(rows, columns)``: along which axes the image is taken as one that tiles; the
+            exemplar never is.
+
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
     """
 
-    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0)):
+    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
         self._features = features
         self._losses = tuple(losses)
-        self._margin = margin
+        self._margin, self._wrap = margin, wrap
         with chainer.no_backprop_mode():
-            activations = self._activations(chainer.Variable(exemplar), trim)
+            activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
             self._targets = [loss.target(activations) for loss in self._losses]
         self.evaluations = 0
 
@@ -41,7 +44,7 @@ class Objective:
             float: The loss.
         """
         image.cleargrad()
-        activations = self._activations(image, self._margin)
+        activations = self._activations(image, self._margin, self._wrap)
         total = 0
         for loss, target in zip(self._losses, self._targets, strict=True):
             total += loss.measure(activations, target)
@@ -49,6 +52,6 @@ class Objective:
         self.evaluations += 1
         return float(total.array)
 
-    def _activations(self, image, edge):
-        activations = {IMAGE: image, **self._features(image)}
+    def _activations(self, image, edge, wrap):
+        activations = {IMAGE: image, **self._features(image, wrap)}
         return {name: interior(x, image.shape, edge) for name, x in activations.items()}

@@ -173,14 +173,15 @@ class LBFGS(chainer.Optimizer):
         return True
 
 
-def make(name, learning_rate):
+def make(name, learning_rate, pairs=20):
     """Makes an optimizer by its name in :data:`texsynth.config.OPTIMIZERS`.
 
     Args:
         name (str): ``"lbfgs"`` or ``"adam"``.
         learning_rate (float): Step size of Adam in grey levels.
+        pairs (int): Curvature pairs that L-BFGS keeps.
     """
-    return {"lbfgs": LBFGS, "adam": lambda: Adam(learning_rate)}[name]()
+    return {"lbfgs": lambda: LBFGS(pairs), "adam": lambda: Adam(learning_rate)}[name]()
 
 
 _SUFFICIENT_DECREASE = 1e-4  # c1 of equation 3.4; the book's own value

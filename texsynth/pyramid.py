@@ -39,7 +39,15 @@ class Level(NamedTuple):
 
 
 def plan(
-    exemplar_size, output_size, steps, levels, smallest_side, margin=0, trim=0.0, trims_coarse=True
+    exemplar_size,
+    output_size,
+    steps,
+    levels,
+    smallest_side,
+    margin=0,
+    trim=0.0,
+    trims_coarse=True,
+    wrap=(False, False),
 ):
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
@@ -60,7 +68,11 @@ def plan(
             levels have theirs in proportion.
         trim: Share of the exemplar's sides that its statistics do without, at each edge.
         trims_coarse: Whether margin and trim are those of coarser levels too, or of full size
-            alone.
+            alone. Where the texture tiles they always are: zero padding in the exemplar's
+            statistics would be nowhere in the texture's.
+        wrap: ``(rows, columns)``: along which axes the texture tiles. It has no edges there, so no
+            margin, and its side is a multiple of ``smallest_side`` at each level, for poolings to
+            wrap too.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -71,6 +83,7 @@ def plan(
     """
     _check_sides("exemplar", exemplar_size, smallest_side)
     _check_sides("output", output_size, smallest_side)
+    _check_tiling(output_size, wrap, smallest_side)
     side = min(*exemplar_size, *output_size)
     if levels is None:
         floor = max(_COARSEST_SIDE, smallest_side)
@@ -80,16 +93,42 @@ def plan(
     most = max(1, (side // smallest_side).bit_length())
     if levels > most:
         raise ConfigError(f"levels must be at most {most} for a side of {side} px, not {levels}")
+    margins = tuple(0 if wraps else margin for wraps in reversed(wrap))
+    canvas_size = tuple(side + 2 * edge for side, edge in zip(output_size, margins, strict=True))
     planned = []
     for times in reversed(range(levels)):
-        halved = _halved(exemplar_size, times), _halved(output_size, times)
-        if times and not trims_coarse:
-            planned.append(Level(*halved, halved[1], steps << times))
-        else:
-            canvas_size = _halved(tuple(side + 2 * margin for side in output_size), times)
-            cuts = tuple(round(trim * side) for side in reversed(halved[0]))
-            planned.append(Level(*halved, canvas_size, steps << times, cuts))
+        exemplar, output, canvas = (
+            _halved(size, times) for size in (exemplar_size, output_size, canvas_size)
+        )
+        cuts = tuple(round(trim * side) for side in reversed(exemplar))
+        if times and not (trims_coarse or any(wrap)):
+            canvas, cuts = output, (0, 0)
+        output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
+        planned.append(Level(exemplar, output, canvas, steps << times, cuts))
     return planned
+
+
+def _check_tiling(size, wrap, multiple):
+    nearest = tileable(size, wrap, multiple)
+    if nearest != tuple(size):
+        raise ConfigError(
+            f"to tile, sides must be multiples of {multiple} px: take "
+            f"{nearest[0]}x{nearest[1]}, not {size[0]}x{size[1]}"
+        )
+
+
+def tileable(size, wrap, multiple):
+    """Returns the size nearest to one that can tile.
+
+    Args:
+        size: ``(width, height)`` in pixels.
+        wrap: ``(rows, columns)``: along which axes it is to tile.
+        multiple (int): What sides along those axes must be multiples of.
+    """
+    return tuple(
+        max(1, round(side / multiple)) * multiple if wraps else side
+        for side, wraps in zip(size, reversed(wrap), strict=True)
+    )
 
 
 def _check_sides(what, size, smallest_side):

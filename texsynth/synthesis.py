@@ -1,33 +1,16 @@
 """The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
 
-import functools
-import logging
 import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from texsynth import (
-    architecture,
-    device,
-    engine,
-    image,
-    metrics,
-    optimizers,
-    presets,
-    pyramid,
-    spectrum,
-    wasserstein,
-    weights,
-)
+from texsynth import engine, image, metrics, optimizers, presets, spectrum, wasserstein
 from texsynth.compat import chainer
 from texsynth.config import Config
 from texsynth.errors import DivergenceError
-from texsynth.losses import IMAGE, RangePenalty, make_losses
-from texsynth.objective import Objective
-
-_log = logging.getLogger(__name__)
+from texsynth.workshop import Workshop
 
 STOPPED = "the callback asked to stop"
 """The reason for stopping when the callback returned ``True``."""
@@ -96,6 +79,11 @@ class Result:
     scheme: presets.Scheme
     seconds: float
 
+    @property
+    def is_finished(self):
+        """Whether it came to its end, and was not stopped by the callback."""
+        return self.reason != STOPPED
+
 
 def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
@@ -118,64 +106,51 @@ def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
             the device or engine cannot be used, or the loss is no longer finite.
     """
     config = Config() if config is None else config
-    target_device = device.select(config.gpu)
-    engine_name = engine.choose(config.engine, target_device)
-    exemplar = image.to_batch(exemplar)
-    exemplar = image.fit(exemplar, image.fitted_size(exemplar.shape[:1:-1], config.size))
+    study = Workshop(config, losses).study(exemplar)
+    return make_variation(study, config.seed, init=init, callback=callback)
+
+
+def make_variation(study, seed, *, init=None, callback=None):
+    """Makes one of the textures of an exemplar: what :func:`synthesize` does for each seed.
+
+    Args:
+        study (texsynth.workshop.Study): The exemplar; its settings hold but for their seed.
+        seed (int): Seed of the start, at least 0.
+        init: As for :func:`synthesize`.
+        callback: As for :func:`synthesize`.
+
+    Returns:
+        Result: The texture and how it came about, the same as if it were made alone.
+
+    Raises:
+        texsynth.errors.TexsynthError: ``init`` is unusable, the weights cannot be had, or the loss
+            is no longer finite.
+    """
+    workshop, config, exemplar = study.workshop, study.workshop.config, study.exemplar
     init = None if init is None else image.to_batch(init)
-    scheme = presets.choose(config, exemplar)
-    if losses is None:
-        losses = make_losses(scheme.losses, config.layers)
-    layers = sorted({name for loss in losses for name in loss.layers} - {IMAGE})
-    plan = _plan(exemplar, config, scheme, layers)
-    weights_path = config.weights or weights.find_or_fetch()
-    _log.debug("device %s, engine %s, weights %s", target_device, engine_name, weights_path)
-    _log.debug("levels %s", ", ".join("x".join(map(str, level.canvas_size)) for level in plan))
-    vgg_weights = weights.load(weights_path)
-    target_device.use()
-    features = engine.make_features(engine_name, vgg_weights, layers, config.pooling, target_device)
-    losses = [*losses, RangePenalty(config.range_weight)]
-    run = _Run(
-        functools.partial(Objective, features, losses),
-        functools.partial(optimizers.make, config.optimizer, config.learning_rate),
-        target_device,
-        plan,
-        scheme,
-        callback,
-    )
-    start = _start(exemplar, init, plan[0], scheme, config.seed)
+    workshop.device.use()
+    workshop.features(study.layers)  # before the clock starts
+    run = _Run(study, callback)
+    start = _start(exemplar, init, study.plan[0], study.scheme, seed)
     # An overflow is noticed by the loss that it makes.
-    with engine.threads(engine_name), np.errstate(over="ignore", invalid="ignore"):
-        texture = run.through_levels(exemplar, start)
+    with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):
+        texture = run.through_levels(start)
     seconds = time.perf_counter() - run.began
-    texture = image.resize(texture, plan[-1].output_size)  # a coarser one, if it was stopped there
+    # A coarser one, if it was stopped there.
+    texture = image.resize(texture, study.plan[-1].output_size, config.wrap)
     if config.match_colours:
         texture = wasserstein.match_colours(texture, exemplar)
     pixels = image.to_pixels(texture)
     return Result(
         image=pixels,
         exemplar=image.to_pixels(exemplar),
-        errors=metrics.gram_errors(pixels, exemplar, vgg_weights, config, target_device),
+        errors=metrics.gram_errors(pixels, exemplar, workshop.weights, config, workshop.device),
         history=run.history,
         evaluations=run.evaluations,
         reason=run.reason,
-        engine=engine_name,
-        scheme=scheme,
+        engine=workshop.engine,
+        scheme=study.scheme,
         seconds=seconds,
-    )
-
-
-def _plan(exemplar, config, scheme, layers):
-    exemplar_size = exemplar.shape[:1:-1]
-    return pyramid.plan(
-        exemplar_size,
-        config.output_size or exemplar_size,
-        scheme.iterations,
-        scheme.levels,
-        architecture.smallest_side(layers) if layers else 1,
-        scheme.margin,
-        scheme.trim,
-        scheme.trims_coarse,
     )
 
 
@@ -192,34 +167,38 @@ def _start(exemplar, init, level, scheme, seed):
 class _Run:
     """One synthesis under way: what goes on from level to level."""
 
-    def __init__(self, make_objective, make_optimizer, target_device, plan, scheme, callback):
-        self._make_objective = make_objective
-        self._make_optimizer = make_optimizer
-        self._device = target_device
-        self._plan = plan
-        self._scheme = scheme
+    def __init__(self, study, callback):
+        self._study = study
+        self._plan = study.plan
+        self._config = study.workshop.config
+        self._device = study.workshop.device
         self._callback = callback or (lambda progress: False)
         self.history = []
         self.evaluations = 0
         self.reason = None
         self.began = time.perf_counter()
 
-    def through_levels(self, exemplar, texture):
+    def through_levels(self, texture):
         """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
         for number, level in enumerate(self._plan, 1):
-            texture = self._one_level(number, level, exemplar, texture)
+            texture = self._one_level(number, level, texture)
             if self.reason == STOPPED:
                 break
         return texture
 
-    def _one_level(self, number, level, exemplar, texture):
-        scaled = image.resize(exemplar, level.exemplar_size)
-        objective = self._make_objective(self._device.send(scaled), level.trim, level.margin)
-        start = image.mirrored(image.resize(texture, level.output_size), level.canvas_size)
-        candidate = optimizers.Image(start.copy())
+    def _one_level(self, number, level, texture):
+        objective = self._study.objective(number)
+        start = image.resize(texture, level.output_size, self._config.wrap)
+        start = image.mirrored(start, level.canvas_size)
+        candidate = optimizers.Image(np.array(start))
+        del start, texture  # each as large as the image
         candidate.to_device(self._device)
-        optimizer = self._make_optimizer().setup(candidate)
-        before, losses_so_far = self.evaluations, []
+        optimizer = optimizers.make(
+            self._config.optimizer, self._config.learning_rate, self._study.pairs
+        )
+        optimizer.setup(candidate)
+        # The objective may have served another texture before.
+        before, losses_so_far = self.evaluations - objective.evaluations, []
         self.history.append(losses_so_far)
         self.reason = f"all {level.steps} steps of the last level were taken"
         self._level_began = time.perf_counter()
@@ -258,6 +237,6 @@ class _Run:
             fraction=done / work,
             seconds_left=pace * (work - done),
             size=level.output_size,
-            scheme=self._scheme,
+            scheme=self._study.scheme,
             _image=candidate,
         )

@@ -3,13 +3,14 @@
 :data:`LOSSES` is the registry: another loss is one class and one entry there.
 """
 
+from texsynth.errors import ConfigError
 from texsynth.losses.autocorrelation import AutocorrelationLoss
 from texsynth.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
 from texsynth.losses.loss import IMAGE
 from texsynth.losses.pixels import RangePenalty, SpectrumLoss
 from texsynth.losses.wasserstein import HistogramLoss, WassersteinLoss
 
-__all__ = ["IMAGE", "LOSSES", "GramLoss", "RangePenalty", "make_losses"]
+__all__ = ["IMAGE", "LOSSES", "GramLoss", "RangePenalty", "check_additive", "make_losses"]
 
 LOSSES = {
     "gram": GramLoss,
@@ -44,3 +45,21 @@ def make_losses(terms, gram_layers):
         if term.weight > 0:
             losses.append(loss({name: term.weight * weight for name, weight in layers.items()}))
     return losses
+
+
+def check_additive(losses):
+    """Raises a ConfigError unless all losses can be summed over blocks of an image.
+
+    Args:
+        losses: Objects with the methods of :class:`texsynth.losses.loss.AdditiveLoss`, or without.
+
+    Raises:
+        texsynth.errors.ConfigError: A loss needs the whole image at once; it names that loss.
+    """
+    names = {loss: name for name, loss in LOSSES.items()}
+    for loss in losses:
+        if not hasattr(loss, "partial"):
+            name = names.get(type(loss), type(loss).__name__)
+            raise ConfigError(
+                f"loss {name} needs the whole image at once: it cannot be taken block by block"
+            )

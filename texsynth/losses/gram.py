@@ -2,10 +2,10 @@
 
 from texsynth import gram
 from texsynth.compat import chainer
-from texsynth.losses.loss import LayerLoss, relative_distance
+from texsynth.losses.loss import AdditiveLoss, LayerLoss, relative_distance
 
 
-class GramLoss(LayerLoss):
+class GramLoss(AdditiveLoss):
     """Squared Gram error per layer over the squared norm of its target, weighted and summed.
 
     ``sum over layers of w ||G - T||^2 / ||T||^2``. Differs from Gatys et al. 2015, equations 3 and
@@ -19,12 +19,16 @@ class GramLoss(LayerLoss):
 
     default_layers = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 
-    def statistic(self, activations):
-        """Returns the Gram matrix, ``(N, C, C)``, of activations ``(N, C, H, W)``."""
-        return gram.gram_matrix(activations)
+    def sums(self, activations):
+        """Returns the sum of the products of channels, ``(N, C, C)``."""
+        return (gram.gram_sum(activations)[0],)
+
+    def finalise(self, sums, count):
+        """Returns the Gram matrix, ``(N, C, C)``."""
+        return gram.finalise(*sums, count)
 
 
-class CentredGramLoss(LayerLoss):
+class CentredGramLoss(AdditiveLoss):
     """The Gram loss about the mean of each channel: the covariance of the activations.
 
     ``(F - mean) (F - mean)^T = G - mean mean^T``. Where activations are all positive, the mean
@@ -36,11 +40,16 @@ class CentredGramLoss(LayerLoss):
 
     default_layers = GramLoss.default_layers
 
-    def statistic(self, activations):
-        """Returns the covariance, ``(N, C, C)``, of activations ``(N, C, H, W)``."""
-        mean = chainer.functions.mean(activations, axis=(2, 3))
+    def sums(self, activations):
+        """Returns the sums of products of channels, ``(N, C, C)``, and of channels, ``(N, C)``."""
+        return gram.gram_sum(activations)[0], chainer.functions.sum(activations, axis=(2, 3))
+
+    def finalise(self, sums, count):
+        """Returns the covariance, ``(N, C, C)``."""
+        products, channels = sums
+        mean = channels / count
         outer = chainer.functions.matmul(mean[:, :, None], mean[:, None, :])
-        return gram.gram_matrix(activations) - outer
+        return gram.finalise(products, count) - outer
 
 
 class ShiftedGramLoss(LayerLoss):

@@ -3,7 +3,13 @@
 A loss names the layers it reads (``layers``), makes its target from the exemplar (``target``), and
 measures a candidate against it (``measure``). The name ``image`` stands for the pixels themselves
 beside the layers of the network.
+
+An additive loss can also be taken in parts: what it measures are sums over positions, so that those
+of disjoint sets of positions (``partial``) add up, and give target (``summary``) and loss
+(``finish``) as the positions together would.
 """
+
+from typing import NamedTuple
 
 from texsynth.compat import chainer
 
@@ -56,6 +62,89 @@ class LayerLoss:
     def compare(self, activations, target):
         """Returns how far activations are from a target, a scalar ``chainer.Variable``."""
         return relative_distance(self.statistic(activations), target)
+
+
+class Partial(NamedTuple):
+    """Sums over some of a layer's positions.
+
+    Attributes:
+        sums: Tuple of ``chainer.Variable``, each a sum over the positions.
+        count: How many positions.
+    """
+
+    sums: tuple
+    count: int
+
+
+class AdditiveLoss(LayerLoss):
+    """A :class:`LayerLoss` whose statistic comes of sums over positions.
+
+    Args:
+        weights: Weight of each layer by name; a layer of weight 0 is left out.
+    """
+
+    def partial(self, activations):
+        """Returns the sums over these positions, ``{layer: Partial}``.
+
+        Args:
+            activations: As in :meth:`target`, at some positions; a layer without any may be left
+                out.
+        """
+        return {
+            name: Partial(self.sums(activations[name]), _positions(activations[name]))
+            for name in self.layers
+            if name in activations
+        }
+
+    def summary(self, partials):
+        """Returns the target from the sums over all positions of the exemplar.
+
+        Args:
+            partials: ``{layer: Partial}``, with all layers.
+        """
+        return {name: self.finalise(*partials[name]) for name in self.layers}
+
+    def finish(self, partials, target):
+        """Returns the loss from the sums over all positions, a scalar ``chainer.Variable``.
+
+        Args:
+            partials: ``{layer: Partial}``, with all layers, of the candidate.
+            target: What :meth:`target` or :meth:`summary` returned for the exemplar.
+        """
+        total = 0
+        for name, weight in self._weights.items():
+            statistic = self.finalise(*partials[name])
+            total += relative_distance(statistic, target[name]) * weight
+        return total
+
+    def target(self, activations):
+        """Returns the exemplar's statistics, see :meth:`LayerLoss.target`.
+
+        Args:
+            activations: As there.
+        """
+        return self.summary(self.partial(activations))
+
+    def measure(self, activations, target):
+        """Returns the loss of a candidate, see :meth:`LayerLoss.measure`.
+
+        Args:
+            activations: As there.
+            target: As there.
+        """
+        return self.finish(self.partial(activations), target)
+
+    def sums(self, activations):
+        """Returns sums over the positions of activations, a tuple of ``chainer.Variable``."""
+        raise NotImplementedError
+
+    def finalise(self, sums, count):
+        """Returns the statistic from sums over ``count`` positions, a ``chainer.Variable``."""
+        raise NotImplementedError
+
+
+def _positions(activations):
+    return activations.shape[2] * activations.shape[3]
 
 
 def relative_distance(statistic, target):

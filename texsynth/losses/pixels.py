@@ -2,7 +2,7 @@
 
 from texsynth import spectrum
 from texsynth.compat import chainer
-from texsynth.losses.loss import IMAGE, TINY
+from texsynth.losses.loss import IMAGE, TINY, Partial
 
 
 class RangePenalty:
@@ -20,15 +20,34 @@ class RangePenalty:
     def __init__(self, weight):
         self._weight = weight
 
+    def partial(self, activations):
+        """Returns the sum of squared distances over these pixels, ``{"image": Partial}``.
+
+        Args:
+            activations: The pixels, ``(N, 3, h, w)``, under ``"image"``; or none.
+        """
+        if IMAGE not in activations:
+            return {}
+        x = activations[IMAGE]
+        excess = x - chainer.functions.clip(x, 0.0, 255.0)
+        return {IMAGE: Partial((chainer.functions.sum(excess**2),), x.size)}
+
+    def summary(self, partials):
+        """Returns ``None``: the range does not depend on the exemplar."""
+        return None
+
+    def finish(self, partials, target):
+        """Returns the penalty from the sum over all pixels, a scalar ``chainer.Variable``."""
+        (total,), count = partials[IMAGE]
+        return total * (self._weight / count)
+
     def target(self, activations):
         """Returns ``None``: the range does not depend on the exemplar."""
         return None
 
     def measure(self, activations, target):
         """Returns the penalty of the image, a scalar ``chainer.Variable``."""
-        x = activations[IMAGE]
-        excess = x - chainer.functions.clip(x, 0.0, 255.0)
-        return chainer.functions.mean(excess**2) * self._weight
+        return self.finish(self.partial(activations), target)
 
 
 class SpectrumLoss:

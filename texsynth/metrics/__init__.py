@@ -2,5 +2,6 @@
 
 from texsynth.metrics.evaluator import Evaluator, Measures
 from texsynth.metrics.gram_error import HELD_OUT, gram_errors
+from texsynth.metrics.seam import seam_scores
 
-__all__ = ["HELD_OUT", "Evaluator", "Measures", "gram_errors"]
+__all__ = ["HELD_OUT", "Evaluator", "Measures", "gram_errors", "seam_scores"]

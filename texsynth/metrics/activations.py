@@ -34,6 +34,17 @@ class Network:
             if name in self._wanted and layer.stride <= side
         )
 
+    def features(self, names):
+        """Returns the :class:`texsynth.vgg.VGG16Features` of some layers, made once.
+
+        Args:
+            names: Layer names from :meth:`layers`.
+        """
+        if names not in self._features:
+            self._features[names] = VGG16Features(self._weights, names, self._pooling)
+            self._features[names].to_device(self._device)
+        return self._features[names]
+
     def activations(self, batch, names):
         """Returns ``{layer name: (1, C, h, w) array on the device}``.
 
@@ -41,9 +52,6 @@ class Network:
             batch: ``(1, 3, H, W)`` float32, RGB, 0..255.
             names: Layer names from :meth:`layers`.
         """
-        if names not in self._features:
-            self._features[names] = VGG16Features(self._weights, names, self._pooling)
-            self._features[names].to_device(self._device)
         with chainer.using_device(self._device), chainer.no_backprop_mode():
-            found = self._features[names](chainer.Variable(self._device.send(batch)))
+            found = self.features(names)(chainer.Variable(self._device.send(batch)))
         return {name: found[name].array for name in names}

@@ -1,9 +1,12 @@
 """Relative Gram error: how far a texture is from what Gatys et al. (2015) optimise."""
 
 from texsynth import gram, image
+from texsynth.block_objective import BlockObjective
 from texsynth.config import DEFAULT_LAYERS
+from texsynth.losses import GramLoss
 from texsynth.metrics.activations import Network
 
+_BLOCK = 512  # pixels, of the core
 HELD_OUT = "pool5"
 """Measured, and by default not optimised: deeper structure than the loss asks for."""
 
@@ -25,11 +28,13 @@ def gram_errors(pixels, exemplar, vgg_weights, config, target_device):
     wanted = {*config.layers, *DEFAULT_LAYERS, HELD_OUT}
     network = Network(vgg_weights, wanted, config.pooling, target_device)
     names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
+    features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
     candidate, target = (
-        gram_matrices(network.activations(batch, names))
+        # In blocks: what was made on bounded memory is measured on it too.
+        BlockObjective(features, losses, target_device.send(batch), block=_BLOCK).targets[0]
         for batch in (image.to_batch(pixels), exemplar)
     )
-    return relative_errors(candidate, target)
+    return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}
 
 
 def gram_matrices(activations):

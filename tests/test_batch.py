@@ -1,0 +1,538 @@
+"""Several textures in one process, by the command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import make_texture
+from PIL import Image, PngImagePlugin
+
+from texsynth import batch, cli, command, engine, image, synthesis, weights, workshop
+from texsynth.errors import DivergenceError
+
+FAST = ["--size", "24", "-n", "2", "--layers", "conv1_1,pool1"]
+USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to stand in, with ``a.png``, ``b.png``, ``c.png`` and the empty folder ``out``."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate("abc"):
+        save(name, seed)
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def run(random_weights_file):
+    """Runs the command in this process, with random weights and few steps before the arguments."""
+
+    def run(*arguments):
+        options = [*FAST, "--weights", str(random_weights_file)]
+        return CliRunner().invoke(cli.main, [*options, *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """``count(module, name)``: a list that grows with each call of a function."""
+
+    def count(module, name):
+        calls, function = [], getattr(module, name)
+
+        def counted(*arguments, **options):
+            calls.append(arguments)
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counted)
+        return calls
+
+    return count
+
+
+def save(name, seed, size=(30, 24)):
+    Image.fromarray(make_texture(*size, seed)).save(f"{name}.png")
+
+
+def names(path):
+    return sorted(each.name for each in path.iterdir())
+
+
+def outputs(*stems, kinds=("comparison", "texture")):
+    return sorted(f"{stem}_{kind}.png" for stem in stems for kind in kinds)
+
+
+def contents(path):
+    return {each.name: each.read_bytes() for each in path.iterdir()}
+
+
+def text_of(path):
+    with Image.open(path) as picture:
+        return dict(picture.text)
+
+
+def rewritten(path, changes):
+    """Saves a PNG anew, with changes to its text."""
+    with Image.open(path) as picture:
+        text, pixels = dict(picture.text), np.asarray(picture)
+    image.save_png(path, pixels, {**text, **changes})
+
+
+def test_each_image_gives_what_it_gives_alone(folder, run):
+    (folder / "alone").mkdir()
+    for name in "abc":
+        assert run(f"{name}.png", "-o", "alone").exit_code == 0
+    result = run("a.png", "b.png", "c.png", "-o", "out")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.split() == [
+        f"out/{name}_{kind}.png" for name in "abc" for kind in ("texture", "comparison")
+    ]
+    assert contents(folder / "out") == contents(folder / "alone")
+    assert "texsynth: image 2 of 3: b.png\n" in result.stderr
+    assert "error" not in result.stderr.replace("Gram errors", "")
+
+
+def test_without_out_they_come_where_one_stands(folder, run):
+    assert run("a.png", "out/../b.png").exit_code == 0
+    assert set(names(folder)) >= set(outputs("a", "b"))
+
+
+@pytest.mark.parametrize("options", [(), ("--engine", "plain"), ("--preset", "regular")])
+def test_variations_differ_and_each_is_what_its_seed_gives_alone(folder, run, options):
+    options = (*options, "--levels", "2")
+    result = run("a.png", "b.png", "--variations", "3", "--seed", "5", "-o", "out", *options)
+    assert result.exit_code == 0, result.stderr
+    assert names(folder / "out") == outputs(*(f"{n}_seed{s}" for n in "ab" for s in (5, 6, 7)))
+    assert "texsynth: image 5 of 6: b.png (seed 6)\n" in result.stderr
+    textures = [(folder / f"out/a_seed{seed}_texture.png").read_bytes() for seed in (5, 6, 7)]
+    assert len(set(textures)) == 3
+    for seed, expected in ((5, textures[0]), (7, textures[2])):
+        assert run("a.png", "--seed", seed, "-o", "alone.png", *options).exit_code == 0
+        assert (folder / "alone.png").read_bytes() == expected
+
+
+def test_one_variation_has_its_seed_in_its_name(folder, run):
+    assert run("a.png", "--variations", "1", "--tile", "-o", "out").exit_code == 0
+    assert names(folder / "out") == outputs("a_seed0", kinds=("comparison", "texture", "tiled"))
+
+
+def test_network_and_targets_are_made_once(folder, run, count):
+    loads = count(weights, "load")
+    networks = count(engine, "make_features")
+    objectives = count(workshop, "Objective")
+    options = ("--variations", "3", "--levels", "2", "--preset", "regular", "-o", "out")
+    assert run("a.png", "b.png", "c.png", *options).exit_code == 0
+    assert (len(loads), len(networks)) == (1, 1)
+    assert len(objectives) == 3 * 2  # of each exemplar at each level
+    assert len(names(folder / "out")) == 3 * 3 * 2
+
+
+@pytest.fixture
+def dozen(folder):
+    """Names of twelve images, two of them broken."""
+    for seed in range(7):
+        save(f"good{seed}", 10 + seed)
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:400])
+    (folder / "text.png").write_text("no image")
+    stems = ["a", "cut", *(f"good{seed}" for seed in range(7)), "text", "b", "c"]
+    assert len(stems) == 12
+    return stems
+
+
+def test_bad_files_are_told_and_passed_over_and_a_second_run_retries_only_them(folder, run, dozen):
+    images = [f"{stem}.png" for stem in dozen]
+    good = [stem for stem in dozen if stem not in ("cut", "text")]
+    result = run(*images, "-o", "out")
+    assert result.exit_code == FAILURE
+    assert names(folder / "out") == outputs(*good)
+    errors = [line for line in result.stderr.splitlines() if "error: " in line]
+    assert len(errors) == 3
+    assert errors[0].startswith("texsynth: error: cut.png cannot be read: ")
+    assert errors[1] == "texsynth: error: text.png is not an image that Pillow can read"
+    assert errors[2] == "texsynth: error: 2 of 12 failed: cut.png, text.png"
+    assert errors[2] == result.stderr.splitlines()[-1]
+
+    before = {path.name: path.stat().st_mtime_ns for path in (folder / "out").iterdir()}
+    save("cut", 30)
+    again = run(*images, "-o", "out")
+    assert again.exit_code == FAILURE
+    assert again.stderr.count(" is already there\n") == 10
+    assert "texsynth: out/good3_texture.png is already there\n" in again.stderr
+    assert again.stdout.split() == ["out/cut_texture.png", "out/cut_comparison.png"]
+    assert again.stderr.endswith("texsynth: error: 1 of 12 failed: text.png\n")
+    after = {path.name: path.stat().st_mtime_ns for path in (folder / "out").iterdir()}
+    assert {name: after[name] for name in before} == before
+
+
+def made_again(result):
+    return sorted({line[4] for line in result.stdout.split()})
+
+
+def test_what_is_there_is_left_without_a_network(folder, run, monkeypatch):
+    assert run("a.png", "b.png", "-o", "out").exit_code == 0
+    monkeypatch.setattr(weights, "load", lambda path: pytest.fail("the weights were read"))
+    result = run("a.png", "b.png", "-o", "out")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [("-n", "3"), ("--seed", "1"), ("--layers", "pool1"), ("--tile",), ("--init", "c.png")],
+    ids=str,
+)
+def test_a_changed_setting_makes_all_anew(folder, run, changed):
+    assert run("a.png", "b.png", "-o", "out").exit_code == 0
+    assert made_again(run("a.png", "b.png", "-o", "out", *changed)) == ["a", "b"]
+    assert made_again(run("a.png", "b.png", "-o", "out", *changed)) == []
+
+
+def spoil_nothing(path):
+    pass
+
+
+def spoil_exemplar(path):
+    save("a", 77)
+
+
+def spoil_by_another_version(path):
+    rewritten(path, {"Software": "texsynth 0.0.1"})
+
+
+def spoil_by_interruption(path):
+    rewritten(path, {"texsynth:reason": "interrupted"})
+
+
+def spoil_comparison(path):
+    path.with_name("a_comparison.png").unlink()
+
+
+def spoil_end(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def spoil_pixels(path):
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"IDAT") + 30] ^= 255
+    path.write_bytes(data)
+
+
+def spoil_checksum(path):
+    """Pillow minds the checksum of the pixels only when it is asked to."""
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"IEND") - 5] ^= 1
+    path.write_bytes(data)
+
+
+def spoil_all(path):
+    path.write_bytes(b"no picture")
+
+
+def spoil_by_a_foreign_one(path):
+    Image.new("RGB", (9, 9)).save(path)
+
+
+def spoil_by_another_format(path):
+    Image.new("RGB", (9, 9)).save(path, format="JPEG")
+
+
+def spoil_by_a_bomb(path):
+    Image.new("1", (20000, 20000)).save(path)
+
+
+SPOILT = [value for name, value in list(globals().items()) if name.startswith("spoil_")]
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
+def test_what_is_not_the_same_or_not_finished_is_made_again(folder, run, spoil):
+    assert run("a.png", "b.png", "-o", "out").exit_code == 0
+    whole = contents(folder / "out")
+    spoil(folder / "out/a_texture.png")
+    result = run("a.png", "b.png", "-o", "out")
+    assert result.exit_code == 0, result.stderr
+    assert made_again(result) == ([] if spoil is spoil_nothing else ["a"])
+    if spoil is not spoil_exemplar:
+        assert contents(folder / "out") == whole
+
+
+def test_another_start_of_the_same_name_makes_all_anew(folder, run):
+    options = ("a.png", "b.png", "-o", "out", "--init", "c.png")
+    assert run(*options).exit_code == 0
+    assert made_again(run(*options)) == []
+    save("c", 99)
+    assert made_again(run(*options)) == ["a", "b"]
+
+
+BAD_USAGE = [
+    ("a.png b.png -o nowhere", "--out must be a folder that is there, not nowhere"),
+    ("a.png b.png -o x.png", "--out must be a folder that is there, not x.png"),
+    ("a.png --variations 2 -o c.png", "--out must be a folder that is there, not c.png"),
+    ("a.png a.png", "a.png and a.png would both write a_texture.png"),
+    ("a.png twin/a.jpg -o out", "a.png and twin/a.jpg would both write out/a_texture.png"),
+    ("a.png a_texture.png", "a_texture.png would overwrite a_texture.png, which is read"),
+    ("a.png b.png --init b_comparison.png", "b_comparison.png would overwrite b_comparison.png"),
+    ("a.png --variations 2 --tile linked.png", "a_seed1_tiled.png would overwrite linked.png"),
+    ("a.png --variations 0", "Invalid value for '--variations': 0 is not in the range"),
+    ("a.png --variations 2 --init b.png", "--variations: all would start from b.png"),
+    ("a.png --variations 2 --seed 18446744073709551615", "seed must be at most"),
+    ("a.png b.png -n 0", "iterations must be at least 1, not 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_USAGE, ids=lambda value: str(value)[:40])
+def test_bad_usage_is_told_before_anything_is_done(folder, run, arguments, message):
+    (folder / "twin").mkdir()
+    Image.fromarray(make_texture(30, 24)).save("twin/a.jpg")
+    for name in ("a_texture", "b_comparison", "a_seed1_tiled"):
+        save(name, 50)
+    os.link("a_seed1_tiled.png", "linked.png")
+    before = contents_of_files(folder)
+    result = run(*arguments.split())
+    assert result.exit_code == USAGE, result.output
+    assert message in result.stderr and result.stderr.count("\n") == 1
+    assert contents_of_files(folder) == before and names(folder / "out") == []
+
+
+def contents_of_files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_small_images_folders_and_long_names_are_passed_over(folder, run):
+    save("tiny", 1, (9, 1))
+    long = f"{'n' * 245}.png"
+    Image.fromarray(make_texture(30, 24)).save(long)
+    (folder / "out/b_comparison.png").mkdir()
+    images = ("tiny.png", "out", long, "b.png", "nowhere.png", "a.png")
+    result = run(*images, "-o", "out", "--size", "0", "-q")
+    assert result.exit_code == FAILURE and result.stdout == ""
+    expected = (
+        "tiny.png: exemplar of 9x1 px is too small",
+        "out is a folder, not an image",
+        f"{long}: cannot write out/{'n' * 245}_texture.png: File name too long",
+        "b.png: cannot write out/b_comparison.png: it is a folder",
+        "no such file: nowhere.png",
+        f"5 of 6 failed: tiny.png, out, {long}, b.png, nowhere.png",
+    )
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(expected)
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(f"texsynth: error: {start}")
+    assert names(folder / "out") == [*outputs("a"), "b_comparison.png"]
+
+
+def fail_for_seed(monkeypatch, seed, error):
+    make_variation = synthesis.make_variation
+
+    def make(study, own_seed, **options):
+        if own_seed == seed:
+            raise error
+        return make_variation(study, own_seed, **options)
+
+    monkeypatch.setattr(synthesis, "make_variation", make)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DivergenceError("the loss is not finite"), "the loss is not finite"),
+        (MemoryError(), batch.NO_MEMORY),
+        (RuntimeError("two\nlines"), "RuntimeError: two lines"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_one_failing_variation_is_passed_over(folder, run, monkeypatch, error, told):
+    fail_for_seed(monkeypatch, 1, error)
+    result = run("a.png", "--variations", "3", "-o", "out", "-q")
+    assert result.exit_code == FAILURE
+    assert names(folder / "out") == outputs("a_seed0", "a_seed2")
+    assert result.stderr == (
+        f"texsynth: error: a.png (seed 1): {told}\ntexsynth: error: 1 of 3 failed: a.png (seed 1)\n"
+    )
+
+
+def test_an_unreadable_image_is_told_once_for_all_its_variations(folder, run):
+    result = run("nowhere.png", "a.png", "--variations", "2", "-o", "out", "-q")
+    assert result.stderr == (
+        "texsynth: error: no such file: nowhere.png\ntexsynth: error: 2 of 4 failed: nowhere.png\n"
+    )
+    assert len(names(folder / "out")) == 4
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--weights", "nowhere.npz", "no weights file nowhere.npz; not made: a.png, b.png"),
+        ("--gpu", "99", "--gpu 99: "),
+        ("--init", "nowhere.png", "no such file: nowhere.png; not made: a.png, b.png"),
+    ],
+)
+def test_what_would_fail_for_all_ends_all(folder, run, option, value, message):
+    result = run("a.png", "b.png", "-q", "-o", "out", option, value)
+    assert result.exit_code == FAILURE
+    assert result.stderr.count("\n") == 1 and message in result.stderr
+    assert names(folder / "out") == []
+
+
+def test_a_full_disk_ends_all(folder, run, monkeypatch):
+    save_picture = Image.Image.save
+
+    def full(picture, file, **options):
+        if len(names(folder / "out")) > 2:
+            raise OSError(28, "No space left on device")
+        save_picture(picture, file, **options)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = run("a.png", "b.png", "c.png", "-o", "out", "-q")
+    assert result.exit_code == FAILURE
+    assert result.stderr == (
+        "texsynth: error: cannot write out/b_texture.png: [Errno 28] No space left on device; "
+        "not made: b.png, c.png\n"
+    )
+    assert names(folder / "out") == outputs("a")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_standard_output_ends_all_and_the_picture_is_there(folder, random_weights_file):
+    command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [*command, "a.png", "b.png", "-o", "out"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == FAILURE
+    assert "cannot write to standard output" in result.stderr
+    assert result.stderr.endswith("; not made: b.png\n")
+    assert names(folder / "out") == outputs("a")
+
+
+def test_quiet_says_nothing_and_snapshots_and_tilings_are_written(folder, run):
+    result = run("a.png", "b.png", "-o", "out", "-q", "--snapshots", "2", "--tile", "x")
+    assert (result.exit_code, result.output) == (0, "")
+    kinds = ("comparison", "texture", "texture_level1_step00002", "tiled")
+    assert names(folder / "out") == outputs("a", "b", kinds=kinds)
+
+
+def test_a_snapshot_does_not_overwrite_another_image(folder, run):
+    name = "a_texture_level1_step00002"
+    save(name, 3)
+    before = (folder / f"{name}.png").read_bytes()
+    result = run("a.png", f"{name}.png", "--snapshots", "2")
+    assert result.exit_code == 0
+    assert f"the snapshot {name}.png would overwrite what is read" in result.stderr
+    assert (folder / f"{name}.png").read_bytes() == before
+
+
+def interrupt_at(monkeypatch, which, times, number=signal.SIGTERM):
+    """Raises signals at the first step of the image that comes at a place, from 1."""
+    begun = []
+
+    class Display:
+        def show(self, progress):
+            begun.extend([progress] if progress.step == 1 else [])
+            for _ in range(times if progress.step == 1 and len(begun) == which else 0):
+                signal.raise_signal(number)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("texsynth.progress.make", lambda quiet: Display())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_image_and_ends_the_batch(folder, run, monkeypatch, number):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 2, 1, number)
+        result = run("nowhere.png", "a.png", "b.png", "c.png", "-o", "out")
+    assert result.exit_code == 128 + number
+    assert result.stderr.splitlines()[-1] == (
+        "texsynth: error: interrupted; out/b_texture.png is as far as it came; "
+        "1 of 4 failed: nowhere.png; not made: c.png"
+    )
+    assert names(folder / "out") == outputs("a", "b")
+    assert text_of("out/b_texture.png")["texsynth:reason"] == "interrupted"
+    assert made_again(run("a.png", "b.png", "c.png", "-o", "out")) == ["b", "c"]
+    assert "interrupted" not in json.dumps(text_of("out/b_texture.png"))
+
+
+def test_a_second_signal_stops_at_once(folder, run, monkeypatch):
+    interrupt_at(monkeypatch, 2, 2)
+    result = run("a.png", "b.png", "c.png", "-o", "out")
+    assert result.exit_code == 128 + signal.SIGTERM
+    assert result.stderr.endswith("error: interrupted; not made: b.png, c.png\n")
+    assert names(folder / "out") == outputs("a")
+
+
+def test_a_signal_between_images_ends_at_once(folder, run, monkeypatch):
+    read = image.read
+
+    def interrupted(path):
+        if path.name == "b.png":
+            signal.raise_signal(signal.SIGINT)
+        return read(path)
+
+    monkeypatch.setattr(image, "read", interrupted)
+    result = run("a.png", "b.png", "-o", "out")
+    assert result.exit_code == command.EXIT_INTERRUPTED
+    assert result.stderr.endswith("error: interrupted; not made: b.png\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def start(weights_file, *arguments):
+    fast = ["--size", "0", "-n", "60", "--levels", "1", "--layers", "conv1_1,pool1"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "texsynth", *fast, "--weights", str(weights_file), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
+def test_signals_in_the_middle_of_a_batch(folder, random_weights_file, number, times):
+    save("large", 4, (400, 300))
+    process = start(
+        random_weights_file, "a.png", "large.png", "c.png", "--snapshots", "1", "-o", "out"
+    )
+    deadline = time.monotonic() + 120
+    while not list((folder / "out").glob("large*step00002.png")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for _ in range(times):
+        process.send_signal(number)
+        time.sleep(0.1)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert "Traceback" not in errors
+    made = [name for name in names(folder / "out") if "step" not in name]
+    if times == 1:
+        assert errors.endswith("large_texture.png is as far as it came; not made: c.png\n")
+        assert made == outputs("a", "large")
+    else:
+        assert errors.endswith("error: interrupted; not made: large.png, c.png\n")
+        assert made == outputs("a")
+    assert output.split() == [f"out/{name}" for name in sorted(made, key=order)]
+
+
+def order(name):
+    return name.split("_")[0], "comparison" in name
+
+
+def test_the_text_of_a_png_is_read_with_care(folder):
+    """A text that Pillow finds too large is no reason to fail."""
+    from texsynth import provenance
+
+    info = PngImagePlugin.PngInfo()
+    info.add_text("texsynth:settings", "x" * (PngImagePlugin.MAX_TEXT_CHUNK + 1), zip=True)
+    Image.new("RGB", (4, 4)).save("big.png", pnginfo=info)
+    assert not provenance.is_finished(folder / "big.png", {})

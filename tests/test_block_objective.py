@@ -1,0 +1,235 @@
+"""The objective block by block against the whole image's."""
+
+import numpy as np
+import pytest
+
+from texsynth import blocks
+from texsynth.block_objective import BlockObjective
+from texsynth.compat import chainer
+from texsynth.errors import ConfigError
+from texsynth.losses import LOSSES, GramLoss, RangePenalty
+from texsynth.losses.gram import CentredGramLoss
+from texsynth.objective import Objective
+from texsynth.vgg import VGG16Features
+from texsynth.weights import VGGWeights
+
+ADDITIVE = ("gram", "centred-gram")
+SHALLOW = {"conv1_1": 1.0, "pool1": 0.5, "pool2": 1.0}
+DEFAULT = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
+
+
+@pytest.fixture
+def exact_weights(random_weights):
+    tensors = {
+        name: (W.astype(np.float64), b.astype(np.float64))
+        for name, (W, b) in random_weights.tensors.items()
+    }
+    return VGGWeights(tensors, random_weights.mean.astype(np.float64))
+
+
+@pytest.fixture(params=["plain", "winograd"])
+def make_features(request):
+    """Both engines, in float32."""
+    if request.param == "plain":
+        return VGG16Features
+    pytest.importorskip("numba")
+    from texsynth.winograd.features import WinogradFeatures
+
+    return WinogradFeatures
+
+
+def make_image(size, seed=0, dtype=np.float32):
+    """Half smooth, half noise, some of it out of range: ``(1, 3, *size)``."""
+    generator = np.random.default_rng(seed)
+    y, x = np.meshgrid(*(np.arange(side) / 7 for side in size), indexing="ij")
+    waves = 100 * np.sin(y + seed) * np.cos(1.7 * x)
+    noise = generator.uniform(-60, 60, (1, 3, *size))
+    return (128 + waves + noise).astype(dtype)
+
+
+def evaluate(objective, pixels):
+    image = chainer.Parameter(pixels.copy())
+    loss = objective(image)
+    assert objective.evaluations == 1
+    np.testing.assert_array_equal(image.array, pixels)
+    assert image.grad.dtype == pixels.dtype
+    return loss, image.grad
+
+
+def cosine(a, b):
+    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
+    return a @ b / np.sqrt((a @ a) * (b @ b))
+
+
+def number_of_blocks(size, layers, block, wrap=(False, False)):
+    return len(blocks.plan(size, tuple(layers), block, wrap))
+
+
+@pytest.mark.parametrize(
+    ("size", "block", "count"),
+    [((64, 64), 64, 1), ((64, 64), 32, 4), ((67, 90), 32, 9), ((49, 63), 60, 2), ((35, 38), 9, 9)],
+)
+@pytest.mark.parametrize("edge", [(0, 0), (5, 9)])
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_same_as_whole_in_float64(size, block, count, edge, pooling, exact_weights):
+    """Blocks of any number, sides that poolings leave a remainder of, margin and trim."""
+    assert number_of_blocks(size, SHALLOW, block) == count
+    features = VGG16Features(exact_weights, SHALLOW, pooling)
+    losses = [GramLoss(SHALLOW), CentredGramLoss({"pool2": 0.3}), RangePenalty(1e-4)]
+    exemplar = make_image((50, 45), 1, np.float64)
+    image = make_image(size, 2, np.float64)
+    expected, gradient = evaluate(Objective(features, losses, exemplar, edge, edge), image)
+    loss, found = evaluate(BlockObjective(features, losses, exemplar, edge, edge, block), image)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
+
+
+def test_same_as_whole_at_the_deepest_default_layer(exact_weights):
+    features = VGG16Features(exact_weights, ["pool4", "conv4_2"])
+    losses = [GramLoss({"pool4": 1.0, "conv4_2": 1.0})]
+    exemplar, image = make_image((48, 50), 1, np.float64), make_image((60, 215), 2, np.float64)
+    assert number_of_blocks(image.shape[2:], ["pool4"], 80) == 3
+    expected, gradient = evaluate(Objective(features, losses, exemplar), image)
+    loss, found = evaluate(BlockObjective(features, losses, exemplar, block=80), image)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
+
+
+@pytest.mark.parametrize("wrap", [(True, True), (False, True), (True, False)])
+@pytest.mark.parametrize(
+    ("size", "block", "count"), [((64, 64), 32, 4), ((64, 20), 32, 2), ((16, 16), 16, 1)]
+)
+def test_same_as_whole_of_an_image_that_wraps(wrap, size, block, count, exact_weights):
+    assert number_of_blocks(size, SHALLOW, block, wrap) == count
+    features = VGG16Features(exact_weights, SHALLOW)
+    losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
+    exemplar, image = make_image((33, 40), 1, np.float64), make_image(size, 2, np.float64)
+    expected, gradient = evaluate(Objective(features, losses, exemplar, wrap=wrap), image)
+    by_blocks = BlockObjective(features, losses, exemplar, block=block, wrap=wrap)
+    loss, found = evaluate(by_blocks, image)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
+
+
+def test_a_margin_wider_than_a_block(exact_weights):
+    """Then some blocks have no position that counts."""
+    features = VGG16Features(exact_weights, SHALLOW)
+    losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
+    exemplar, image = make_image((50, 45), 1, np.float64), make_image((160, 60), 2, np.float64)
+    edge = (70, 70)
+    expected, gradient = evaluate(Objective(features, losses, exemplar, (9, 9), edge), image)
+    loss, found = evaluate(BlockObjective(features, losses, exemplar, (9, 9), edge, 20), image)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
+
+
+def test_an_image_smaller_than_the_margins(exact_weights):
+    """The deepest layer has one or two positions left."""
+    features = VGG16Features(exact_weights, SHALLOW)
+    losses = [GramLoss(SHALLOW)]
+    exemplar, image = make_image((7, 45), 1, np.float64), make_image((7, 64), 2, np.float64)
+    expected, gradient = evaluate(Objective(features, losses, exemplar, (5, 5), (5, 5)), image)
+    loss, found = evaluate(BlockObjective(features, losses, exemplar, (5, 5), (5, 5), 16), image)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
+
+
+@pytest.mark.parametrize("name", ADDITIVE)
+def test_both_engines_to_rounding(name, make_features, random_weights):
+    features = make_features(random_weights, SHALLOW)
+    losses = [LOSSES[name](SHALLOW), RangePenalty(1e-4)]
+    exemplar, image = make_image((80, 75), 1), make_image((101, 90), 2)
+    assert number_of_blocks(image.shape[2:], SHALLOW, 50) == 6
+    expected, gradient = evaluate(Objective(features, losses, exemplar, (4, 4), (8, 8)), image)
+    loss, found = evaluate(BlockObjective(features, losses, exemplar, (4, 4), (8, 8), 50), image)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert cosine(found, gradient) >= 0.9999999
+    assert np.linalg.norm(found) == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "block", "count"), [((512, 512), 256, 4), ((512, 512), 171, 9), ((501, 519), 175, 9)]
+)
+def test_both_engines_at_512(size, block, count, make_features, real_weights):
+    from texsynth import weights
+
+    assert number_of_blocks(size, DEFAULT, block) == count
+    features = make_features(weights.load(real_weights), DEFAULT)
+    losses = [GramLoss(DEFAULT), RangePenalty(1e-4)]
+    exemplar, image = make_image((256, 256), 1), make_image(size, 2)
+    expected, gradient = evaluate(Objective(features, losses, exemplar, (8, 8), (16, 16)), image)
+    by_blocks = BlockObjective(features, losses, exemplar, (8, 8), (16, 16), block)
+    loss, found = evaluate(by_blocks, image)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert cosine(found, gradient) >= 0.9999999
+    # That of float32 itself is 2e-4, against float64: rounding decides which units are silent.
+    assert np.linalg.norm(found - gradient) <= 2e-4 * np.linalg.norm(gradient)
+
+
+def test_again_gives_the_same_and_counts(exact_weights):
+    features = VGG16Features(exact_weights, SHALLOW)
+    objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((40, 40)), block=32)
+    image = chainer.Parameter(make_image((64, 70), 1, np.float64))
+    first = objective(image), image.grad
+    second = objective(image), image.grad
+    assert first[0] == second[0]
+    np.testing.assert_array_equal(first[1], second[1])
+    assert objective.evaluations == 2
+
+
+def test_pixels_alone():
+    """No layer: blocks without any overlap."""
+    objective = BlockObjective(lambda image, wrap: {}, [RangePenalty(2.0)], make_image((8, 8)))
+    x = make_image((10, 12), 3, np.float64)
+    loss, gradient = evaluate(objective, x)
+    excess = x - x.clip(0, 255)
+    assert loss == pytest.approx(2 * (excess**2).mean())
+    np.testing.assert_allclose(gradient, 4 * excess / x.size, rtol=1e-12)
+
+
+def test_two_images_at_once(exact_weights):
+    features = VGG16Features(exact_weights, SHALLOW)
+    exemplar, image = (
+        np.concatenate([make_image(size, seed, np.float64) for seed in (1, 2)])
+        for size in ((30, 30), (64, 50))
+    )
+    expected, gradient = evaluate(Objective(features, [GramLoss(SHALLOW)], exemplar), image)
+    by_blocks = BlockObjective(features, [GramLoss(SHALLOW)], exemplar, block=32)
+    loss, found = evaluate(by_blocks, image)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
+
+
+def test_features_never_see_more_than_a_window(exact_weights):
+    """Neither for the exemplar's targets nor for the image."""
+    seen = []
+    network = VGG16Features(exact_weights, SHALLOW)
+
+    def features(image, wrap):
+        seen.append(image.shape[2:])
+        return network(image, wrap=wrap)
+
+    objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((96, 96)), block=32)
+    of_exemplar = set(seen)
+    assert len(seen) == 9 and len(of_exemplar) == 1 and max(max(seen)) <= 46
+    seen.clear()
+    objective(chainer.Parameter(make_image((96, 128))))
+    assert len(seen) == 12 + 11 and len(set(seen)) == 1  # the last block is computed once
+    assert max(max(seen)) <= 46
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in ADDITIVE])
+def test_losses_that_need_the_whole_image_are_refused(name):
+    layers = {"image": 1.0} if name in ("spectrum", "histogram") else {"pool1": 1.0}
+    losses = [GramLoss(SHALLOW), LOSSES[name](layers)]
+    with pytest.raises(ConfigError, match=f"^loss {name} needs the whole image at once"):
+        BlockObjective(None, losses, None)
+
+
+def test_a_loss_of_ones_own_is_refused_by_its_class():
+    class Mine:
+        layers = ("pool1",)
+
+    with pytest.raises(ConfigError, match="loss Mine needs the whole image at once"):
+        BlockObjective(None, [Mine()], None)

@@ -1,0 +1,192 @@
+"""What fits a budget: sums by hand, and estimates against real processes."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from texsynth import blocks, device, memory
+from texsynth.config import parse_memory
+from texsynth.errors import ConfigError
+
+DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("4GB", 4 * 10**9),
+        ("500MB", 5 * 10**8),
+        ("1.5GiB", 3 * 2**29),
+        ("2g", 2 * 10**9),
+        (" .5 tib ", 2**39),
+        ("800000kB", 8 * 10**8),
+    ],
+)
+def test_parse_memory(text, amount):
+    assert parse_memory(text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "4", "GB", "-4GB", "4 G B", "4GB!", "1e3MB", "0GB", "٤GB"])
+def test_parse_memory_refuses(text):
+    with pytest.raises(ConfigError, match=r"memory must look like 4GB, 500MB or 1\.5GiB, not "):
+        parse_memory(text)
+
+
+def test_format_memory():
+    assert memory.format_memory(1.26e9) == "1.3 GB"
+    assert memory.format_memory(639.2e6) == "640 MB"
+
+
+def test_history_by_hand():
+    """A pair is two images; an image, three channels of four bytes."""
+    assert memory.history_bytes((100, 200), 5) - memory.history_bytes((100, 200), 4) == 480000
+
+
+def test_engine_bytes_by_hand():
+    """conv1_1 and its gradient, conv1_2 as a bit each, pool1 and its gradient, seven windows."""
+    one = memory.block_bytes("winograd", ("conv1_1", "pool1"), (100, 101))
+    two = memory.block_bytes("winograd", ("conv1_1", "pool1"), (100, 100))
+    per_pixel = 2 * 256 + 256 / 32 + 2 * 64 + 7 * 12
+    assert one - two == pytest.approx(100 * per_pixel, abs=1)
+
+
+@pytest.mark.parametrize("engine", ["winograd", "plain"])
+@pytest.mark.parametrize("size", [(512, 512), (1024, 700), (4096, 4096), (64, 64)])
+@pytest.mark.parametrize("budget", [1e9, 2e9, 4e9, 16e9, 1e12])
+def test_choice_fits_and_is_the_largest_that_does(engine, size, budget):
+    try:
+        choice = memory.choose(budget, size, DEFAULT, engine)
+    except ConfigError:
+        assert size == (4096, 4096) and budget < 4e9
+        return
+
+    def total(core, pairs):
+        window = blocks.plan(size, DEFAULT, core)[0].shape
+        return (
+            memory.block_bytes(engine, DEFAULT, window)
+            + memory.history_bytes(size, pairs)
+            + memory.process_bytes(engine, DEFAULT)
+        )
+
+    assert choice.bytes == total(choice.block, choice.pairs) <= budget
+    assert memory.FEWEST_PAIRS <= choice.pairs <= memory.MOST_PAIRS
+    assert choice.block >= 64
+    if choice.block < max(size):
+        assert total(max(size), choice.pairs) > budget
+    if choice.pairs < memory.MOST_PAIRS:
+        assert total(choice.block, choice.pairs + 1) > budget or choice.block < 1024
+
+
+def test_plenty_takes_the_whole_image_and_all_pairs():
+    choice = memory.choose(1e12, (300, 500), DEFAULT, "winograd")
+    assert (choice.block, choice.pairs) == (500, 20)
+    assert choice.description.startswith("1 block of 500x300 px (")
+
+
+def test_description_names_blocks_and_pairs():
+    choice = memory.choose(6e9, (4096, 4096), DEFAULT, "winograd")
+    assert "16 blocks of 1104x1104 px (" in choice.description
+    assert f"image and {choice.pairs} curvature pairs (" in choice.description
+    assert "\n" not in choice.description
+
+
+def test_wrapping_blocks_overlap_on_both_sides():
+    plain = memory.choose(2e9, (2048, 2048), DEFAULT, "winograd")
+    wrapped = memory.choose(2e9, (2048, 2048), DEFAULT, "winograd", (True, True))
+    assert wrapped.block <= plain.block
+
+
+def test_pixels_alone_need_no_network():
+    choice = memory.choose(1e9, (512, 512), (), "plain")
+    assert (choice.block, choice.pairs) == (512, 20)
+
+
+def test_too_little_memory_says_how_much_is_needed():
+    with pytest.raises(ConfigError, match=r"of 1\.0 GB is too little for 4096x2048 px") as one:
+        memory.choose(1e9, (2048, 4096), DEFAULT, "winograd")
+    needed = parse_memory(str(one.value).split("at least ")[1].split(" is")[0])
+    choice = memory.choose(needed * 1.05, (2048, 4096), DEFAULT, "winograd")
+    assert choice.pairs == memory.FEWEST_PAIRS
+
+
+def test_available_on_this_machine():
+    amount = memory.available(device.select(-1))
+    assert amount is None or 0 < amount < 2**50
+
+
+def test_available_is_the_least_of_machine_and_control_group(tmp_path, monkeypatch):
+    meminfo, group = tmp_path / "meminfo", tmp_path / "cgroup"
+    meminfo.write_text("MemTotal:  900 kB\nMemAvailable:     800 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", meminfo)
+    monkeypatch.setattr(memory, "_CONTROL_GROUP", group)
+    cpu = device.select(-1)
+    assert memory.available(cpu) == 800 * 1024  # no control group
+    group.mkdir()
+    (group / "memory.max").write_text("max\n")
+    (group / "memory.current").write_text("5\n")
+    assert memory.available(cpu) == 800 * 1024  # one without a limit
+    (group / "memory.max").write_text("1005\n")
+    assert memory.available(cpu) == 1000
+    meminfo.unlink()
+    assert memory.available(cpu) == 1000
+    (group / "memory.max").unlink()
+    assert memory.available(cpu) is None  # not Linux
+    (group / "memory").mkdir()
+    (group / "memory" / "memory.limit_in_bytes").write_text("77")
+    (group / "memory" / "memory.usage_in_bytes").write_text("70")
+    assert memory.available(cpu) == 7
+
+
+PEAK = """
+    import pathlib, re, sys
+    import numpy as np
+    from texsynth import device, engine, weights
+    from texsynth.block_objective import BlockObjective
+    from texsynth.compat import chainer
+    from texsynth.losses import GramLoss, RangePenalty
+
+    def resident(field):
+        text = pathlib.Path("/proc/self/status").read_text()
+        return int(re.search(field + r":\\s+(\\d+)", text)[1]) * 1024
+
+    name, path, side, layers = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4].split(",")
+    cpu = device.select(-1)
+    loaded = weights.load(path)
+    features = engine.make_features(engine.choose(name, cpu), loaded, layers, "average", cpu)
+    exemplar = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
+    losses = [GramLoss(dict.fromkeys(layers, 1.0)), RangePenalty(1e-4)]
+    objective = BlockObjective(features, losses, exemplar)
+    before = resident("VmRSS")
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    objective(chainer.Parameter(np.ones((1, 3, side, side), np.float32)))
+    print(before, resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="Linux tells")
+@pytest.mark.parametrize("layers", [("conv1_1", "pool2"), DEFAULT])
+@pytest.mark.parametrize("name", ["winograd", "plain"])
+def test_estimates_of_a_block_are_what_processes_take(name, layers, random_weights_file):
+    """The peak of one evaluation, and what was there before, to an eighth or 40 MB."""
+    arguments = [name, str(random_weights_file), "400", ",".join(layers)]
+    output = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PEAK), *arguments],
+        env=os.environ | {"NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    before, block = map(int, output.split())
+    estimated = memory.block_bytes(name, layers, (400, 400))
+    assert block == pytest.approx(estimated, rel=0.125, abs=40e6)
+    assert before <= memory.process_bytes(name, layers) * 1.1
+
+
+@pytest.mark.gpu
+def test_available_on_a_gpu():
+    pytest.importorskip("cupy")
+    assert 0 < memory.available(device.select(0)) < 2**50

@@ -1,0 +1,172 @@
+"""What several textures share, made once: the network, and the targets of an exemplar."""
+
+import functools
+import logging
+import math
+
+from texsynth import architecture, device, engine, image, memory, presets, pyramid, weights
+from texsynth.block_objective import BlockObjective
+from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
+from texsynth.objective import Objective
+
+_log = logging.getLogger(__name__)
+
+_SHARE = 0.8  # of the free memory; the rest is for estimates that fall short, and for others
+
+
+class Workshop:
+    """Device, engine, weights and network for textures with the same settings.
+
+    Args:
+        config (texsynth.Config): The settings; the seed has no part in it.
+        losses: Losses to sum in place of the preset's, as :func:`texsynth.synthesize` takes them.
+
+    Attributes:
+        config (texsynth.Config): The settings.
+        device (chainer.backend.Device): Where to compute.
+        engine (str): ``"plain"`` or ``"winograd"``.
+
+    Raises:
+        texsynth.errors.TexsynthError: The device or the engine cannot be used.
+    """
+
+    def __init__(self, config, losses=None):
+        self.config = config
+        self.device = device.select(config.gpu)
+        self.engine = engine.choose(config.engine, self.device)
+        self._losses = losses
+        self._features = {}
+
+    @functools.cached_property
+    def weights(self):
+        """The network's :class:`texsynth.weights.VGGWeights`, read when first asked for."""
+        path = self.config.weights or weights.find_or_fetch()
+        _log.debug("device %s, engine %s, weights %s", self.device, self.engine, path)
+        return weights.load(path)
+
+    def features(self, layers):
+        """Returns the callable from image to activations, the same one for the same layers.
+
+        Args:
+            layers: Names of the layers whose activations are wanted.
+
+        Raises:
+            texsynth.errors.WeightsError: The weights cannot be had.
+        """
+        layers = tuple(layers)
+        if layers not in self._features:
+            self._features[layers] = engine.make_features(
+                self.engine, self.weights, layers, self.config.pooling, self.device
+            )
+        return self._features[layers]
+
+    def losses(self, scheme):
+        """Returns the losses to sum, the range penalty among them.
+
+        Args:
+            scheme (texsynth.presets.Scheme): Names the terms, if the caller gave no losses.
+        """
+        losses = self._losses
+        if losses is None:
+            losses = make_losses(scheme.losses, self.config.layers)
+        return [*losses, RangePenalty(self.config.range_weight)]
+
+    def study(self, exemplar):
+        """Returns the :class:`Study` of an exemplar.
+
+        Args:
+            exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+
+        Raises:
+            texsynth.errors.TexsynthError: The exemplar is unusable or too small.
+        """
+        return Study(self, exemplar)
+
+
+class Study:
+    """An exemplar, and all that is known of its textures before a seed is chosen.
+
+    Args:
+        workshop (Workshop): Where the textures will be made.
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+
+    Attributes:
+        workshop (Workshop): The same.
+        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for.
+        scheme (texsynth.presets.Scheme): What the preset and the settings come to.
+        layers (list): Names of the layers that the losses read.
+        plan (list): The levels, each a :class:`texsynth.pyramid.Level`, the coarsest first.
+        pairs (int): Curvature pairs that L-BFGS may keep.
+
+    Raises:
+        texsynth.errors.TexsynthError: The exemplar is unusable or too small.
+    """
+
+    def __init__(self, workshop, exemplar):
+        config = workshop.config
+        exemplar = image.to_batch(exemplar)
+        self.workshop = workshop
+        self.exemplar = image.fit(exemplar, image.fitted_size(exemplar.shape[:1:-1], config.size))
+        self.scheme = presets.choose(config, self.exemplar)
+        self._losses = workshop.losses(self.scheme)
+        self.layers = sorted({name for loss in self._losses for name in loss.layers} - {IMAGE})
+        self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
+        sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
+        _log.debug("levels %s", sizes)
+        self.pairs, self._block = self._fit_in_memory()
+        self._objectives = {}
+
+    def objective(self, number):
+        """Returns the objective of a level; its targets are made when it is first asked for.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+        """
+        if number not in self._objectives:
+            level = self.plan[number - 1]
+            scaled = image.resize(self.exemplar, level.exemplar_size)
+            kind, settings = Objective, {"wrap": self.workshop.config.wrap}
+            if self._block is not None:
+                kind, settings["block"] = BlockObjective, self._block
+            self._objectives[number] = kind(
+                self.workshop.features(self.layers),
+                self._losses,
+                self.workshop.device.send(scaled),
+                level.trim,
+                level.margin,
+                **settings,
+            )
+        return self._objectives[number]
+
+    def _fit_in_memory(self):
+        """Curvature pairs and side of the blocks; no blocks if the largest canvas fits whole."""
+        workshop = self.workshop
+        budget = workshop.config.memory
+        if budget is None:
+            free = memory.available(workshop.device)
+            budget = math.inf if free is None else _SHARE * free
+        size = self.plan[-1].canvas_size[::-1]
+        if memory.whole_bytes(workshop.engine, self.layers, size) <= budget:
+            return memory.MOST_PAIRS, None
+        check_additive(self._losses)
+        wrap = workshop.config.wrap
+        choice = memory.choose(budget, size, self.layers, workshop.engine, wrap)
+        told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
+        _log.info("memory: %s: %s", told, choice.description)
+        return choice.pairs, choice.block
+
+
+def _plan(exemplar, config, scheme, layers):
+    exemplar_size = exemplar.shape[:1:-1]
+    smallest = architecture.smallest_side(layers) if layers else 1
+    return pyramid.plan(
+        exemplar_size,
+        config.output_size or pyramid.tileable(exemplar_size, config.wrap, smallest),
+        scheme.iterations,
+        scheme.levels,
+        smallest,
+        scheme.margin,
+        scheme.trim,
+        scheme.trims_coarse,
+        config.wrap,
+    )
