@@ -6,6 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+MPI = ["mpi4py>=4.0", "mpich>=4.2; platform_system == 'Linux'"]  # elsewhere, one's own MPI
 
 setup(
     name="texsynth",
@@ -33,7 +34,8 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=13.6"],
         "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
         "docs": ["matplotlib>=3.8"],
-        "test": ["onnxruntime>=1.20", "pytest>=8.0", "ruff==0.17.6", "selenium>=4.20"],
+        "mpi": MPI,
+        "test": [*MPI, "onnxruntime>=1.20", "pytest>=8.0", "ruff==0.17.6", "selenium>=4.20"],
     },
     entry_points={"console_scripts": ["texsynth = texsynth.cli:main"]},
 )

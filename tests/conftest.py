@@ -14,7 +14,12 @@ from texsynth.weights import VGGWeights, find
 
 @pytest.fixture(scope="session")
 def random_weights():
-    """VGG16 of the real shapes with random values (He et al. 2015), the same every time."""
+    """VGG16 of the real shapes with random values, the same every time."""
+    return make_random_weights()
+
+
+def make_random_weights():
+    """Makes weights of the real shapes with random values (He et al. 2015)."""
     generator = np.random.default_rng(0)
     tensors = {}
     for layer in architecture.CONVOLUTIONS:

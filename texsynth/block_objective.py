@@ -57,7 +57,7 @@ class BlockObjective:
         totals = [{} for _ in self._losses]
         with chainer.no_backprop_mode():
             for each in blocks.plan(exemplar.shape[2:], self._layers, block):
-                view = _View(exemplar, each, trim)
+                view = View(exemplar, each, exemplar.shape[2:], trim)
                 self._add(totals, view, self._activations(view))
             pairs = zip(self._losses, totals, strict=True)
             self.targets = [loss.summary(total) for loss, total in pairs]
@@ -83,24 +83,38 @@ class BlockObjective:
 
     def _evaluate(self, image):
         image.cleargrad()
-        planned = blocks.plan(image.shape[2:], self._layers, self._block, self._wrap)
-        *others, last = (_View(image.array, each, self._margin) for each in planned)
+        pixels, views = self._views(image.array)
+        *others, last = views
         totals = [{} for _ in self._losses]
         with chainer.no_backprop_mode():
             for view in others:
                 self._add(totals, view, self._activations(view))
         activations = self._activations(last)  # with the way back: the second pass begins here
         self._add(totals, last, activations)
+        totals = self._totals(totals)
         loss = self._finish(totals)
-        gradient = chainer.backend.get_array_module(image.array).zeros_like(image.array)
+        gradient = chainer.backend.get_array_module(pixels).zeros_like(pixels)
         self._backward(totals, last, activations, gradient)
         for view in reversed(others):
             del activations  # or those of two blocks would be there
             activations = self._activations(view)
             self._backward(totals, view, activations, gradient)
-        image.grad = gradient
+        image.grad = self._collected(gradient)
         self.evaluations += 1
         return loss
+
+    def _views(self, image):
+        """The pixels that are looked at, and the blocks that look at them."""
+        planned = blocks.plan(image.shape[2:], self._layers, self._block, self._wrap)
+        return image, [View(image, each, image.shape[2:], self._margin) for each in planned]
+
+    def _totals(self, totals):
+        """The sums over the whole image, from those over the blocks."""
+        return totals
+
+    def _collected(self, gradient):
+        """The gradient of the image, from that of the pixels that were looked at."""
+        return gradient
 
     def _activations(self, view):
         """All that the losses look at, ``{name: chainer.Variable}``, in the window of a block."""
@@ -166,11 +180,12 @@ class _Given(chainer.FunctionNode):
         return tuple(chainer.as_variable(self._gradients[index]) for index in indexes)
 
 
-class _View:
+class View:
     """An image as one block sees it."""
 
-    def __init__(self, pixels, block, edge):
-        self._pixels, self._edge = pixels, edge
+    def __init__(self, pixels, block, size, edge, first_row=None):
+        self._pixels, self._size, self._edge = pixels, size, edge
+        self._first_row = first_row  # of the image, if the pixels are some of its rows
         self.block = block
 
     def cut(self):
@@ -188,11 +203,17 @@ class _View:
             gradient[there] += window[here]
 
     def _pieces(self):
-        height, width = self._pixels.shape[2:]
-        for rows in self.block.rows.pieces(height):
-            for columns in self.block.columns.pieces(width):
+        for rows in self._row_pieces():
+            for columns in self.block.columns.pieces(self._size[1]):
                 here, there = zip(rows, columns, strict=True)
                 yield (..., *here), (..., *there)
+
+    def _row_pieces(self):
+        span = self.block.rows
+        if self._first_row is None:
+            return span.pieces(self._size[0])
+        begin = span.start - self._first_row
+        return [(slice(0, span.length), slice(begin, begin + span.length))]
 
     def bands(self, activations, names):
         """Yields the positions of the core that count, ``(name, index)``, a few rows at a time."""
@@ -201,9 +222,7 @@ class _View:
             stride = 1 if name == IMAGE else architecture.VGG16[name].stride
             rows, columns = (
                 span.positions(stride, blocks.kept(side, stride, cut))
-                for span, side, cut in zip(
-                    self.block, self._pixels.shape[2:], self._edge, strict=True
-                )
+                for span, side, cut in zip(self.block, self._size, self._edge, strict=True)
             )
             if columns.start == columns.stop:
                 continue

@@ -4,6 +4,8 @@ Nothing but this module, ``job`` and ``progress`` prints or exits. Chainer and P
 when the work begins, so that ``--help`` and usage errors come at once.
 """
 
+import contextlib
+import dataclasses
 import signal
 from pathlib import Path
 
@@ -12,9 +14,17 @@ import click
 import texsynth
 from texsynth import batch
 from texsynth import config as settings
-from texsynth.command import HELP_OPTIONS, PATH, OneLineErrors, failure, from_text, set_up_logging
+from texsynth.command import (
+    EXIT_USAGE,
+    HELP_OPTIONS,
+    PATH,
+    OneLineErrors,
+    failure,
+    from_text,
+    set_up_logging,
+)
 from texsynth.config import Config
-from texsynth.errors import TexsynthError
+from texsynth.errors import ConfigError, TexsynthError
 from texsynth.job import Job, target_path
 from texsynth.provenance import Picture
 from texsynth.terms import LOSSES, parse_layers, parse_term
@@ -178,42 +188,71 @@ class _Command(OneLineErrors):
     type=click.IntRange(min=1),
     help="Also save the image so far after every N steps.",
 )
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Share the work among the processes that mpiexec started: the rows of one texture, or"
+    " whole textures of several.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.version_option(texsynth.__version__, message="%(prog)s %(version)s")
-def main(image_paths, out, init, variations, snapshots, quiet, verbose, **options):
+def main(image_paths, out, init, variations, snapshots, distributed, quiet, verbose, **options):
     """Make a new image with the texture of IMAGE, or one of each of several.
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side. Of
     several, those that are there already, made with the same settings, are left.
     """
     set_up_logging(quiet, verbose)
+    team = None
     try:
         start = init if init in settings.STARTS else None
         config = Config(start=start, **options)
         init_path = Path(init) if init and not start else None
-        if len(image_paths) == 1 and variations is None:
-            code = _make_one(config, image_paths[0], init_path, out, snapshots, quiet)
+        is_one = len(image_paths) == 1 and variations is None
+        if distributed:
+            if snapshots and is_one:
+                raise ConfigError("--snapshots: none can be taken of what processes share")
+            team, config = _assembled(config)
+        if is_one:
+            with contextlib.nullcontext() if team is None else team.ending_together():
+                code = _make_one(config, image_paths[0], init_path, out, snapshots, quiet, team)
         else:
             tasks = batch.plan(config, image_paths, variations, init_path, out)
-            code = batch.Batch(tasks, init_path, snapshots, quiet).run()
+            tasks = tasks if team is None else tasks[team.rank :: team.size]
+            code = batch.Batch(tasks, init_path, snapshots, quiet).run() if tasks else 0
     except TexsynthError as error:
+        if team is not None and team.rank > 0:  # all say the same
+            return EXIT_USAGE
         raise failure(error, error) from error
     return code
 
 
-def _make_one(config, image_path, init_path, out, snapshots, quiet):
+def _assembled(config):
+    """The team, and the settings with this process's own GPU."""
+    from texsynth.team import assemble
+
+    team = assemble(config.gpu)
+    if config.gpu >= 0:
+        config = dataclasses.replace(config, gpu=config.gpu + team.place)
+    return team, config
+
+
+def _make_one(config, image_path, init_path, out, snapshots, quiet, team):
     """Makes one texture; returns the exit code."""
+    quiet = quiet or (team is not None and team.rank > 0)
     target = target_path(image_path, init_path, out, config.tile)
     exemplar, init = Picture(image_path), init_path and Picture(init_path)
     inputs = [picture.path for picture in (exemplar, init) if picture]
-    job = Job(config, exemplar, init, target, snapshots, quiet, inputs)
+    job = Job(config, exemplar, init, target, snapshots, quiet, inputs, team=team)
     try:
         stopped_by = job.run()
     except KeyboardInterrupt as error:
         ended = failure("interrupted", error, job.written or ["nothing"])
         ended.exit_code = 128 + getattr(error, "number", signal.SIGINT)
         raise ended from error
+    except ConfigError:
+        raise
     except TexsynthError as error:
         raise failure(error, error, job.written) from error
     except MemoryError as error:

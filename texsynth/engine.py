@@ -77,6 +77,19 @@ def make_features(engine, weights, layers, pooling, device):
     return features
 
 
+def share_processor(engine, processes):
+    """Leaves each of several processes on one machine its part of the processor.
+
+    Args:
+        engine (str): ``"plain"`` or ``"winograd"``.
+        processes (int): How many there are.
+    """
+    if engine == "winograd" and processes > 1:
+        import numba
+
+        numba.set_num_threads(max(1, numba.config.NUMBA_NUM_THREADS // processes))
+
+
 def threads(engine):
     """Returns a context manager under which an engine has the processor to itself.
 

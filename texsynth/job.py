@@ -30,12 +30,16 @@ class Job:
         quiet (bool): Say nothing.
         inputs: Paths of all that is read, which nothing may be written over.
         interruption (texsynth.interruption.Interruption): Where signals come; ``None`` makes one.
+        team (texsynth.team.Team): The processes that make it together, of which the first writes;
+            ``None`` is this one alone.
 
     Attributes:
         written (list): Paths of the files that are there, whole.
     """
 
-    def __init__(self, config, exemplar, init, target, snapshots, quiet, inputs, interruption=None):
+    def __init__(
+        self, config, exemplar, init, target, snapshots, quiet, inputs, interruption=None, team=None
+    ):
         self._config = config
         self._exemplar = exemplar
         self._init = init
@@ -44,6 +48,7 @@ class Job:
         self._quiet = quiet
         self._inputs = inputs
         self._interruption = interruption or Interruption()
+        self._team = team
         self.written = []
         self._display = progress_display.make(quiet)
 
@@ -51,9 +56,13 @@ class Job:
         """Does all the work; returns the number of the signal that ended it early, or ``None``."""
         with self._interruption:
             pixels = self._exemplar.pixels
-            result = self.synthesize(functools.partial(texsynth.synthesize, pixels, self._config))
-            self.save(result)
-            self.report(result)
+            together = {} if self._team is None else {"team": self._team}
+            result = self.synthesize(
+                functools.partial(texsynth.synthesize, pixels, self._config, **together)
+            )
+            if self._team is None or self._team.rank == 0:
+                self.save(result)
+                self.report(result)
         return self._interruption.number
 
     def is_done(self):

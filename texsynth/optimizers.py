@@ -8,6 +8,7 @@ import math
 from collections import deque
 
 from texsynth.compat import chainer
+from texsynth.team import ALONE
 
 
 class Image(chainer.Link):
@@ -71,17 +72,19 @@ class LBFGS(chainer.Optimizer):
         memory (int): Curvature pairs to keep; each takes two images of memory.
         first_step (float): Largest change of a pixel in the first step, and in the first after
             the pairs were dropped, in grey levels.
+        team (texsynth.team.Team): The processes that share the image's rows out among them.
 
     Attributes:
         stop_reason (str): Why no further step can be taken; ``None`` as long as one can.
     """
 
-    def __init__(self, memory=20, first_step=20.0):
+    def __init__(self, memory=20, first_step=20.0, team=ALONE):
         super().__init__()
         if memory < 1:
             raise ValueError(f"memory must be at least 1, not {memory}")
         if not (first_step > 0 and math.isfinite(first_step)):
             raise ValueError(f"first_step must be a positive number, not {first_step}")
+        self._team = team
         self._pairs = deque(maxlen=memory)
         self._first_step = first_step
         self._loss = None
@@ -114,7 +117,7 @@ class LBFGS(chainer.Optimizer):
             if not math.isfinite(self._loss):
                 self.stop_reason = "the loss of the start is not finite"
         while self.stop_reason is None:
-            if not self._pairs and abs(self._image.grad).max() <= _TINY:
+            if not self._pairs and self._team.largest(self._image.grad) <= _TINY:
                 self.stop_reason = "the gradient is zero"
             elif self._search(self._direction(), lossfun, args):
                 self.t += 1
@@ -127,26 +130,25 @@ class LBFGS(chainer.Optimizer):
     def _direction(self):
         """The two-loop recursion; without pairs, steepest descent sized in grey levels."""
         gradient = self._image.grad
-        xp = chainer.backend.get_array_module(gradient)
+        dot = self._team.dot
         if not self._pairs:
-            return gradient * (-self._first_step / abs(gradient).max())
+            return gradient * (-self._first_step / self._team.largest(gradient))
         direction = -gradient
         alphas = []
         for s, y, rho in reversed(self._pairs):
-            alpha = rho * xp.vdot(s, direction)
+            alpha = rho * dot(s, direction)
             direction -= alpha * y
             alphas.append(alpha)
         s, y, rho = self._pairs[-1]
-        direction *= 1 / (rho * xp.vdot(y, y))
+        direction *= 1 / (rho * dot(y, y))
         for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
-            direction += (alpha - rho * xp.vdot(y, direction)) * s
+            direction += (alpha - rho * dot(y, direction)) * s
         return direction
 
     def _search(self, direction, lossfun, args):
         """Backtracks until the loss is lower by enough; restores the image if it never is."""
         image, start, gradient = self._image, self._image.array, self._image.grad
-        xp = chainer.backend.get_array_module(start)
-        slope = float(xp.vdot(gradient, direction))
+        slope = float(self._team.dot(gradient, direction))
         if not slope < 0:
             return False
         step = 1.0
@@ -164,8 +166,7 @@ class LBFGS(chainer.Optimizer):
 
     def _remember(self, s, y):
         """Keeps a pair if ``s.y`` is positive enough; returns whether the gradient is finite."""
-        xp = chainer.backend.get_array_module(s)
-        sy, yy = float(xp.vdot(s, y)), float(xp.vdot(y, y))
+        sy, yy = float(self._team.dot(s, y)), float(self._team.dot(y, y))
         if not (math.isfinite(sy) and math.isfinite(yy)):
             return False
         if sy > max(_CURVATURE * yy, _TINY):
@@ -173,15 +174,16 @@ class LBFGS(chainer.Optimizer):
         return True
 
 
-def make(name, learning_rate, pairs=20):
+def make(name, learning_rate, pairs=20, team=ALONE):
     """Makes an optimizer by its name in :data:`texsynth.config.OPTIMIZERS`.
 
     Args:
         name (str): ``"lbfgs"`` or ``"adam"``.
         learning_rate (float): Step size of Adam in grey levels.
         pairs (int): Curvature pairs that L-BFGS keeps.
+        team (texsynth.team.Team): The processes that share the image's rows out among them.
     """
-    return {"lbfgs": lambda: LBFGS(pairs), "adam": lambda: Adam(learning_rate)}[name]()
+    return {"lbfgs": lambda: LBFGS(pairs, team=team), "adam": lambda: Adam(learning_rate)}[name]()
 
 
 _SUFFICIENT_DECREASE = 1e-4  # c1 of equation 3.4; the book's own value

@@ -10,6 +10,7 @@ from texsynth import engine, image, metrics, optimizers, presets, spectrum, wass
 from texsynth.compat import chainer
 from texsynth.config import Config
 from texsynth.errors import DivergenceError
+from texsynth.team import ALONE
 from texsynth.workshop import Workshop
 
 STOPPED = "the callback asked to stop"
@@ -46,7 +47,7 @@ class Progress:
     _image: object = field(repr=False, default=None)
 
     def pixels(self):
-        """Returns the image as it is now, ``(H, W, 3)`` uint8."""
+        """Returns the image as it is now, ``(H, W, 3)`` uint8; not where processes share it."""
         canvas = chainer.get_device("@numpy").send(self._image.pixels.array)
         return image.to_pixels(image.centre(canvas, self.size))
 
@@ -85,7 +86,7 @@ class Result:
         return self.reason != STOPPED
 
 
-def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
+def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None, team=ALONE):
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
 
     Args:
@@ -97,6 +98,8 @@ def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
             ``measure`` as those of :mod:`texsynth.losses`; the range penalty is added.
         callback: Called with a :class:`Progress` after each step; when it returns ``True`` the
             synthesis ends, and the image so far is the result.
+        team (texsynth.team.Team): The processes that make it together, each of which calls this
+            with the same arguments; the result is the same in all.
 
     Returns:
         Result: The texture and how it came about.
@@ -106,7 +109,7 @@ def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None):
             the device or engine cannot be used, or the loss is no longer finite.
     """
     config = Config() if config is None else config
-    study = Workshop(config, losses).study(exemplar)
+    study = Workshop(config, losses, team).study(exemplar)
     return make_variation(study, config.seed, init=init, callback=callback)
 
 
@@ -171,7 +174,7 @@ class _Run:
         self._study = study
         self._plan = study.plan
         self._config = study.workshop.config
-        self._device = study.workshop.device
+        self._device, self._team = study.workshop.device, study.workshop.team
         self._callback = callback or (lambda progress: False)
         self.history = []
         self.evaluations = 0
@@ -190,11 +193,13 @@ class _Run:
         objective = self._study.objective(number)
         start = image.resize(texture, level.output_size, self._config.wrap)
         start = image.mirrored(start, level.canvas_size)
-        candidate = optimizers.Image(np.array(start))
+        strips = getattr(objective, "strips", None)
+        team = ALONE if strips is None else self._team
+        candidate = optimizers.Image(np.array(start if strips is None else start[:, :, strips.own]))
         del start, texture  # each as large as the image
         candidate.to_device(self._device)
         optimizer = optimizers.make(
-            self._config.optimizer, self._config.learning_rate, self._study.pairs
+            self._config.optimizer, self._config.learning_rate, self._study.pairs, team
         )
         optimizer.setup(candidate)
         # The objective may have served another texture before.
@@ -214,11 +219,15 @@ class _Run:
                 self.reason = optimizer.stop_reason
                 break
             losses_so_far.append(loss)
-            if self._callback(self._progress(number, step, loss, candidate)):
+            if self._team.any(self._callback(self._progress(number, step, loss, candidate))):
                 self.reason = STOPPED
                 break
-        canvas = chainer.get_device("@numpy").send(candidate.pixels.array)
-        return image.centre(canvas, level.output_size)
+        if strips is None:
+            canvas = chainer.get_device("@numpy").send(candidate.pixels.array)
+        else:
+            canvas = strips.gather(candidate.pixels.array)
+        # Processes on different machines may round differently.
+        return image.centre(self._team.agreed(canvas), level.output_size)
 
     def _progress(self, number, step, loss, candidate):
         level = self._plan[number - 1]

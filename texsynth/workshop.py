@@ -8,6 +8,8 @@ from texsynth import architecture, device, engine, image, memory, presets, pyram
 from texsynth.block_objective import BlockObjective
 from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
 from texsynth.objective import Objective
+from texsynth.strip_objective import StripObjective, can_share
+from texsynth.team import ALONE
 
 _log = logging.getLogger(__name__)
 
@@ -20,9 +22,11 @@ class Workshop:
     Args:
         config (texsynth.Config): The settings; the seed has no part in it.
         losses: Losses to sum in place of the preset's, as :func:`texsynth.synthesize` takes them.
+        team (texsynth.team.Team): The processes that make a texture together.
 
     Attributes:
         config (texsynth.Config): The settings.
+        team (texsynth.team.Team): The same.
         device (chainer.backend.Device): Where to compute.
         engine (str): ``"plain"`` or ``"winograd"``.
 
@@ -30,10 +34,11 @@ class Workshop:
         texsynth.errors.TexsynthError: The device or the engine cannot be used.
     """
 
-    def __init__(self, config, losses=None):
-        self.config = config
+    def __init__(self, config, losses=None, team=ALONE):
+        self.config, self.team = config, team
         self.device = device.select(config.gpu)
         self.engine = engine.choose(config.engine, self.device)
+        engine.share_processor(self.engine, team.neighbours)
         self._losses = losses
         self._features = {}
 
@@ -126,7 +131,12 @@ class Study:
             level = self.plan[number - 1]
             scaled = image.resize(self.exemplar, level.exemplar_size)
             kind, settings = Objective, {"wrap": self.workshop.config.wrap}
-            if self._block is not None:
+            size = level.canvas_size[::-1]
+            if can_share(size, self.layers, self.workshop.team):
+                kind = StripObjective
+                settings |= {"size": size, "team": self.workshop.team}
+                settings["block"] = self._block or max(size)
+            elif self._block is not None:
                 kind, settings["block"] = BlockObjective, self._block
             self._objectives[number] = kind(
                 self.workshop.features(self.layers),
@@ -141,6 +151,8 @@ class Study:
     def _fit_in_memory(self):
         """Curvature pairs and side of the blocks; no blocks if the largest canvas fits whole."""
         workshop = self.workshop
+        if workshop.team.size > 1:
+            check_additive(self._losses)
         budget = workshop.config.memory
         if budget is None:
             free = memory.available(workshop.device)

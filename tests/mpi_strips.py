@@ -1,0 +1,77 @@
+"""Run by mpiexec from test_distributed.py: strips against the whole image in each process."""
+
+import sys
+
+import numpy as np
+from conftest import make_random_weights
+
+from texsynth.compat import chainer
+from texsynth.losses import GramLoss, RangePenalty
+from texsynth.objective import Objective
+from texsynth.strip_objective import StripObjective, can_share
+from texsynth.strips import Strips
+from texsynth.team import assemble
+from texsynth.vgg import VGG16Features
+
+
+def check(team, height, bounds, windows):
+    whole = np.random.default_rng(0).random((1, 3, height, 5), dtype=np.float32)
+    strips = Strips(team, height, bounds, windows)
+    own = whole[:, :, strips.own]
+    rows = np.arange(*windows[team.rank]) % height
+    window = strips.window(own)
+    np.testing.assert_array_equal(window, whole[:, :, rows])
+    np.testing.assert_array_equal(strips.gather(own), whole)
+    # The adjoint: <window(x), g> summed over the processes is <x, collect(g)>.
+    gradient = np.random.default_rng(1 + team.rank).random(window.shape, dtype=np.float32)
+    left = team.dot(window, gradient)
+    right = team.dot(own, strips.collect(gradient))
+    np.testing.assert_allclose(left, right, rtol=1e-5)
+
+
+team = assemble(-1)
+assert team.size == int(sys.argv[1])
+np.testing.assert_array_equal(team.sum(np.full(3, team.rank + 1.0)), sum(range(1, team.size + 1)))
+assert team.any(team.rank == team.size - 1) and not team.any(False)
+assert team.largest(np.array([1.0, -team.rank - 5.0])) == team.size + 4
+assert (team.agreed(np.full(2, float(team.rank))) == 0).all()
+n = team.size
+bounds = [k * 12 // n for k in range(n + 1)]
+for reach in (0, 2, 5):
+    inside = [(max(0, bounds[k] - reach), min(12, bounds[k + 1] + reach)) for k in range(n)]
+    around = [(bounds[k] - reach, bounds[k + 1] + reach) for k in range(n)]
+    for windows in (inside, around):
+        check(team, 12, bounds, windows)
+
+
+def check_objective(team, size, margin, wrap, exemplar, features, losses):
+    """Loss and gradient of strips are those of the whole image."""
+    layers = ["conv1_1", "pool2"]
+    assert can_share(size, layers, team)
+    x = np.random.default_rng(3).uniform(0, 255, (1, 3, *size)).astype(np.float32)
+    whole = Objective(features, losses, exemplar, (2, 2), margin, wrap)
+    image = chainer.Parameter(x)
+    loss = whole(image)
+    strips = StripObjective(
+        features, losses, exemplar, (2, 2), margin, size=size, team=team, block=32, wrap=wrap
+    )
+    strip = chainer.Parameter(x[:, :, strips.strips.own].copy())
+    for _ in range(2):
+        np.testing.assert_allclose(strips(strip), loss, rtol=1e-5)
+    gradient = strips.strips.gather(strip.grad)
+    scale = np.abs(image.grad).max()
+    np.testing.assert_allclose(gradient, image.grad, atol=1e-4 * scale)
+
+
+if n > 1:
+    weights = make_random_weights()
+    features = VGG16Features(weights, ["conv1_1", "pool2"])
+    losses = [GramLoss({"conv1_1": 1.0, "pool2": 0.5}), RangePenalty(1e-4)]
+    exemplar = np.random.default_rng(2).uniform(0, 255, (1, 3, 40, 36)).astype(np.float32)
+    for size, margin, wrap in (
+        ((40 * n, 44), (5, 3), (False, False)),
+        ((40 * n + 3, 41), (0, 0), (False, False)),
+        ((40 * n, 44), (0, 4), (True, False)),
+    ):
+        check_objective(team, size, margin, wrap, exemplar, features, losses)
+print("ok", team.rank)
