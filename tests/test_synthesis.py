@@ -273,7 +273,7 @@ def test_defaults_are_taken_without_a_config(monkeypatch):
 
 
 def test_divergence_is_an_error(config, exemplar):
-    with pytest.raises(DivergenceError, match=r"not finite after \d+ evaluations; a smaller"):
+    with pytest.raises(DivergenceError, match=r"not finite after \d+ evaluations; smaller"):
         texsynth.synthesize(exemplar, config(optimizer="adam", learning_rate=1e38, iterations=2))
 
 
@@ -337,8 +337,18 @@ def test_little_memory_makes_blocks_and_the_same_image(config, exemplar, caplog)
 
 
 def test_a_loss_that_needs_the_whole_image_is_refused_in_blocks(config, exemplar):
-    with pytest.raises(ConfigError, match="loss autocorrelation needs the whole image at once"):
-        texsynth.synthesize(exemplar, config(preset="regular", memory="1MB"))
+    needed = memory.whole_bytes("winograd", ["conv1_1", "pool1", "pool2"], (272, 304))
+    settings = {"preset": "regular", "output_size": (272, 240), "memory": int(needed * 0.9)}
+    message = r"loss autocorrelation needs .*; whole, it takes \d+ MB .*--preset natural"
+    with pytest.raises(ConfigError, match=message):
+        texsynth.synthesize(exemplar, config(**settings))
+
+
+def test_a_large_exemplar_counts_too(config, caplog):
+    caplog.set_level("INFO")
+    settings = {"preset": "natural", "output_size": (32, 32), "levels": 1, "memory": "420MB"}
+    texsynth.synthesize(make_texture(400, 400), config(size=0, iterations=1, **settings))
+    assert "blocks of" in caplog.text
 
 
 def test_too_little_memory_says_how_much_is_needed(config, exemplar):

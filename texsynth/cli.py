@@ -206,9 +206,11 @@ def main(image_paths, out, init, variations, snapshots, distributed, quiet, verb
     set_up_logging(quiet, verbose)
     team = None
     try:
+        if init == "":
+            raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
         start = init if init in settings.STARTS else None
         config = Config(start=start, **options)
-        init_path = Path(init) if init and not start else None
+        init_path = None if init is None or start else Path(init)
         is_one = len(image_paths) == 1 and variations is None
         if distributed:
             if snapshots and is_one:

@@ -169,10 +169,10 @@ def parse_memory(text):
         texsynth.errors.ConfigError: It has another form, or is zero.
     """
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+) *([kmgt]i?)b?", text.strip(), re.ASCII | re.IGNORECASE)
-    amount = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
-    if amount < 1:
+    amount = float(match[1]) * _UNITS[match[2].lower()] if match else 0
+    if not 1 <= amount < math.inf:
         raise ConfigError(f"memory must look like 4GB, 500MB or 1.5GiB, not {text!r}")
-    return amount
+    return int(amount)
 
 
 def parse_size(text):

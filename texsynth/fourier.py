@@ -51,6 +51,6 @@ def _over_channels(name, x, shape):
 
 
 def _threads():
-    asked = os.environ.get("OMP_NUM_THREADS", "")
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(int(asked), available) if asked.isdigit() and int(asked) else available or 1
+    return min(int(asked), available) if asked.isdecimal() and int(asked) else available or 1

@@ -213,7 +213,7 @@ class _Run:
             if not math.isfinite(loss):
                 raise DivergenceError(
                     f"the loss is not finite after {self.evaluations} evaluations; "
-                    "a smaller learning rate or smaller layer weights may help"
+                    "smaller weights of losses or layers, or a smaller learning rate, may help"
                 )
             if optimizer.stop_reason is not None:
                 self.reason = optimizer.stop_reason

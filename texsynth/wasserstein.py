@@ -86,8 +86,8 @@ class SlicedDistance(chainer.FunctionNode):
         order = projections.argsort(axis=2)
         target = resample(self._ordered, projections.shape[2])
         ranked = xp.take_along_axis(projections, order, axis=2) - target
-        self._difference = xp.empty_like(ranked)
-        xp.put_along_axis(self._difference, order, ranked, axis=2)
+        # By the inverse permutation: CuPy 13 cannot write along an axis.
+        self._difference = xp.take_along_axis(ranked, order.argsort(axis=2), axis=2)
         self._shape = x.shape
         return (xp.asarray((ranked**2).mean(), dtype=x.dtype),)
 

@@ -6,6 +6,7 @@ import math
 
 from texsynth import architecture, device, engine, image, memory, presets, pyramid, weights
 from texsynth.block_objective import BlockObjective
+from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
 from texsynth.objective import Objective
 from texsynth.strip_objective import StripObjective, can_share
@@ -157,12 +158,21 @@ class Study:
         if budget is None:
             free = memory.available(workshop.device)
             budget = math.inf if free is None else _SHARE * free
-        size = self.plan[-1].canvas_size[::-1]
+        # The exemplar goes through the network too.
+        canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].exemplar_size[::-1]
+        size = max(canvas, exemplar, key=math.prod)
         if memory.whole_bytes(workshop.engine, self.layers, size) <= budget:
             return memory.MOST_PAIRS, None
-        check_additive(self._losses)
-        wrap = workshop.config.wrap
+        wrap = workshop.config.wrap if size == canvas else (False, False)
         choice = memory.choose(budget, size, self.layers, workshop.engine, wrap)
+        try:
+            check_additive(self._losses)
+        except ConfigError as error:
+            needed = memory.format_memory(memory.whole_bytes(workshop.engine, self.layers, size))
+            raise ConfigError(
+                f"{error}; whole, it takes {needed} of memory, and {memory.format_memory(budget)} "
+                "may be used (--memory); --preset natural can be made in blocks"
+            ) from None
         told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
         _log.info("memory: %s: %s", told, choice.description)
         return choice.pairs, choice.block

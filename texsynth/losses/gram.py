@@ -2,6 +2,7 @@
 
 from texsynth import gram
 from texsynth.compat import chainer
+from texsynth.errors import ConfigError
 from texsynth.losses.loss import AdditiveLoss, LayerLoss, relative_distance
 
 
@@ -85,6 +86,10 @@ class ShiftedGramLoss(LayerLoss):
         """Returns the mean over the shifts that both are wide enough for."""
         statistic = self.statistic(activations)
         common = statistic.keys() & target.keys()
+        if not common:
+            raise ConfigError(
+                "loss shifted-gram: exemplar or output is too small at one of its layers"
+            )
         return sum(relative_distance(statistic[d], target[d]) for d in sorted(common)) / len(common)
 
 

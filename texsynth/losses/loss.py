@@ -14,7 +14,7 @@ from typing import NamedTuple
 from texsynth.compat import chainer
 
 IMAGE = "image"
-TINY = 1e-30  # keeps the relative error of an all-zero target finite
+TINY = 1e-12  # keeps the relative error of an all-zero target finite, in float32 too
 
 
 class LayerLoss:
