@@ -18,6 +18,16 @@ def random_weights():
     return make_random_weights()
 
 
+@pytest.fixture(scope="session")
+def exact_weights(random_weights):
+    """The random weights in float64, for an exact network."""
+    tensors = {
+        name: (W.astype(np.float64), b.astype(np.float64))
+        for name, (W, b) in random_weights.tensors.items()
+    }
+    return VGGWeights(tensors, random_weights.mean.astype(np.float64))
+
+
 def make_random_weights():
     """Makes weights of the real shapes with random values (He et al. 2015)."""
     generator = np.random.default_rng(0)

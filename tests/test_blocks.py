@@ -6,7 +6,6 @@ import pytest
 from texsynth import architecture
 from texsynth.blocks import Span, kept, plan, reach
 from texsynth.compat import chainer
-from texsynth.interior import interior
 from texsynth.vgg import VGG16Features
 
 SIZES = [(512, 512), (513, 700), (1000, 333), (96, 97), (17, 40), (2048, 128)]
@@ -113,10 +112,15 @@ def test_positions_of_a_core():
 
 
 @pytest.mark.parametrize("stride", [1, 2, 16])
-def test_kept_is_what_the_interior_keeps(stride):
+def test_kept_are_the_positions_that_cover_no_edge(stride):
     for side in range(stride, 5 * stride + 3):
         for edge in (0, 1, 5, 16, 17, 100):
             own = side // stride
-            x = chainer.Variable(np.arange(float(own)).reshape(1, 1, own, 1))
-            expected = interior(x, (1, 3, side, 1), (edge, 0)).array.ravel()
-            np.testing.assert_array_equal(np.arange(own)[kept(side, stride, edge)], expected)
+            covering = [k for k in range(own) if k * stride < edge]
+            count = min(len(covering), max(0, own - 2) // 2)  # two stay at least
+            assert kept(side, stride, edge) == slice(count, own - count)
+
+
+def test_where_poolings_drop_rows_the_stride_is_still_the_layers():
+    assert kept(95, 16, 17) == slice(1, 4)  # of five positions; 17 pixels touch two, but two stay
+    assert kept(127, 16, 17) == slice(2, 5)

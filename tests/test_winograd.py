@@ -12,22 +12,12 @@ import pytest
 from texsynth.compat import chainer
 from texsynth.convolution import NO_WRAP
 from texsynth.vgg import VGG16Features
-from texsynth.weights import VGGWeights
 from texsynth.winograd import cache
 from texsynth.winograd.features import WinogradFeatures
 from texsynth.winograd.gram import gram_sum, gram_sum_backward
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 F = chainer.functions
-
-
-@pytest.fixture(scope="module")
-def exact_weights(random_weights):
-    tensors = {
-        name: (W.astype(np.float64), b.astype(np.float64))
-        for name, (W, b) in random_weights.tensors.items()
-    }
-    return VGGWeights(tensors, random_weights.mean.astype(np.float64))
 
 
 def make_image(height, width, images=1):

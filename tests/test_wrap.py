@@ -10,21 +10,11 @@ from texsynth.compat import chainer
 from texsynth.convolution import NO_WRAP
 from texsynth.errors import ConfigError
 from texsynth.vgg import VGG16Features
-from texsynth.weights import VGGWeights
 from texsynth.winograd.features import WinogradFeatures
 
 F = chainer.functions
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 ROWS, COLUMNS, BOTH = (True, False), (False, True), (True, True)
-
-
-@pytest.fixture(scope="module")
-def exact_weights(random_weights):
-    tensors = {
-        name: (W.astype(np.float64), b.astype(np.float64))
-        for name, (W, b) in random_weights.tensors.items()
-    }
-    return VGGWeights(tensors, random_weights.mean.astype(np.float64))
 
 
 def plain(layers, pooling, random_weights, exact_weights):

@@ -54,6 +54,15 @@ CONVOLUTIONS = tuple(layer for layer in VGG16.values() if isinstance(layer, Conv
 """The thirteen convolutions, from the image to the deepest."""
 
 
+def stride(name):
+    """Returns the pixels from one position of a layer to the next; 1 for the image itself.
+
+    Args:
+        name: A layer name, or one that :data:`VGG16` does not have: that of the image.
+    """
+    return VGG16[name].stride if name in VGG16 else 1
+
+
 def deepest(names):
     """Returns the name of the deepest of the named layers.
 

@@ -219,7 +219,7 @@ class View:
         """Yields the positions of the core that count, ``(name, index)``, a few rows at a time."""
         for name in names:
             x = activations[name]
-            stride = 1 if name == IMAGE else architecture.VGG16[name].stride
+            stride = architecture.stride(name)
             rows, columns = (
                 span.positions(stride, blocks.kept(side, stride, cut))
                 for span, side, cut in zip(self.block, self._size, self._edge, strict=True)

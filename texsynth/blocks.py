@@ -103,8 +103,7 @@ def reach(layers):
 def kept(side, stride, edge):
     """Returns the positions of a layer along one axis without those near the image's edges.
 
-    The same as :func:`texsynth.interior.interior` keeps: none that covers a pixel of the edge, but
-    at least two.
+    None that covers a pixel of the edge stays, but at least two do.
 
     Args:
         side (int): Pixels of the image along the axis.
@@ -115,7 +114,7 @@ def kept(side, stride, edge):
         slice: With both ends.
     """
     own = side // stride
-    count = min(-(-edge // (side // own)), max(0, own - 2) // 2)
+    count = min(-(-edge // stride), max(0, own - 2) // 2)
     return slice(count, own - count)
 
 

@@ -1,5 +1,6 @@
 """The interior of activations: what is left when the positions near the image's edges are not."""
 
+from texsynth.blocks import kept
 from texsynth.compat import chainer
 
 
@@ -22,23 +23,20 @@ class _Interior(chainer.FunctionNode):
         return (chainer.as_variable(gx),)
 
 
-def interior(activations, image_shape, edge):
+def interior(activations, image_shape, stride, edge):
     """Returns the activations without those near the edges of the image.
 
     Args:
         activations (chainer.Variable): ``(N, C, h, w)``, of any layer.
-        image_shape: ``(N, 3, H, W)``, whose side over that of the activations is the layer's
-            stride.
-        edge: ``(rows, columns)``: pixels of the image at each edge; a position that covers any
-            of them goes, but at least two positions stay along each axis.
+        image_shape: ``(N, 3, H, W)``.
+        stride (int): Pixels of the image from one position to the next.
+        edge: ``(rows, columns)``: pixels of the image at each edge, see
+            :func:`texsynth.blocks.kept`.
 
     Returns:
         chainer.Variable: A part of ``activations``, or itself where nothing is to be left out.
     """
-    cuts = []
-    for pixels, side, own in zip(edge, image_shape[2:], activations.shape[2:], strict=True):
-        count = min(-(-pixels // (side // own)), max(0, own - 2) // 2)
-        cuts.append(slice(count, own - count))
+    cuts = [kept(side, stride, cut) for side, cut in zip(image_shape[2:], edge, strict=True)]
     if all(cut.start == 0 for cut in cuts):
         return activations
     return _Interior(*cuts).apply((activations,))[0]

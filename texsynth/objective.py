@@ -1,5 +1,6 @@
 """The objective: from an image to the loss, with d loss / d image left in ``image.grad``."""
 
+from texsynth import architecture
 from texsynth.compat import chainer
 from texsynth.interior import interior
 from texsynth.losses import IMAGE
@@ -54,4 +55,7 @@ class Objective:
 
     def _activations(self, image, edge, wrap):
         activations = {IMAGE: image, **self._features(image, wrap)}
-        return {name: interior(x, image.shape, edge) for name, x in activations.items()}
+        return {
+            name: interior(x, image.shape, architecture.stride(name), edge)
+            for name, x in activations.items()
+        }

@@ -17,14 +17,16 @@ class Strips:
     """
 
     def __init__(self, team, height, bounds, windows):
-        self._team, self._height = team, height
-        self._bounds = bounds
-        rows = np.arange(*windows[team.rank]) % height
-        self._lenders = self._places(rows)
-        self._borrowers = {
-            rank: np.arange(*window) % height
-            for rank, window in enumerate(windows)
-            if rank != team.rank
+        self._team, self._bounds = team, bounds
+        self._lenders = self._places(np.arange(*windows[team.rank]) % height)
+        self._rows_needed = windows[team.rank][1] - windows[team.rank][0]
+        self._lent = {}  # {rank: own rows}: what others need of this process
+        for rank, window in enumerate(windows):
+            mine = self._places(np.arange(*window) % height).get(team.rank)
+            if rank != team.rank and mine is not None:
+                self._lent[rank] = mine[1]
+        self._borrowed = {  # {rank: places in the window}: what this process needs of others
+            rank: places for rank, (places, _) in self._lenders.items() if rank != team.rank
         }
 
     @property
@@ -41,14 +43,15 @@ class Strips:
             for rank in np.unique(owners)
         }
 
-    def _lent(self):
-        """Which of this process's own rows others need, ``{rank: own rows}``."""
-        lent = {}
-        for rank, rows in self._borrowers.items():
-            mine = self._places(rows).get(self._team.rank)
-            if mine is not None:
-                lent[rank] = mine[1]
-        return lent
+    def _exchange(self, host, outgoing, incoming):
+        """Sends rows of an array to each process; returns what they send, ``{rank: array}``."""
+        arrays = {
+            rank: np.empty((*host.shape[:2], len(rows), host.shape[3]), host.dtype)
+            for rank, rows in incoming.items()
+        }
+        sent = {rank: np.ascontiguousarray(host[:, :, rows]) for rank, rows in outgoing.items()}
+        self._team.exchange(sent, arrays)
+        return arrays
 
     def window(self, strip):
         """Returns the rows that this process needs.
@@ -59,22 +62,12 @@ class Strips:
         Returns:
             array: ``(N, 3, window rows, W)`` on the same device.
         """
-        xp = chainer.backend.get_array_module(strip)
         host = _on_host(strip)
-        shape = (*strip.shape[:2], sum(len(p) for p, _ in self._lenders.values()), strip.shape[3])
-        window = np.empty(shape, strip.dtype)
-        incoming = {
-            rank: np.empty((*shape[:2], len(places), shape[3]), strip.dtype)
-            for rank, (places, _) in self._lenders.items()
-            if rank != self._team.rank
-        }
-        outgoing = {
-            rank: np.ascontiguousarray(host[:, :, rows]) for rank, rows in self._lent().items()
-        }
-        self._team.exchange(outgoing, incoming)
+        window = np.empty((*host.shape[:2], self._rows_needed, host.shape[3]), host.dtype)
+        arrived = self._exchange(host, self._lent, self._borrowed)
         for rank, (places, rows) in self._lenders.items():
-            window[:, :, places] = incoming[rank] if rank in incoming else host[:, :, rows]
-        return xp.asarray(window)
+            window[:, :, places] = arrived[rank] if rank in arrived else host[:, :, rows]
+        return chainer.backend.get_array_module(strip).asarray(window)
 
     def collect(self, gradient):
         """Adds up what all windows say of this process's own rows: the adjoint of ``window``.
@@ -85,27 +78,16 @@ class Strips:
         Returns:
             array: ``(N, 3, own rows, W)`` on the same device.
         """
-        xp = chainer.backend.get_array_module(gradient)
         host = _on_host(gradient)
-        own = self.own
-        total = np.zeros((*host.shape[:2], own.stop - own.start, host.shape[3]), host.dtype)
-        lent = self._lent()
-        incoming = {
-            rank: np.empty((*host.shape[:2], len(rows), host.shape[3]), host.dtype)
-            for rank, rows in lent.items()
-        }
-        outgoing = {
-            rank: np.ascontiguousarray(host[:, :, places])
-            for rank, (places, _) in self._lenders.items()
-            if rank != self._team.rank
-        }
-        self._team.exchange(outgoing, incoming)
+        own = self.own.stop - self.own.start
+        total = np.zeros((*host.shape[:2], own, host.shape[3]), host.dtype)
+        arrived = self._exchange(host, self._borrowed, self._lent)
         if self._team.rank in self._lenders:
             places, rows = self._lenders[self._team.rank]
             _add_rows(total, rows, host[:, :, places])
-        for rank in sorted(incoming):
-            _add_rows(total, lent[rank], incoming[rank])
-        return xp.asarray(total)
+        for rank in sorted(arrived):
+            _add_rows(total, self._lent[rank], arrived[rank])
+        return chainer.backend.get_array_module(gradient).asarray(total)
 
     def gather(self, strip):
         """Returns the whole image, in all processes.

@@ -21,10 +21,6 @@ class Alone:
     rank, size = 0, 1
     neighbours = 1
 
-    def sum(self, array):
-        """Returns the sum over the processes of an array, here the array itself."""
-        return array
-
     def agreed(self, array):
         """Returns the array of the first process, here the array itself."""
         return array
