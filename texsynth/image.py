@@ -6,8 +6,6 @@ library's callers) it is ``(H, W, 3)`` uint8.
 
 import io
 import logging
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from texsynth.errors import ImageError
+from texsynth.files import written_whole
 
 _log = logging.getLogger(__name__)
 
@@ -256,23 +255,8 @@ def save_png(path, pixels, text=None):
     for keyword, value in (text or {}).items():
         # File names are bytes: what is no UTF-8 in them cannot be kept in a PNG.
         info.add_itxt(keyword, value.encode("utf-8", "replace").decode())
-    part = None
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=".texsynth-", suffix=".part", delete=False
-        ) as file:
-            part = Path(file.name)
+        with written_whole(path) as file:
             Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
-        part.chmod(0o666 & ~_umask())  # temporary files are private; a picture need not be
-        part.replace(path)
     except OSError as error:
         raise ImageError(f"cannot write {path}: {error}") from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
-
-
-def _umask():
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -1,11 +1,10 @@
 """Writes text files whole or not at all."""
 
-import contextlib
-import os
 import tempfile
 
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.evaluation.report import is_same_file
+from texsynth.files import written_whole
 
 
 def check_target(option, path, sources):
@@ -44,12 +43,8 @@ def write(path, text):
     Raises:
         texsynth.errors.TexsynthError: It cannot be written.
     """
-    part = path.with_name(f".texsynth-{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with written_whole(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise TexsynthError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
