@@ -35,7 +35,15 @@ setup(
         "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
         "docs": ["matplotlib>=3.8"],
         "mpi": MPI,
-        "test": [*MPI, "onnxruntime>=1.20", "pytest>=8.0", "ruff==0.17.6", "selenium>=4.20"],
+        "test": [
+            *MPI,
+            "hypothesis>=6.100",
+            "onnxruntime>=1.20",
+            "pytest>=8.0",
+            "pytest-cov>=6.0",
+            "ruff==0.17.6",
+            "selenium>=4.20",
+        ],
     },
     entry_points={"console_scripts": ["texsynth = texsynth.cli:main"]},
 )
