@@ -167,6 +167,68 @@ def test_both_engines_at_512(size, block, count, make_features, real_weights):
     assert np.linalg.norm(found - gradient) <= 2e-4 * np.linalg.norm(gradient)
 
 
+@pytest.mark.parametrize("wrap", [(False, False), (True, True)])
+def test_what_is_kept_changes_no_bit(wrap, random_weights):
+    """Nor do the layers that the losses read, or a second evaluation, of another image."""
+    features_module = pytest.importorskip("texsynth.winograd.features")
+    layers = {"conv1_1": 1.0, "pool1": 1.0, "conv3_2": 1.0, "pool3": 0.5}
+    losses, exemplar = [GramLoss(layers), RangePenalty(1e-4)], make_image((80, 75), 1)
+    found = {}
+    for keep in (None, "conv3_1", "conv2_1"):
+        features = features_module.WinogradFeatures(random_weights, layers)
+        objective = BlockObjective(features, losses, exemplar, block=64, wrap=wrap, keep=keep)
+        found[keep] = []
+        for seed in (2, 3):
+            image = chainer.Parameter(make_image((128, 192), seed))
+            found[keep].append((objective(image), image.grad))
+    for keep in ("conv3_1", "conv2_1"):
+        for (loss, gradient), (expected_loss, expected) in zip(
+            found[keep], found[None], strict=True
+        ):
+            assert loss == expected_loss
+            np.testing.assert_array_equal(gradient, expected)
+
+
+def test_what_is_kept_is_not_computed_again(random_weights, monkeypatch):
+    features_module = pytest.importorskip("texsynth.winograd.features")
+    from texsynth.winograd import network
+
+    calls = []
+    fill_border = network.fill_border
+
+    def counting(buffer, size, wrap):
+        calls.append(size)
+        return fill_border(buffer, size, wrap)
+
+    monkeypatch.setattr(network, "fill_border", counting)
+    counts = {}
+    for keep in (None, "conv2_1"):
+        features = features_module.WinogradFeatures(random_weights, ["pool2"])
+        objective = BlockObjective(
+            features, [GramLoss({"pool2": 1.0})], make_image((64, 64)), block=64, keep=keep
+        )
+        calls.clear()
+        objective(chainer.Parameter(make_image((64, 128), 1)))
+        counts[keep] = len(calls)
+    # Of one of two blocks, the second time: conv2_1, conv2_2 and its bits.
+    assert counts[None] - counts["conv2_1"] == 3
+
+
+@pytest.mark.parametrize("wrap", [(True, True), (False, True)])
+def test_the_fast_engine_wraps_in_blocks(wrap, random_weights):
+    features_module = pytest.importorskip("texsynth.winograd.features")
+    features = features_module.WinogradFeatures(random_weights, SHALLOW)
+    losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
+    exemplar, image = make_image((80, 75), 1), make_image((96, 128), 2)
+    assert number_of_blocks((96, 128), SHALLOW, 43, wrap) == 9
+    expected, gradient = evaluate(Objective(features, losses, exemplar, wrap=wrap), image)
+    by_blocks = BlockObjective(features, losses, exemplar, block=43, wrap=wrap)
+    loss, found = evaluate(by_blocks, image)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert cosine(found, gradient) >= 0.9999999
+    assert np.linalg.norm(found) == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
+
+
 def test_again_gives_the_same_and_counts(exact_weights):
     features = VGG16Features(exact_weights, SHALLOW)
     objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((40, 40)), block=32)

@@ -63,21 +63,60 @@ def test_choice_fits_and_is_the_largest_that_does(engine, size, budget):
         assert size == (4096, 4096) and budget < 4e9
         return
 
-    def total(core, pairs):
-        window = blocks.plan(size, DEFAULT, core)[0].shape
+    def total(core, keep, pairs):
+        planned = blocks.plan(size, DEFAULT, core)
+        window = planned[0].shape
         return (
             memory.block_bytes(engine, DEFAULT, window)
+            + (len(planned) - 1) * memory.kept_bytes(DEFAULT, keep, window)
             + memory.history_bytes(size, pairs)
             + memory.process_bytes(engine, DEFAULT)
         )
 
-    assert choice.bytes == total(choice.block, choice.pairs) <= budget
+    assert choice.bytes == total(choice.block, choice.keep, choice.pairs) <= budget
     assert memory.FEWEST_PAIRS <= choice.pairs <= memory.MOST_PAIRS
     assert choice.block >= 64
     if choice.block < max(size):
-        assert total(max(size), choice.pairs) > budget
+        assert total(max(size), None, choice.pairs) > budget
     if choice.pairs < memory.MOST_PAIRS:
-        assert total(choice.block, choice.pairs + 1) > budget or choice.block < 1024
+        assert total(min(1024, max(size)), None, choice.pairs + 1) > budget or choice.block < 1024
+    assert engine == "winograd" or choice.keep is None
+
+
+def test_kept_bytes_by_hand():
+    """pool3 and pool4, four bytes a value, and a bit for each value of the convolutions."""
+    assert memory.kept_bytes(DEFAULT, None, (64, 64)) == 0
+    per_pixel = 4 * 512 / 256 + 3 * 512 / 8 / 64
+    assert memory.kept_bytes(DEFAULT, "conv4_1", (64, 80)) == 64 * 80 * per_pixel
+    per_pixel += 4 * 256 / 64 + 3 * 256 / 8 / 16
+    assert memory.kept_bytes(DEFAULT, "conv3_1", (64, 80)) == 64 * 80 * per_pixel
+    assert memory.kept_bytes(("pool4",), "conv3_1", (64, 80)) == 64 * 80 * (per_pixel - 16)
+
+
+def test_what_is_kept_is_what_takes_the_least_time():
+    """Nothing, then the deepest block, then more, as memory grows; and smaller blocks for it."""
+    size = (4096, 4096)
+    choices = [memory.choose(gb * 1e9, size, DEFAULT, "winograd") for gb in (2.8, 3, 3.5, 4)]
+    works = [choice.work for choice in choices]
+    assert works == sorted(works, reverse=True) and works[0] > works[-1]
+    assert choices[-1].keep == "conv3_1"
+    assert f"{choices[-1].keep} and deeper kept" in choices[-1].description
+    kept = memory.choose(4e9, size, DEFAULT, "winograd").work
+    assert kept < 0.9 * memory.choose(4e9, size, DEFAULT, "plain").work
+
+
+def test_work_by_hand():
+    """Two windows, the first pass of one of them, all of it statistics and activations."""
+    whole = memory.choose(1e12, (512, 512), DEFAULT, "plain")
+    assert whole.work == 512 * 512
+    size = (128, 1024)
+    (height, width), number = blocks.outline(size, DEFAULT, 512)
+    assert number == 2
+    enough = memory.process_bytes("plain", DEFAULT) + memory.history_bytes(size, 3)
+    enough += memory.block_bytes("plain", DEFAULT, (height, width))
+    halves = memory.choose(enough, size, DEFAULT, "plain")
+    assert halves.block == 512
+    assert halves.work == pytest.approx(height * width * (2 + 0.46))
 
 
 def test_plenty_takes_the_whole_image_and_all_pairs():
@@ -88,7 +127,7 @@ def test_plenty_takes_the_whole_image_and_all_pairs():
 
 def test_description_names_blocks_and_pairs():
     choice = memory.choose(6e9, (4096, 4096), DEFAULT, "winograd")
-    assert "16 blocks of 1104x1104 px (" in choice.description
+    assert "25 blocks of 896x896 px, conv3_1 and deeper kept (" in choice.description
     assert f"image and {choice.pairs} curvature pairs (" in choice.description
     assert "\n" not in choice.description
 

@@ -35,3 +35,14 @@ def test_pooling_is_that_of_the_loss(random_weights):
     )
     assert average["conv1_1"] == maximum["conv1_1"]
     assert not np.isclose(average["pool1"], maximum["pool1"])
+
+
+def test_both_engines_measure_the_same(random_weights):
+    pytest.importorskip("numba")
+    exemplar, pixels = image.to_batch(make_texture(64, 64)), make_texture(70, 64, seed=3)
+    plain, fast = (
+        metrics.gram_errors(pixels, exemplar, random_weights, Config(), CPU, by)
+        for by in ("plain", "winograd")
+    )
+    assert fast == pytest.approx(plain, rel=1e-4)
+    assert fast != plain

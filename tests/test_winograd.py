@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
 from texsynth.compat import chainer
 from texsynth.convolution import NO_WRAP
+from texsynth.losses import GramLoss
+from texsynth.objective import Objective
 from texsynth.vgg import VGG16Features
 from texsynth.winograd import cache
 from texsynth.winograd.features import WinogradFeatures
@@ -215,3 +218,25 @@ def test_backward_through_a_forward_that_was_written_over_is_refused(random_weig
     first, _ = (chainer.functions.sum(features(x)["conv1_1"] ** 2) for x in images)
     with pytest.raises(RuntimeError, match="backward must follow its own forward"):
         first.backward()
+
+
+def test_the_number_of_threads_changes_no_bit(random_weights):
+    """Sums are added in the same order, whoever computes them."""
+    layers = dict.fromkeys(("conv1_1", "pool1", "pool2", "conv3_3", "pool4"), 1.0)
+    exemplar, image = make_image(150, 131, images=2)[:, None]
+    found = []
+    before = numba.get_num_threads()
+    try:
+        for threads in (1, min(3, numba.config.NUMBA_NUM_THREADS)):
+            numba.set_num_threads(threads)
+            features = WinogradFeatures(random_weights, layers)
+            variable = chainer.Variable(image)
+            loss = Objective(features, [GramLoss(layers)], exemplar)(variable)
+            found.append((threads, loss, variable.grad))
+    finally:
+        numba.set_num_threads(before)
+    (one, loss, gradient), (several, other_loss, other_gradient) = found
+    if one == several:
+        pytest.skip("one thread is all there is")
+    assert loss == other_loss
+    np.testing.assert_array_equal(gradient, other_gradient)

@@ -34,6 +34,9 @@ class BlockObjective:
             exemplar is taken in such blocks too.
         wrap: ``(rows, columns)``: along which axes the image is taken as one that tiles; the
             exemplar never is.
+        keep (str): Name of a convolution: what the first pass computes from there on is kept for
+            the second, if ``features`` can (:meth:`texsynth.winograd.features.WinogradFeatures
+            .keep`). ``None`` keeps nothing.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
@@ -44,7 +47,15 @@ class BlockObjective:
     """
 
     def __init__(
-        self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), block=512, wrap=(False, False)
+        self,
+        features,
+        losses,
+        exemplar,
+        trim=(0, 0),
+        margin=(0, 0),
+        block=512,
+        wrap=(False, False),
+        keep=None,
     ):
         self._features = features
         self._losses = tuple(losses)
@@ -52,7 +63,8 @@ class BlockObjective:
         self._names = sorted({name for loss in self._losses for name in loss.layers})
         self._layers = [name for name in self._names if name != IMAGE]
         self._block, self._margin, self._wrap = block, margin, wrap
-        self._rooms = {}
+        self._keep = keep
+        self._rooms, self._kept = {}, {}
         self.evaluations = 0
         totals = [{} for _ in self._losses]
         with chainer.no_backprop_mode():
@@ -79,6 +91,7 @@ class BlockObjective:
                     raise
                 self._block //= 2
                 self._rooms.clear()
+                self._kept.clear()
                 _log.warning("out of memory: blocks are halved to %d px", self._block)
 
     def _evaluate(self, image):
@@ -87,17 +100,19 @@ class BlockObjective:
         *others, last = views
         totals = [{} for _ in self._losses]
         with chainer.no_backprop_mode():
-            for view in others:
+            for number, view in enumerate(others):
                 self._add(totals, view, self._activations(view))
+                if self._keep is not None:
+                    self._kept[number] = self._features.keep(self._keep, self._kept.get(number))
         activations = self._activations(last)  # with the way back: the second pass begins here
         self._add(totals, last, activations)
         totals = self._totals(totals)
         loss = self._finish(totals)
         gradient = chainer.backend.get_array_module(pixels).zeros_like(pixels)
         self._backward(totals, last, activations, gradient)
-        for view in reversed(others):
+        for number, view in enumerate(others):
             del activations  # or those of two blocks would be there
-            activations = self._activations(view)
+            activations = self._activations(view, self._kept.get(number))
             self._backward(totals, view, activations, gradient)
         image.grad = self._collected(gradient)
         self.evaluations += 1
@@ -116,10 +131,11 @@ class BlockObjective:
         """The gradient of the image, from that of the pixels that were looked at."""
         return gradient
 
-    def _activations(self, view):
+    def _activations(self, view, kept=None):
         """All that the losses look at, ``{name: chainer.Variable}``, in the window of a block."""
         window = chainer.Variable(view.cut())
-        return {IMAGE: window, **self._features(window, wrap=view.block.wrap)}
+        known = {} if kept is None else {"kept": kept}
+        return {IMAGE: window, **self._features(window, wrap=view.block.wrap, **known)}
 
     def _add(self, totals, view, activations):
         """Adds to each loss's ``{layer: Partial}`` the sums over the core of a block."""
@@ -139,29 +155,30 @@ class BlockObjective:
 
     def _backward(self, totals, view, activations, gradient):
         """Adds to the gradient of the image what comes by way of one block."""
-        given = {name: self._zeros(name, activations[name].array) for name in self._names}
+        given = {name: self._room(name, activations[name].array) for name in self._names}
+        for name in self._names:
+            for outside in view.outside(name):
+                given[name][outside] = 0
         for name, place in view.bands(activations, self._names):
-            part = chainer.Variable(activations[name].array[place])
+            part = activations[name].array[place]
             # The derivative by a sum over some positions is that by the sum over all.
-            product = 0
-            for loss, total in zip(self._losses, totals, strict=True):
-                for layer, (sums, _) in loss.partial({name: part}).items():
-                    for whole, own in zip(total[layer].sums, sums, strict=True):
-                        product += chainer.functions.sum(own * whole.grad)
-            product.backward()
-            given[name][place] = part.grad
+            first, *others = (
+                loss.sums_gradient(part, [x.grad for x in total[name].sums])
+                for loss, total in zip(self._losses, totals, strict=True)
+                if name in total
+            )
+            given[name][place] = sum(others, start=first)
         inputs = [activations[name] for name in given]
         _Given(tuple(given.values())).apply(inputs)[0].backward()
         view.add_to(gradient, activations[IMAGE].grad)
 
-    def _zeros(self, name, like):
-        """Zeros for a gradient, in memory used again: the first touch of fresh memory is slow."""
+    def _room(self, name, like):
+        """Room for a gradient, used again: the first touch of fresh memory is slow."""
         room = self._rooms.get(name)
         if room is None or room.shape != like.shape or room.dtype != like.dtype:
             # In the layout of the activations, which engines mind.
             room = chainer.backend.get_array_module(like).zeros_like(like)
             self._rooms[name] = room
-        room[...] = 0
         return room
 
 
@@ -218,18 +235,29 @@ class View:
     def bands(self, activations, names):
         """Yields the positions of the core that count, ``(name, index)``, a few rows at a time."""
         for name in names:
-            x = activations[name]
-            stride = architecture.stride(name)
-            rows, columns = (
-                span.positions(stride, blocks.kept(side, stride, cut))
-                for span, side, cut in zip(self.block, self._size, self._edge, strict=True)
-            )
+            rows, columns = self.core(name)
             if columns.start == columns.stop:
                 continue
-            row_bytes = x.array[:, :, 0, columns].nbytes
+            row_bytes = activations[name].array[:, :, 0, columns].nbytes
             step = max(1, _BAND_BYTES // row_bytes)
             for top in range(rows.start, rows.stop, step):
                 yield name, (..., slice(top, min(top + step, rows.stop)), columns)
+
+    def outside(self, name):
+        """Yields all other positions of a layer, as indices."""
+        rows, columns = self.core(name)
+        yield (..., slice(0, rows.start), slice(None))
+        yield (..., slice(rows.stop, None), slice(None))
+        yield (..., slice(0, columns.start))
+        yield (..., slice(columns.stop, None))
+
+    def core(self, name):
+        """Returns the rows and columns of a layer that count, both slices with both ends."""
+        stride = architecture.stride(name)
+        return tuple(
+            span.positions(stride, blocks.kept(side, stride, cut))
+            for span, side, cut in zip(self.block, self._size, self._edge, strict=True)
+        )
 
 
 def _added(total, partial):

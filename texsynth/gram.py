@@ -31,15 +31,7 @@ class GramSum(chainer.FunctionNode):
     def backward(self, indexes, grad_outputs):
         """Returns the gradient for the activations."""
         (x,) = self.get_retained_inputs()
-        g = grad_outputs[0].array
-        g = g + g.transpose(0, 2, 1)
-        if _is_channels_last(x.array):
-            from texsynth.winograd.gram import gram_sum_backward
-
-            gx = gram_sum_backward(x.array.transpose(0, 2, 3, 1), g).transpose(0, 3, 1, 2)
-            return (chainer.as_variable(gx),)
-        gx = g @ _flatten(x.array)
-        return (chainer.as_variable(gx.reshape(x.shape)),)
+        return (chainer.as_variable(gram_sum_gradient(x.array, grad_outputs[0].array)),)
 
 
 def gram_sum(activations):
@@ -53,6 +45,25 @@ def gram_sum(activations):
     """
     _, _, height, width = activations.shape
     return GramSum().apply((activations,))[0], height * width
+
+
+def gram_sum_gradient(activations, gradient):
+    """Returns the gradient for activations, from that for the sums of their products.
+
+    Args:
+        activations (array): ``(N, C, H, W)``.
+        gradient (array): ``(N, C, C)``.
+
+    Returns:
+        array: ``(g + g^T) F``, ``(N, C, H, W)``.
+    """
+    g = gradient + gradient.transpose(0, 2, 1)
+    if _is_channels_last(activations):
+        from texsynth.winograd.gram import gram_sum_backward
+
+        rows = activations.transpose(0, 2, 3, 1)
+        return gram_sum_backward(rows, g).transpose(0, 3, 1, 2)
+    return (g @ _flatten(activations)).reshape(activations.shape)
 
 
 def finalise(total, count):

@@ -37,12 +37,15 @@ _MEMINFO = Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 _PIXEL = 3 * 4  # bytes: three channels of float32
-_IMAGES = 7  # image, its gradient and the last, start, direction; and a pair that is being made
+_IMAGES = 5  # image, start, direction, its gradient and the last; two of them become a pair
 _COPIES_OF_WINDOW = 7  # in the engines' own layouts and colour orders, and gradients
 _BAND = 40e6  # what depends on no size: statistics of a band of rows, scratch of the engine
 _PLAIN_PASSES = 4  # unfolded input, mask, padding and result of the largest convolution
 _PROCESS = {"winograd": 240e6, "plain": 190e6}  # interpreter, libraries, the weights as loaded
 _KERNELS = {"winograd": 8, "plain": 1}  # copies of the kernels: 6x6 points for 3x3, twice
+_CAN_KEEP = ("winograd",)
+# What the first pass takes more than nothing, as a share of an evaluation of the whole image.
+_ACTIVATIONS, _STATISTICS = 0.42, 0.04
 
 
 class Choice(NamedTuple):
@@ -50,14 +53,18 @@ class Choice(NamedTuple):
 
     Attributes:
         block (int): Side of a block's core in pixels, see :func:`texsynth.blocks.plan`.
+        keep (str): Convolution from which on activations are kept between the passes; or ``None``.
         pairs (int): Curvature pairs of L-BFGS.
         bytes (int): What the synthesis takes with them at most, estimated.
+        work (float): What an evaluation takes, in pixels of an image that is evaluated whole.
         description (str): One line for the user.
     """
 
     block: int
+    keep: str | None
     pairs: int
     bytes: int
+    work: float
     description: str
 
 
@@ -137,8 +144,8 @@ def whole_bytes(engine, layers, size):
 def choose(budget, size, layers, engine, wrap=(False, False)):
     """Chooses blocks and curvature pairs for a budget.
 
-    As many pairs as fit beside blocks of 1024 px, and then the largest blocks that fit beside them:
-    smaller blocks overlap more, which costs time at each evaluation, where fewer pairs cost steps.
+    As many pairs as fit beside blocks of 1024 px, and then what takes the least time beside them:
+    large blocks, which overlap less, or smaller ones and room for what the first pass computed.
     (192 px of pebbles: 3, 6, 10 and 20 pairs had a loss of .0161, .0147, .0134 and .0126 after 120
     steps.)
 
@@ -150,38 +157,83 @@ def choose(budget, size, layers, engine, wrap=(False, False)):
         wrap: ``(rows, columns)``: whether opposite edges of the image are neighbours.
 
     Returns:
-        Choice: Block, pairs, and what they come to.
+        Choice: Blocks, what is kept, pairs, and what they come to.
 
     Raises:
         texsynth.errors.ConfigError: The smallest block and the shortest history do not fit.
     """
-    costs = {
-        core: block_bytes(engine, layers, blocks.outline(size, layers, core, wrap)[0])
-        for core in _cores(size, layers)
-    }
     process = process_bytes(engine, layers)
 
     def room(pairs):
         return budget - process - history_bytes(size, pairs)
 
-    comfortable = costs[max((c for c in costs if c <= _COMFORTABLE_CORE), default=min(costs))]
+    cores = _cores(size, layers)
+    costs = {
+        core: block_bytes(engine, layers, blocks.outline(size, layers, core, wrap)[0])
+        for core in cores
+    }
+    comfortable = costs[max((c for c in cores if c <= _COMFORTABLE_CORE), default=min(cores))]
     fitting = (p for p in range(MOST_PAIRS, FEWEST_PAIRS, -1) if comfortable <= room(p))
     pairs = next(fitting, FEWEST_PAIRS)
-    core = next((core for core, cost in costs.items() if cost <= room(pairs)), None)
-    if core is None:
+    ways = []
+    for core in cores:
+        window, number = blocks.outline(size, layers, core, wrap)
+        for keep in [None, *_keepable(engine, layers)] if number > 1 else [None]:
+            taken = costs[core] + (number - 1) * kept_bytes(layers, keep, window)
+            if taken <= room(pairs):
+                ways.append((_work(layers, keep, window, number), core, keep, taken))
+    if not ways:
         needed = budget - room(FEWEST_PAIRS) + min(costs.values())
         raise ConfigError(
             f"memory of {format_memory(budget)} is too little for {size[1]}x{size[0]} px: "
             f"at least {format_memory(needed)} is needed"
         )
-    parts = costs[core], history_bytes(size, pairs), process
+    work, core, keep, taken = min(ways, key=lambda way: (way[0], -way[1]))
     (height, width), number = blocks.outline(size, layers, core, wrap)
     kind = "1 block" if number == 1 else f"{number} blocks"
+    kept = "" if keep is None else f", {keep} and deeper kept"
+    parts = taken, history_bytes(size, pairs), process
     description = (
-        f"{kind} of {width}x{height} px ({format_memory(parts[0])}), image and {pairs} "
+        f"{kind} of {width}x{height} px{kept} ({format_memory(parts[0])}), image and {pairs} "
         f"curvature pairs ({format_memory(parts[1])}), the rest ({format_memory(parts[2])})"
     )
-    return Choice(core, pairs, sum(parts), description)
+    return Choice(core, keep, pairs, sum(parts), work, description)
+
+
+def kept_bytes(layers, keep, window):
+    """Returns what is kept of a block between the passes, in bytes.
+
+    Args:
+        layers: Names of the layers of the losses.
+        keep (str): Convolution from which on it is kept; ``None`` keeps nothing.
+        window: ``(height, width)`` of the block's window in pixels.
+    """
+    if keep is None:
+        return 0
+    path = _to_deepest(layers)
+    per_pixel = 0
+    for layer in path[path.index(architecture.VGG16[keep]) :]:
+        values = _bytes_per_pixel(layer)
+        per_pixel += values if layer.name in layers else 0
+        if isinstance(layer, architecture.Convolution):
+            per_pixel += values / 32  # a bit for each
+    return int(per_pixel * math.prod(window))
+
+
+def _keepable(engine, layers):
+    """The convolutions from which on activations can be kept: the first of each block but one."""
+    names = [layer.name for layer in _to_deepest(layers)]
+    return [f"conv{n}_1" for n in range(2, 6) if f"conv{n}_1" in names and engine in _CAN_KEEP]
+
+
+def _work(layers, keep, window, number):
+    """What an evaluation takes, in pixels of an image that is evaluated whole."""
+    convolutions = [x for x in _to_deepest(layers) if isinstance(x, architecture.Convolution)]
+    cost = {x.name: x.in_channels * x.out_channels / x.stride**2 for x in convolutions}
+    names = list(cost)
+    kept = sum(cost[name] for name in names[names.index(keep) :]) if keep else 0
+    again = _STATISTICS + _ACTIVATIONS * (1 - kept / sum(cost.values())) if cost else 0
+    return math.prod(window) * (number + (number - 1) * again)
 
 
 def _cores(size, layers):

@@ -146,8 +146,12 @@ class LBFGS(chainer.Optimizer):
         return direction
 
     def _search(self, direction, lossfun, args):
-        """Backtracks until the loss is lower by enough; restores the image if it never is."""
+        """Backtracks until the loss is lower by enough; restores the image if it never is.
+
+        Writes over ``direction`` and the last gradient, which become a curvature pair.
+        """
         image, start, gradient = self._image, self._image.array, self._image.grad
+        xp = chainer.backend.get_array_module(start)
         slope = float(self._team.dot(gradient, direction))
         if not slope < 0:
             return False
@@ -157,7 +161,10 @@ class LBFGS(chainer.Optimizer):
             loss = lossfun(*args)
             lower = loss <= self._loss + _SUFFICIENT_DECREASE * step * slope
             # With a finite loss a gradient can still overflow; such a point is no progress.
-            if lower and self._remember(image.array - start, image.grad - gradient):
+            if lower and math.isfinite(self._team.dot(image.grad, image.grad)):
+                xp.subtract(image.array, start, out=direction)  # no memory but what is there
+                xp.subtract(image.grad, gradient, out=gradient)
+                self._remember(direction, gradient)
                 self._loss = loss
                 return True
             step *= _shrinkage(self._loss, loss, slope * step)
@@ -165,13 +172,10 @@ class LBFGS(chainer.Optimizer):
         return False
 
     def _remember(self, s, y):
-        """Keeps a pair if ``s.y`` is positive enough; returns whether the gradient is finite."""
+        """Keeps a pair if ``s.y`` is positive enough."""
         sy, yy = float(self._team.dot(s, y)), float(self._team.dot(y, y))
-        if not (math.isfinite(sy) and math.isfinite(yy)):
-            return False
-        if sy > max(_CURVATURE * yy, _TINY):
+        if math.isfinite(yy) and sy > max(_CURVATURE * yy, _TINY):
             self._pairs.append((s, y, 1 / sy))
-        return True
 
 
 def make(name, learning_rate, pairs=20, team=ALONE):

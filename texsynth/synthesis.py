@@ -13,6 +13,8 @@ from texsynth.errors import DivergenceError
 from texsynth.team import ALONE
 from texsynth.workshop import Workshop
 
+_LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
+
 STOPPED = "the callback asked to stop"
 """The reason for stopping when the callback returned ``True``."""
 
@@ -144,10 +146,16 @@ def make_variation(study, seed, *, init=None, callback=None):
     if config.match_colours:
         texture = wasserstein.match_colours(texture, exemplar)
     pixels = image.to_pixels(texture)
+    del texture
+    by = workshop.engine if pixels[..., 0].size >= _LARGE else "plain"
+    with engine.threads(by):
+        errors = metrics.gram_errors(
+            pixels, exemplar, workshop.weights, config, workshop.device, by
+        )
     return Result(
         image=pixels,
         exemplar=image.to_pixels(exemplar),
-        errors=metrics.gram_errors(pixels, exemplar, workshop.weights, config, workshop.device),
+        errors=errors,
         history=run.history,
         evaluations=run.evaluations,
         reason=run.reason,

@@ -119,7 +119,7 @@ class Study:
         self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
-        self.pairs, self._block = self._fit_in_memory()
+        self.pairs, self._blocks = self._fit_in_memory()
         self._objectives = {}
 
     def objective(self, number):
@@ -136,9 +136,10 @@ class Study:
             if can_share(size, self.layers, self.workshop.team):
                 kind = StripObjective
                 settings |= {"size": size, "team": self.workshop.team}
-                settings["block"] = self._block or max(size)
-            elif self._block is not None:
-                kind, settings["block"] = BlockObjective, self._block
+                settings |= {"block": max(size), **self._blocks}
+            elif self._blocks:
+                kind = BlockObjective
+                settings |= self._blocks
             self._objectives[number] = kind(
                 self.workshop.features(self.layers),
                 self._losses,
@@ -150,7 +151,7 @@ class Study:
         return self._objectives[number]
 
     def _fit_in_memory(self):
-        """Curvature pairs and side of the blocks; no blocks if the largest canvas fits whole."""
+        """Curvature pairs, and settings of blocks; none if the largest canvas fits whole."""
         workshop = self.workshop
         if workshop.team.size > 1:
             check_additive(self._losses)
@@ -162,7 +163,7 @@ class Study:
         canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].exemplar_size[::-1]
         size = max(canvas, exemplar, key=math.prod)
         if memory.whole_bytes(workshop.engine, self.layers, size) <= budget:
-            return memory.MOST_PAIRS, None
+            return memory.MOST_PAIRS, {}
         wrap = workshop.config.wrap if size == canvas else (False, False)
         choice = memory.choose(budget, size, self.layers, workshop.engine, wrap)
         try:
@@ -175,7 +176,7 @@ class Study:
             ) from None
         told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
         _log.info("memory: %s: %s", told, choice.description)
-        return choice.pairs, choice.block
+        return choice.pairs, {"block": choice.block, "keep": choice.keep}
 
 
 def _plan(exemplar, config, scheme, layers):

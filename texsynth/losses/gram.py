@@ -24,6 +24,15 @@ class GramLoss(AdditiveLoss):
         """Returns the sum of the products of channels, ``(N, C, C)``."""
         return (gram.gram_sum(activations)[0],)
 
+    def sums_gradient(self, activations, gradients):
+        """Returns the gradient for activations, without their sums.
+
+        Args:
+            activations: See :meth:`texsynth.losses.loss.AdditiveLoss.sums_gradient`.
+            gradients: As there.
+        """
+        return gram.gram_sum_gradient(activations, *gradients)
+
     def finalise(self, sums, count):
         """Returns the Gram matrix, ``(N, C, C)``."""
         return gram.finalise(*sums, count)

@@ -138,6 +138,20 @@ class AdditiveLoss(LayerLoss):
         """Returns sums over the positions of activations, a tuple of ``chainer.Variable``."""
         raise NotImplementedError
 
+    def sums_gradient(self, activations, gradients):
+        """Returns the gradient for activations, ``(N, C, H, W)``, from those for their sums.
+
+        Args:
+            activations (array): ``(N, C, H, W)``, at some positions.
+            gradients: Arrays, one for each of the sums: a derivative by a sum over some positions
+                is that by the sum over all.
+        """
+        x = chainer.Variable(activations)
+        sums = self.sums(x)
+        pairs = zip(sums, gradients, strict=True)
+        sum(chainer.functions.sum(each * gradient) for each, gradient in pairs).backward()
+        return x.grad
+
     def finalise(self, sums, count):
         """Returns the statistic from sums over ``count`` positions, a ``chainer.Variable``."""
         raise NotImplementedError

@@ -32,6 +32,16 @@ class RangePenalty:
         excess = x - chainer.functions.clip(x, 0.0, 255.0)
         return {IMAGE: Partial((chainer.functions.sum(excess**2),), x.size)}
 
+    def sums_gradient(self, pixels, gradients):
+        """Returns the gradient for the pixels, from that for their sum.
+
+        Args:
+            pixels (array): ``(N, 3, h, w)``.
+            gradients: One array, a scalar.
+        """
+        (gradient,) = gradients
+        return 2 * gradient * (pixels - pixels.clip(0.0, 255.0))
+
     def summary(self, partials):
         """Returns ``None``: the range does not depend on the exemplar."""
         return None

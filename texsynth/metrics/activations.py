@@ -1,8 +1,7 @@
 """Activations of an image at those of the wanted layers that it is large enough for."""
 
-from texsynth import architecture
+from texsynth import architecture, engine
 from texsynth.compat import chainer
-from texsynth.vgg import VGG16Features
 
 
 class Network:
@@ -13,13 +12,16 @@ class Network:
         wanted: Layer names.
         pooling (str): ``"average"`` or ``"max"``.
         device (chainer.backend.Device): Where to compute.
+        engine (str): ``"plain"``, which is ready at once, or ``"winograd"``, which is worth its
+            preparation for images of some millions of pixels.
     """
 
-    def __init__(self, vgg_weights, wanted, pooling, device):
+    def __init__(self, vgg_weights, wanted, pooling, device, engine="plain"):
         self._weights = vgg_weights
         self._wanted = wanted
         self._pooling = pooling
         self._device = device
+        self._engine = engine
         self._features = {}
 
     def layers(self, side):
@@ -35,14 +37,15 @@ class Network:
         )
 
     def features(self, names):
-        """Returns the :class:`texsynth.vgg.VGG16Features` of some layers, made once.
+        """Returns the callable from image to activations of some layers, made once.
 
         Args:
             names: Layer names from :meth:`layers`.
         """
         if names not in self._features:
-            self._features[names] = VGG16Features(self._weights, names, self._pooling)
-            self._features[names].to_device(self._device)
+            self._features[names] = engine.make_features(
+                self._engine, self._weights, names, self._pooling, self._device
+            )
         return self._features[names]
 
     def activations(self, batch, names):

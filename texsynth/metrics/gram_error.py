@@ -11,7 +11,7 @@ HELD_OUT = "pool5"
 """Measured, and by default not optimised: deeper structure than the loss asks for."""
 
 
-def gram_errors(pixels, exemplar, vgg_weights, config, target_device):
+def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain"):
     """Returns the relative Gram error of an 8-bit image at each layer.
 
     Args:
@@ -20,13 +20,14 @@ def gram_errors(pixels, exemplar, vgg_weights, config, target_device):
         vgg_weights (texsynth.weights.VGGWeights): The network's weights.
         config (texsynth.Config): Gives layers and pooling.
         target_device (chainer.backend.Device): Where to compute.
+        by (str): Engine that computes, see :class:`texsynth.metrics.activations.Network`.
 
     Returns:
         dict: ``{layer: ||G - T|| / ||T||}`` for the layers of the loss, the default layers and
         ``pool5``, without those for which an image is too small.
     """
     wanted = {*config.layers, *DEFAULT_LAYERS, HELD_OUT}
-    network = Network(vgg_weights, wanted, config.pooling, target_device)
+    network = Network(vgg_weights, wanted, config.pooling, target_device, by)
     names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
     features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
     candidate, target = (

@@ -45,13 +45,15 @@ class WinogradFeatures:
         self._network = WinogradVGG16(weights.tensors, tuple(layers), pooling)
         self._mean = weights.mean.reshape(1, 3, 1, 1)
 
-    def __call__(self, image, wrap=NO_WRAP):
+    def __call__(self, image, wrap=NO_WRAP, kept=None):
         """Returns ``{layer name: activations}``.
 
         Args:
             image (chainer.Variable): ``(N, 3, H, W)`` float32, RGB, 0..255, NumPy.
             wrap: ``(rows, columns)``: whether the top and bottom edges, and the left and right
                 ones, are neighbours for every convolution; else it pads with zeros.
+            kept: What :meth:`keep` returned after a call with the same arguments, which
+                need not compute all again.
 
         Returns:
             dict: Each value a ``chainer.Variable`` of ``(N, C, H // stride, W // stride)`` whose
@@ -61,20 +63,29 @@ class WinogradFeatures:
             texsynth.errors.ConfigError: See :func:`texsynth.vgg.check_wrap`.
         """
         check_wrap(image.shape, wrap, self._network.layers)
-        node = _Activations(self._network, self._mean, wrap)
+        node = _Activations(self._network, self._mean, wrap, kept)
         outputs = node.apply((image,))
         return dict(zip(node.names, outputs, strict=True))
 
+    def keep(self, first, kept=None):
+        """Returns what the last call computed, from a convolution on, for one with the same image.
+
+        Args:
+            first (str): Name of the convolution, not ``conv1_1``.
+            kept: What was returned for an image of the same shape before, to be written over.
+        """
+        return self._network.keep(first, kept)
+
 
 class _Activations(chainer.FunctionNode):
-    def __init__(self, network, mean, wrap):
+    def __init__(self, network, mean, wrap, kept):
         super().__init__()
-        self._network, self._mean, self._wrap = network, mean, wrap
+        self._network, self._mean, self._wrap, self._kept = network, mean, wrap, kept
         self.names = ()
 
     def forward(self, inputs):
         (image,) = inputs
-        activations = self._network.forward(image[:, ::-1] - self._mean, self._wrap)
+        activations = self._network.forward(image[:, ::-1] - self._mean, self._wrap, self._kept)
         self.names, self._token = tuple(activations), self._network.token
         return tuple(a.transpose(0, 3, 1, 2) for a in activations.values())
 

@@ -9,6 +9,7 @@ from texsynth.winograd.simd import LANES, load, store
 
 _CHUNK = 256  # positions packed at a time, so that they stay in the cache
 _BLOCKS = 8  # the same for the product, in blocks of rows
+_PARTS = 16  # of many positions; whatever the number of workers, for sums to be the same bits
 
 
 @njit(cache=True)
@@ -25,7 +26,7 @@ def _pack(activation, first, packed):
 
 
 @njit(parallel=True, cache=True)
-def _sum_parts(activation, sums, packed):
+def _sum_parts(activation, sums, packed, row_parts):
     """Sum A^T A over parts of the positions, and parts of the rows of the result.
 
     Args:
@@ -33,23 +34,24 @@ def _sum_parts(activation, sums, packed):
         sums: (position parts, channels, channels) float32, zero; the upper triangle
             is written.
         packed: (workers, positions, channels) float32, scratch.
+        row_parts: into how many parts the rows are shared out.
     """
     parts, workers, chunk = sums.shape[0], packed.shape[0], packed.shape[1]
-    row_parts = workers // parts
     positions, channels = activation[..., 0].size, activation.shape[3]
     for worker in prange(workers):
-        part, row_part = divmod(np.intp(worker), row_parts)  # prange counts unsigned
         own = packed[worker]
-        for first in range(part * chunk, positions, parts * chunk):
-            count = _pack(activation, first, own)
-            for row in range(row_part * BLOCK_ROWS, channels, row_parts * BLOCK_ROWS):
-                for column in range(row // PANEL * PANEL, channels, PANEL):
-                    multiply_panel(
-                        own, (0, row), 1, channels,
-                        own, (0, column), channels,
-                        sums, (part, row, column), channels,
-                        min(BLOCK_ROWS, channels - row), count, True,
-                    )  # fmt: skip
+        for job in range(worker, parts * row_parts, workers):
+            part, row_part = divmod(np.intp(job), row_parts)  # prange counts unsigned
+            for first in range(part * chunk, positions, parts * chunk):
+                count = _pack(activation, first, own)
+                for row in range(row_part * BLOCK_ROWS, channels, row_parts * BLOCK_ROWS):
+                    for column in range(row // PANEL * PANEL, channels, PANEL):
+                        multiply_panel(
+                            own, (0, row), 1, channels,
+                            own, (0, column), channels,
+                            sums, (part, row, column), channels,
+                            min(BLOCK_ROWS, channels - row), count, True,
+                        )  # fmt: skip
 
 
 @njit(parallel=True, cache=True)
@@ -78,13 +80,13 @@ def gram_sum(activation):
     """
     images, height, width, channels = activation.shape
     workers = get_num_threads()
-    # Many positions: each worker sums its own; few: each takes rows of the result.
-    parts = workers if height * width >= _CHUNK * workers and channels <= _CHUNK else 1
+    # Many positions: each worker sums some of them; few: each takes rows of the result.
+    parts = _PARTS if height * width >= _CHUNK * _PARTS and channels <= _CHUNK else 1
     packed = aligned_zeros((workers, min(_CHUNK, height * width), channels))
     result = np.empty((images, channels, channels), np.float32)
     for image in range(images):
         sums = aligned_zeros((parts, channels, channels))
-        _sum_parts(activation[image : image + 1], sums, packed)
+        _sum_parts(activation[image : image + 1], sums, packed, max(1, workers // parts))
         _add_parts(sums, result[image])
     return result
 

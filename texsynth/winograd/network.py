@@ -26,6 +26,7 @@ from texsynth.winograd.first_layer import (
     forward_weights,
 )
 from texsynth.winograd.gradients import seed_gradient, unpool
+from texsynth.winograd.kept import Kept
 from texsynth.winograd.product import STRIP_ROWS, in_panels
 from texsynth.winograd.schedule import Scratch, make_schedule
 from texsynth.winograd.transforms import TILE, transform_kernels
@@ -168,13 +169,15 @@ class WinogradVGG16:
         if convolutions:
             self._scratch = Scratch([s for pair in self._schedules for s in pair], workers)
 
-    def forward(self, x, wrap):
+    def forward(self, x, wrap, kept=None):
         """Compute the activations.
 
         Args:
             x: (N, 3, H, W) float32, BGR, mean subtracted.
             wrap: (rows, columns), along which axes the opposite edges are neighbours; a side
                 that wraps is a multiple of the deepest layer's stride.
+            kept: what ``keep`` returned after a call with the same ``x`` and ``wrap``; its
+                stages are not computed again.
 
         Returns:
             {layer: (N, H, W, C) float32}, views of the buffers; ``token`` is then this
@@ -190,8 +193,10 @@ class WinogradVGG16:
             height, width, self._unrolled, self._sums,
         )  # fmt: skip
         fill_border(first.output, first.output_size, self._wrap)
-        pairs = zip(pairwise(self._stages), self._schedules, strict=True)
-        for (before, stage), (schedule, _) in pairs:
+        computed = self._stages if kept is None else self._stages[: kept.first]
+        for (before, stage), (schedule, _) in zip(
+            pairwise(computed), self._schedules, strict=False
+        ):
             schedule.forward(
                 before.output, stage.forward_weights, stage.bias, stage.activation,
                 stage.pooled, stage.bits, self._takes_maximum, stage.size,
@@ -200,6 +205,8 @@ class WinogradVGG16:
             fill_border(stage.output, stage.output_size, self._wrap)
             if stage.pool:
                 fill_border(stage.bits, stage.size, self._wrap)
+        if kept is not None:
+            kept.give_back(self._stages[kept.first :])
         self._calls += 1
         self._is_fresh = True
         return {
@@ -208,6 +215,25 @@ class WinogradVGG16:
             for layer in (stage.conv, stage.pool)
             if layer in self.layers
         }
+
+    def keep(self, first, kept=None):
+        """Keep what the last ``forward`` computed, from a convolution on; before ``backward``.
+
+        Args:
+            first: name of the convolution, not conv1_1.
+            kept: what an earlier call for an image of this shape returned, to be written over.
+
+        Returns:
+            Kept, for ``forward``.
+        """
+        if not self._is_fresh:
+            raise RuntimeError("only a forward without its backward leaves something to keep")
+        number = [stage.conv for stage in self._stages].index(first)
+        stages = self._stages[number:]
+        if kept is None:
+            return Kept(number, stages, self.layers)
+        kept.take(stages)
+        return kept
 
     @property
     def token(self):
