@@ -229,3 +229,80 @@ def test_adam_tells_when_a_step_ended_nowhere():
     with np.errstate(over="ignore"):
         _, losses, _ = run(optimizers.Adam(1e39), sphere, START.astype(np.float32), steps=1)
     assert math.isnan(losses[0])
+
+
+def test_adam_goes_back_to_the_best_image_and_on_in_smaller_steps():
+    """The first step ends beyond the wall, where nothing is finite."""
+    optimizer = optimizers.Adam(3.0)
+    x, losses, _ = run(optimizer, wall, np.full((1, 3, 2, 2), -0.4), steps=60)
+    assert optimizer.stop_reason is None
+    assert all(map(math.isfinite, losses)) and losses[-1] < 0.05 * losses[0]
+    np.testing.assert_allclose(x, 1, atol=0.3)
+
+
+def test_adam_stops_at_the_best_image_after_three_failures_in_a_row():
+    def cliff(x):
+        near = abs(x - START).max() < 0.35
+        return (x.sum() if near else math.nan), np.ones_like(x)
+
+    optimizer = optimizers.Adam(0.1)
+    x, losses, problem = run(optimizer, cliff, steps=4)
+    assert optimizer.stop_reason is None and losses == sorted(losses, reverse=True)
+    best, calls = x.copy(), problem.calls
+
+    def always_off(x):
+        return math.nan, np.ones_like(x)
+
+    problem.function = always_off
+    optimizer.alpha = 1e3
+    assert math.isfinite(optimizer.update(problem, optimizer.target.pixels))
+    assert "3 times in a row" in optimizer.stop_reason
+    assert problem.calls == calls + 3
+    assert abs(optimizer.target.pixels.array - best).max() < 0.2
+
+
+def test_adam_notices_divergence():
+    """Ten times the loss of the start is no way to a texture."""
+    optimizer = optimizers.Adam(50.0)
+    _, losses, _ = run(optimizer, sphere, steps=3)
+    assert max(losses) <= losses[0]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_lbfgs_leaves_a_step_that_is_given_up_as_if_it_had_not_begun(at):
+    optimizer, calls = optimizers.LBFGS(first_step=1.0), []
+    image = optimizers.Image(START.copy())
+    optimizer.setup(image)
+    problem = Problem(rosenbrock)
+    for _ in range(2):
+        optimizer.update(problem, image.pixels)
+    before = image.pixels.array.copy(), image.pixels.grad.copy()
+    expected = optimizers.LBFGS(first_step=1.0)
+
+    def given_up(pixels):
+        calls.append(1)
+        if len(calls) == at:
+            raise optimizers.Stopped
+        pixels.grad = np.full_like(pixels.array, np.nan)
+        return math.nan
+
+    with pytest.raises(optimizers.Stopped):
+        optimizer.update(given_up, image.pixels)
+    np.testing.assert_array_equal(image.pixels.array, before[0])
+    np.testing.assert_array_equal(image.pixels.grad, before[1])
+    expected_image = optimizers.Image(START.copy())
+    expected.setup(expected_image)
+    for _ in range(3):
+        expected.update(Problem(rosenbrock), expected_image.pixels)
+    optimizer.update(problem, image.pixels)
+    np.testing.assert_array_equal(image.pixels.array, expected_image.pixels.array)
+
+
+def test_a_gradient_that_is_not_finite_at_the_start_is_told():
+    def steep(x):
+        return x.sum(), np.full_like(x, np.inf)
+
+    optimizer = optimizers.LBFGS()
+    _, losses, _ = run(optimizer, steep, steps=1)
+    assert math.isnan(losses[0])
+    assert optimizer.stop_reason == "the gradient of the start is not finite"

@@ -4,12 +4,12 @@ from texsynth.config import Config
 from texsynth.errors import TexsynthError
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Progress", "Result", "TexsynthError", "synthesize"]
+__all__ = ["Checkpoints", "Config", "Progress", "Result", "TexsynthError", "synthesize"]
 
 
 def __getattr__(name):
     # Chainer takes a second to import: only who synthesizes waits for it.
-    if name in ("Progress", "Result", "synthesize"):
+    if name in ("Checkpoints", "Progress", "Result", "synthesize"):
         from texsynth import synthesis
 
         return getattr(synthesis, name)

@@ -13,13 +13,14 @@ from texsynth.compat import chainer
 from texsynth.losses import IMAGE, check_additive
 from texsynth.losses.loss import Partial
 from texsynth.memory import SMALLEST_CORE
+from texsynth.objective import Undivided
 
 _log = logging.getLogger(__name__)
 
 _BAND_BYTES = 16 << 20  # of activations whose statistics are taken at once
 
 
-class BlockObjective:
+class BlockObjective(Undivided):
     """A callable that optimizers minimise, in the place of :class:`texsynth.objective.Objective`.
 
     Args:
@@ -41,6 +42,7 @@ class BlockObjective:
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
         targets (list): What each loss made of the exemplar.
+        block (int): Side of a block's core; it is halved where memory does not do.
 
     Raises:
         texsynth.errors.ConfigError: A loss needs the whole image at once.
@@ -62,7 +64,7 @@ class BlockObjective:
         check_additive(self._losses)
         self._names = sorted({name for loss in self._losses for name in loss.layers})
         self._layers = [name for name in self._names if name != IMAGE]
-        self._block, self._margin, self._wrap = block, margin, wrap
+        self.block, self._margin, self._wrap = block, margin, wrap
         self._keep = keep
         self._rooms, self._kept = {}, {}
         self.evaluations = 0
@@ -87,12 +89,12 @@ class BlockObjective:
             try:
                 return self._evaluate(image)
             except MemoryError:  # of NumPy, and of CuPy too
-                if self._block <= SMALLEST_CORE:
+                if self.block <= SMALLEST_CORE:
                     raise
-                self._block //= 2
+                self.block //= 2
                 self._rooms.clear()
                 self._kept.clear()
-                _log.warning("out of memory: blocks are halved to %d px", self._block)
+                _log.warning("out of memory: blocks are halved to %d px", self.block)
 
     def _evaluate(self, image):
         image.cleargrad()
@@ -120,7 +122,7 @@ class BlockObjective:
 
     def _views(self, image):
         """The pixels that are looked at, and the blocks that look at them."""
-        planned = blocks.plan(image.shape[2:], self._layers, self._block, self._wrap)
+        planned = blocks.plan(image.shape[2:], self._layers, self.block, self._wrap)
         return image, [View(image, each, image.shape[2:], self._margin) for each in planned]
 
     def _totals(self, totals):

@@ -5,7 +5,7 @@ import numbers
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from texsynth.errors import ConfigError
 from texsynth.terms import Term, check_layers
@@ -149,6 +149,28 @@ class Config:
         if not any(term.weight for term in self.losses):
             raise ConfigError("at least one loss must have a weight above 0")
         object.__setattr__(self, "losses", tuple(self.losses))
+
+    @classmethod
+    def from_dict(cls, values):
+        """Returns the settings of which :meth:`as_dict` made these values, also by way of JSON.
+
+        Args:
+            values (dict): The values; what is missing takes its default.
+
+        Raises:
+            texsynth.errors.ConfigError: A name is unknown or a value out of range.
+        """
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"settings must be names and values, not {values!r}")
+        if unknown := values.keys() - {each.name for each in fields(cls)}:
+            raise ConfigError(f"unknown settings: {', '.join(sorted(map(str, unknown)))}")
+        values = dict(values)
+        try:
+            if values.get("losses") is not None:
+                values["losses"] = tuple(Term(**term) for term in values["losses"])
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"settings cannot be read: {error}") from error
 
     def as_dict(self):
         """Returns the settings as a dict of plain values, ready for JSON."""

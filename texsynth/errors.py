@@ -27,3 +27,7 @@ class DivergenceError(TexsynthError):
 
 class EngineError(TexsynthError):
     """The asked-for engine cannot be used."""
+
+
+class CheckpointError(TexsynthError):
+    """A checkpoint cannot be written, read or trusted."""

@@ -1,12 +1,43 @@
 """The objective: from an image to the loss, with d loss / d image left in ``image.grad``."""
 
+import numpy as np
+
 from texsynth import architecture
 from texsynth.compat import chainer
 from texsynth.interior import interior
 from texsynth.losses import IMAGE
+from texsynth.team import ALONE
 
 
-class Objective:
+class Undivided:
+    """What an objective says of an image that one process has all of.
+
+    Attributes:
+        team (texsynth.team.Team): The processes among which the image is divided.
+        block (int): Side in pixels of the blocks in which it is taken; ``None`` takes it whole.
+    """
+
+    team = ALONE
+    block = None
+
+    def own(self, canvas):
+        """Returns this process's part of an image, a copy.
+
+        Args:
+            canvas (numpy.ndarray): ``(N, 3, H, W)``.
+        """
+        return np.array(canvas)
+
+    def gathered(self, part):
+        """Returns the whole image of which this is the process's part, on the host.
+
+        Args:
+            part (array): ``(N, 3, H, W)``, on any device.
+        """
+        return chainer.get_device("@numpy").send(part)
+
+
+class Objective(Undivided):
     """A callable that optimizers minimise.
 
     Args:

@@ -7,8 +7,14 @@ as a float and leaves the gradient in ``image.grad``.
 import math
 from collections import deque
 
+import numpy as np
+
 from texsynth.compat import chainer
 from texsynth.team import ALONE
+
+
+class Stopped(Exception):  # noqa: N818 (no error: a way out of a step)
+    """Raised by a loss function that is not to be computed any more; the step is given up."""
 
 
 class Image(chainer.Link):
@@ -27,17 +33,24 @@ class Image(chainer.Link):
 class Adam(chainer.optimizers.Adam):
     """Chainer's Adam (Kingma and Ba 2015) behind the one-call contract of this module.
 
+    Where loss or gradient is not finite, or the loss is far above that of the start, it goes back
+    to the best image so far, forgets its moments, and goes on in steps a tenth as large; after the
+    third time in a row it stops there.
+
     Args:
         learning_rate (float): Step size in grey levels; the article's program takes 4.
 
     Attributes:
-        stop_reason: Always ``None``: Adam goes on as long as it is asked to.
+        stop_reason (str): Why no further step can be taken; ``None`` as long as one can.
     """
-
-    stop_reason = None
 
     def __init__(self, learning_rate):
         super().__init__(alpha=learning_rate)
+        self._first = self._best = None  # losses
+        self._best_image = None
+        self._failures = 0  # in a row
+        self._is_back = False  # at the best image, after a failure
+        self.stop_reason = None
 
     def update(self, lossfun, *args):
         """Takes one step.
@@ -47,12 +60,84 @@ class Adam(chainer.optimizers.Adam):
             args: Handed to ``lossfun``.
 
         Returns:
-            float: The loss at the beginning of the step; not a number if the step ended nowhere.
+            float: The loss at the beginning of the step; not a number if nothing came of the start.
         """
-        loss = lossfun(*args)
-        super().update()
-        finite = all(abs(parameter.array).max() < math.inf for parameter in self.target.params())
-        return loss if finite else math.nan
+        (image,) = self.target.params()
+        while self.stop_reason is None:
+            loss = lossfun(*args)
+            if self._first is None:
+                self._first = loss
+            if self._is_sound(loss, image):
+                if self._best is None or loss < self._best:
+                    self._best, self._best_image = loss, image.array.copy()
+                if not self._is_back:
+                    self._failures = 0
+                self._is_back = False
+                super().update()
+                if abs(image.array).max() < math.inf:
+                    return loss
+            self._go_back(image)
+        return math.nan if self._best in (None, self._first) else self._best
+
+    def _is_sound(self, loss, image):
+        most = self._first + (_DIVERGED - 1) * abs(self._first)
+        return loss <= most and bool(abs(image.grad).max() < math.inf)
+
+    def _go_back(self, image):
+        if self._best is None:
+            self.stop_reason = "the loss of the start is not finite"
+            return
+        self._failures += 1
+        if self._failures == _MOST_FAILURES:
+            self.stop_reason = (
+                f"the loss was not finite, or {_DIVERGED} times that of the start, "
+                f"{_MOST_FAILURES} times in a row"
+            )
+        self._is_back = True
+        image.array[...] = self._best_image
+        rule = image.update_rule
+        if rule.state is not None:
+            rule.state["m"][...] = 0
+            rule.state["v"][...] = 0
+        rule.t = self.t = 0
+        self.alpha *= 0.1
+
+    def state(self):
+        """Returns what a later :meth:`restore` needs: plain fields, and arrays by name."""
+        (image,) = self.target.params()
+        rule = image.update_rule
+        fields = {
+            "t": rule.t,
+            "alpha": self.alpha,
+            "first": self._first,
+            "best": self._best,
+            "failures": self._failures,
+            "is_back": self._is_back,
+            "stop_reason": self.stop_reason,
+        }
+        arrays = {} if rule.state is None else {"m": rule.state["m"], "v": rule.state["v"]}
+        if self._best is not None:
+            arrays["best"] = self._best_image
+        return fields, arrays
+
+    def restore(self, fields, array):
+        """Goes on from where :meth:`state` was taken; the image is restored by the caller.
+
+        Args:
+            fields (dict): The fields.
+            array: Function from a name to that array, on the image's device.
+        """
+        (image,) = self.target.params()
+        rule = image.update_rule
+        self.t = rule.t = fields["t"]
+        self.alpha = fields["alpha"]
+        self._first, self._best = fields["first"], fields["best"]
+        self._failures, self._is_back = fields["failures"], fields["is_back"]
+        self.stop_reason = fields["stop_reason"]
+        if self._best is not None:
+            self._best_image = array("best")
+            moments = {"t": np.array(rule.t), "m": array("m"), "v": array("v")}
+            rule.serialize(chainer.serializers.NpzDeserializer(moments))
 
 
 class LBFGS(chainer.Optimizer):
@@ -110,12 +195,15 @@ class LBFGS(chainer.Optimizer):
             args: Handed to ``lossfun``.
 
         Returns:
-            float: The loss after the step.
+            float: The loss after the step; not a number if loss or gradient of the start is not.
         """
         if self._loss is None:
             self._loss = lossfun(*args)
             if not math.isfinite(self._loss):
                 self.stop_reason = "the loss of the start is not finite"
+            elif not math.isfinite(self._team.dot(self._image.grad, self._image.grad)):
+                self._loss = math.nan
+                self.stop_reason = "the gradient of the start is not finite"
         while self.stop_reason is None:
             if not self._pairs and self._team.largest(self._image.grad) <= _TINY:
                 self.stop_reason = "the gradient is zero"
@@ -158,7 +246,11 @@ class LBFGS(chainer.Optimizer):
         step = 1.0
         for _ in range(_MOST_TRIALS):
             image.array = start + start.dtype.type(step) * direction
-            loss = lossfun(*args)
+            try:
+                loss = lossfun(*args)
+            except Stopped:
+                image.array, image.grad = start, gradient
+                raise
             lower = loss <= self._loss + _SUFFICIENT_DECREASE * step * slope
             # With a finite loss a gradient can still overflow; such a point is no progress.
             if lower and math.isfinite(self._team.dot(image.grad, image.grad)):
@@ -170,6 +262,35 @@ class LBFGS(chainer.Optimizer):
             step *= _shrinkage(self._loss, loss, slope * step)
         image.array, image.grad = start, gradient
         return False
+
+    def state(self):
+        """Returns what a later :meth:`restore` needs: plain fields, and arrays by name."""
+        fields = {
+            "t": self.t,
+            "loss": self._loss,
+            "rho": [rho for _, _, rho in self._pairs],
+            "stop_reason": self.stop_reason,
+        }
+        arrays = {} if self._loss is None else {"gradient": self._image.grad}
+        for number, (s, y, _) in enumerate(self._pairs):
+            arrays |= {f"s.{number}": s, f"y.{number}": y}
+        return fields, arrays
+
+    def restore(self, fields, array):
+        """Goes on from where :meth:`state` was taken; the image is restored by the caller.
+
+        Args:
+            fields (dict): The fields.
+            array: Function from a name to that array, on the image's device.
+        """
+        self.t, self._loss = fields["t"], fields["loss"]
+        self.stop_reason = fields["stop_reason"]
+        if self._loss is not None:
+            self._image.grad = array("gradient")
+        self._pairs.extend(
+            (array(f"s.{number}"), array(f"y.{number}"), float(rho))
+            for number, rho in enumerate(fields["rho"])
+        )
 
     def _remember(self, s, y):
         """Keeps a pair if ``s.y`` is positive enough."""
@@ -193,6 +314,8 @@ def make(name, learning_rate, pairs=20, team=ALONE):
 _SUFFICIENT_DECREASE = 1e-4  # c1 of equation 3.4; the book's own value
 _CURVATURE = 1e-10  # s.y over y.y below this is rounding, not curvature
 _MOST_TRIALS = 12
+_MOST_FAILURES = 3
+_DIVERGED = 10  # times the loss of the start; noise is far off already
 _TINY = 1e-30  # what is smaller cannot be divided by
 
 

@@ -1,5 +1,7 @@
 """The objective of several processes: each owns some rows of the image, and makes their blocks."""
 
+import numpy as np
+
 from texsynth import architecture, blocks
 from texsynth.block_objective import BlockObjective, View
 from texsynth.compat import chainer
@@ -37,7 +39,7 @@ class StripObjective(BlockObjective):
 
     def __init__(self, *settings, size, team, block, wrap=(False, False)):
         super().__init__(*settings, block=block, wrap=wrap)
-        self._team, self._size = team, size
+        self.team, self._size = team, size
         stride = architecture.smallest_side(self._layers) if self._layers else 1
         share = -(-size[0] // (team.size * stride)) * stride
         planned = blocks.plan(size, self._layers, min(block, share), wrap)
@@ -66,6 +68,22 @@ class StripObjective(BlockObjective):
         """
         return self._evaluate(image)  # out of memory is the end: others would wait for a retry
 
+    def own(self, canvas):
+        """Returns this process's rows of an image, a copy.
+
+        Args:
+            canvas (numpy.ndarray): ``(N, 3, H, W)``.
+        """
+        return np.array(canvas[:, :, self.strips.own])
+
+    def gathered(self, part):
+        """Returns the whole image, on the host of every process, each of which must ask.
+
+        Args:
+            part (array): ``(N, 3, own rows, W)``, on any device.
+        """
+        return self.strips.gather(part)
+
     def _views(self, image):
         pixels = self.strips.window(image)
         return pixels, [
@@ -76,8 +94,8 @@ class StripObjective(BlockObjective):
         return [
             {
                 layer: Partial(
-                    tuple(chainer.Variable(self._team.sum(x.array)) for x in partial.sums),
-                    self._team.count(partial.count),
+                    tuple(chainer.Variable(self.team.sum(x.array)) for x in partial.sums),
+                    self.team.count(partial.count),
                 )
                 for layer, partial in sorted(total.items())
             }

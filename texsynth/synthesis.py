@@ -1,22 +1,22 @@
 """The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
 
-import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from texsynth import engine, image, metrics, optimizers, presets, spectrum, wasserstein
-from texsynth.compat import chainer
+from texsynth import engine, image, metrics, presets, spectrum, wasserstein
 from texsynth.config import Config
-from texsynth.errors import DivergenceError
+from texsynth.level_run import LevelRun
+from texsynth.optimizers import Stopped
+from texsynth.resuming import Checkpoints
 from texsynth.team import ALONE
 from texsynth.workshop import Workshop
 
 _LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
 
 STOPPED = "the callback asked to stop"
-"""The reason for stopping when the callback returned ``True``."""
+"""The reason for stopping when ``callback`` or ``stop`` returned ``True``."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,11 @@ class Progress:
     seconds_left: float
     size: tuple[int, int]
     scheme: presets.Scheme
-    _image: object = field(repr=False, default=None)
+    _run: LevelRun = field(repr=False, default=None)
 
     def pixels(self):
         """Returns the image as it is now, ``(H, W, 3)`` uint8; not where processes share it."""
-        canvas = chainer.get_device("@numpy").send(self._image.pixels.array)
-        return image.to_pixels(image.centre(canvas, self.size))
+        return image.to_pixels(image.centre(self._run.pixels(), self.size))
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,17 @@ class Result:
         return self.reason != STOPPED
 
 
-def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None, team=ALONE):
+def synthesize(
+    exemplar,
+    config=None,
+    *,
+    init=None,
+    losses=None,
+    callback=None,
+    stop=None,
+    checkpoints=None,
+    team=ALONE,
+):
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
 
     Args:
@@ -100,6 +109,10 @@ def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None, 
             ``measure`` as those of :mod:`texsynth.losses`; the range penalty is added.
         callback: Called with a :class:`Progress` after each step; when it returns ``True`` the
             synthesis ends, and the image so far is the result.
+        stop: Asked before each evaluation of the network, of which a step may take several; when
+            it returns ``True``, the step is given up, and the synthesis ends likewise.
+        checkpoints (texsynth.Checkpoints): Where to save the state, and what to go on from;
+            ``None`` saves none.
         team (texsynth.team.Team): The processes that make it together, each of which calls this
             with the same arguments; the result is the same in all.
 
@@ -112,10 +125,12 @@ def synthesize(exemplar, config=None, *, init=None, losses=None, callback=None, 
     """
     config = Config() if config is None else config
     study = Workshop(config, losses, team).study(exemplar)
-    return make_variation(study, config.seed, init=init, callback=callback)
+    return make_variation(
+        study, config.seed, init=init, callback=callback, stop=stop, checkpoints=checkpoints
+    )
 
 
-def make_variation(study, seed, *, init=None, callback=None):
+def make_variation(study, seed, *, init=None, callback=None, stop=None, checkpoints=None):
     """Makes one of the textures of an exemplar: what :func:`synthesize` does for each seed.
 
     Args:
@@ -123,6 +138,8 @@ def make_variation(study, seed, *, init=None, callback=None):
         seed (int): Seed of the start, at least 0.
         init: As for :func:`synthesize`.
         callback: As for :func:`synthesize`.
+        stop: As for :func:`synthesize`.
+        checkpoints: As for :func:`synthesize`.
 
     Returns:
         Result: The texture and how it came about, the same as if it were made alone.
@@ -135,11 +152,15 @@ def make_variation(study, seed, *, init=None, callback=None):
     init = None if init is None else image.to_batch(init)
     workshop.device.use()
     workshop.features(study.layers)  # before the clock starts
-    run = _Run(study, callback)
-    start = _start(exemplar, init, study.plan[0], study.scheme, seed)
+    checkpoints = Checkpoints() if checkpoints is None else checkpoints
+    resumed = checkpoints.begin(study, seed, init)
+    run = _Run(study, callback, stop, checkpoints)
+    start = None
+    if resumed is None:
+        start = _start(exemplar, init, study.plan[0], study.scheme, seed)
     # An overflow is noticed by the loss that it makes.
     with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):
-        texture = run.through_levels(start)
+        texture = run.through_levels(start, resumed)
     seconds = time.perf_counter() - run.began
     # A coarser one, if it was stopped there.
     texture = image.resize(texture, study.plan[-1].output_size, config.wrap)
@@ -178,82 +199,101 @@ def _start(exemplar, init, level, scheme, seed):
 class _Run:
     """One synthesis under way: what goes on from level to level."""
 
-    def __init__(self, study, callback):
+    def __init__(self, study, callback, stop, checkpoints):
         self._study = study
         self._plan = study.plan
-        self._config = study.workshop.config
-        self._device, self._team = study.workshop.device, study.workshop.team
+        self._team = study.workshop.team
         self._callback = callback or (lambda progress: False)
+        self._stop = stop or (lambda: False)
+        self._checkpoints = checkpoints
         self.history = []
-        self.evaluations = 0
+        self._evaluated_before = 0  # in earlier levels
+        self._level = None
         self.reason = None
         self.began = time.perf_counter()
 
-    def through_levels(self, texture):
+    @property
+    def evaluations(self):
+        return self._evaluated_before + (self._level.evaluations if self._level else 0)
+
+    def through_levels(self, texture, resumed):
         """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
-        for number, level in enumerate(self._plan, 1):
-            texture = self._one_level(number, level, texture)
+        first = 1
+        if resumed is not None:
+            with self._checkpoints.reading():
+                first = self._restore(resumed)
+        for number in range(first, len(self._plan) + 1):
+            if self._level is None:
+                self._level = LevelRun(self._study, number, texture, self._stop)
+            self.history.append(self._level.losses)
+            self._through_steps()
+            texture = self._level.texture()
+            self._evaluated_before = self.evaluations
+            self._level.end()
+            self._level = None
             if self.reason == STOPPED:
                 break
         return texture
 
-    def _one_level(self, number, level, texture):
-        objective = self._study.objective(number)
-        start = image.resize(texture, level.output_size, self._config.wrap)
-        start = image.mirrored(start, level.canvas_size)
-        strips = getattr(objective, "strips", None)
-        team = ALONE if strips is None else self._team
-        candidate = optimizers.Image(np.array(start if strips is None else start[:, :, strips.own]))
-        del start, texture  # each as large as the image
-        candidate.to_device(self._device)
-        optimizer = optimizers.make(
-            self._config.optimizer, self._config.learning_rate, self._study.pairs, team
-        )
-        optimizer.setup(candidate)
-        # The objective may have served another texture before.
-        before, losses_so_far = self.evaluations - objective.evaluations, []
-        self.history.append(losses_so_far)
-        self.reason = f"all {level.steps} steps of the last level were taken"
-        self._level_began = time.perf_counter()
-        for step in range(1, level.steps + 1):
-            loss = optimizer.update(objective, candidate.pixels)
-            self.evaluations = before + objective.evaluations
-            if not math.isfinite(loss):
-                raise DivergenceError(
-                    f"the loss is not finite after {self.evaluations} evaluations; "
-                    "smaller weights of losses or layers, or a smaller learning rate, may help"
-                )
-            if optimizer.stop_reason is not None:
-                self.reason = optimizer.stop_reason
-                break
-            losses_so_far.append(loss)
-            if self._team.any(self._callback(self._progress(number, step, loss, candidate))):
-                self.reason = STOPPED
-                break
-        if strips is None:
-            canvas = chainer.get_device("@numpy").send(candidate.pixels.array)
-        else:
-            canvas = strips.gather(candidate.pixels.array)
-        # Processes on different machines may round differently.
-        return image.centre(self._team.agreed(canvas), level.output_size)
+    def _restore(self, resumed):
+        """Goes back to where a checkpoint was saved; returns the number of the level."""
+        fields = resumed.fields["run"]
+        number = fields["level"]
+        if number not in range(1, len(self._plan) + 1):
+            raise ValueError(f"there is no level {number}")
+        self._level = LevelRun(self._study, number, None, self._stop)
+        self._level.restore(fields, resumed.arrays)
+        self.history = list(resumed.fields["history"])
+        self._evaluated_before = int(resumed.fields["evaluations_before"])
+        return number
 
-    def _progress(self, number, step, loss, candidate):
-        level = self._plan[number - 1]
-        done_here = level.work * step / level.steps
-        done = sum(earlier.work for earlier in self._plan[: number - 1]) + done_here
+    def _through_steps(self):
+        level = self._level
+        saved = None
+        try:
+            for loss in level.steps():
+                step = len(level.losses)
+                stopped = self._team.any(self._callback(self._progress(loss)))
+                if stopped:
+                    raise Stopped
+                if self._checkpoints.is_due(step):
+                    self._save()
+                    saved = step
+            self.reason = level.reason
+        except Stopped:
+            self.reason = STOPPED
+        is_end = self.reason == STOPPED or level.number == len(self._plan)
+        if is_end and saved != len(level.losses):
+            self._save()
+
+    def _save(self):
+        fields, arrays = self._level.state()
+        self._checkpoints.save(
+            self._study,
+            {
+                "history": self.history[:-1],
+                "evaluations_before": self._evaluated_before,
+                "run": fields,
+            },
+            arrays,
+        )
+
+    def _progress(self, loss):
+        run, level = self._level, self._level.level
+        done_here = level.work * len(run.losses) / level.steps
+        done = sum(earlier.work for earlier in self._plan[: run.number - 1]) + done_here
         work = sum(each.work for each in self._plan)
-        # This level's pace: a coarser one takes longer for a pixel.
-        pace = (time.perf_counter() - self._level_began) / done_here
         return Progress(
-            level=number,
+            level=run.number,
             levels=len(self._plan),
-            step=step,
+            step=len(run.losses),
             steps=level.steps,
             loss=loss,
             evaluations=self.evaluations,
             fraction=done / work,
-            seconds_left=pace * (work - done),
+            # At this level's pace: a coarser one takes longer for a pixel.
+            seconds_left=run.pace * (work - done),
             size=level.output_size,
             scheme=self._study.scheme,
-            _image=candidate,
+            _run=run,
         )

@@ -100,6 +100,7 @@ class Study:
         workshop (Workshop): The same.
         exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for.
         scheme (texsynth.presets.Scheme): What the preset and the settings come to.
+        losses (list): Losses to sum, the range penalty among them.
         layers (list): Names of the layers that the losses read.
         plan (list): The levels, each a :class:`texsynth.pyramid.Level`, the coarsest first.
         pairs (int): Curvature pairs that L-BFGS may keep.
@@ -114,8 +115,8 @@ class Study:
         self.workshop = workshop
         self.exemplar = image.fit(exemplar, image.fitted_size(exemplar.shape[:1:-1], config.size))
         self.scheme = presets.choose(config, self.exemplar)
-        self._losses = workshop.losses(self.scheme)
-        self.layers = sorted({name for loss in self._losses for name in loss.layers} - {IMAGE})
+        self.losses = workshop.losses(self.scheme)
+        self.layers = sorted({name for loss in self.losses for name in loss.layers} - {IMAGE})
         self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
@@ -142,7 +143,7 @@ class Study:
                 settings |= self._blocks
             self._objectives[number] = kind(
                 self.workshop.features(self.layers),
-                self._losses,
+                self.losses,
                 self.workshop.device.send(scaled),
                 level.trim,
                 level.margin,
@@ -150,11 +151,26 @@ class Study:
             )
         return self._objectives[number]
 
+    @property
+    def memory_plan(self):
+        """What was chosen for the memory there is: curvature pairs, and settings of blocks."""
+        return {"pairs": self.pairs, **self._blocks}
+
+    def adopt(self, memory_plan):
+        """Takes over the choice that was made elsewhere, for the same bits come of it.
+
+        Args:
+            memory_plan (dict): What :attr:`memory_plan` was there.
+        """
+        self._blocks = dict(memory_plan)
+        self.pairs = self._blocks.pop("pairs")
+        self._objectives.clear()
+
     def _fit_in_memory(self):
         """Curvature pairs, and settings of blocks; none if the largest canvas fits whole."""
         workshop = self.workshop
         if workshop.team.size > 1:
-            check_additive(self._losses)
+            check_additive(self.losses)
         budget = workshop.config.memory
         if budget is None:
             free = memory.available(workshop.device)
@@ -167,7 +183,7 @@ class Study:
         wrap = workshop.config.wrap if size == canvas else (False, False)
         choice = memory.choose(budget, size, self.layers, workshop.engine, wrap)
         try:
-            check_additive(self._losses)
+            check_additive(self.losses)
         except ConfigError as error:
             needed = memory.format_memory(memory.whole_bytes(workshop.engine, self.layers, size))
             raise ConfigError(

@@ -1,0 +1,264 @@
+"""Checkpoints of a synthesis: what is resumed ends in the same bytes."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_texture
+
+import texsynth
+from texsynth import Checkpoints, Config, checkpoint, synthesis
+from texsynth.block_objective import BlockObjective
+from texsynth.errors import CheckpointError, ConfigError
+
+
+@pytest.fixture
+def config(random_weights_file):
+    def config(**settings):
+        defaults = {
+            "size": 40,
+            "iterations": 6,
+            "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
+            "weights": str(random_weights_file),
+            "engine": "plain",
+        }
+        return Config(**{**defaults, **settings})
+
+    return config
+
+
+@pytest.fixture
+def exemplar():
+    return make_texture(40, 36)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.ckpt"
+
+
+def after(steps):
+    """A callback that stops after so many steps, over all levels."""
+    seen = []
+
+    def callback(progress):
+        seen.append(progress.step)
+        return len(seen) == steps
+
+    return callback
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.image, other.image)
+    assert one.history == other.history
+    assert one.errors == other.errors
+    assert (one.evaluations, one.reason) == (other.evaluations, other.reason)
+
+
+WAYS = {
+    "defaults": {},
+    "adam": {"optimizer": "adam"},
+    "two levels": {"levels": 2},
+    "natural": {"preset": "natural", "levels": 2},
+    "regular": {"preset": "regular"},
+    "winograd": {"engine": "winograd", "preset": "gatys"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_resumed_is_bit_for_bit_the_same(way, stop_after, config, exemplar, path):
+    settings = config(**WAYS[way])
+    whole = texsynth.synthesize(exemplar, settings)
+    stopped = texsynth.synthesize(
+        exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
+    )
+    assert stopped.reason == synthesis.STOPPED
+    resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
+    same(resumed, whole)
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 5])
+def test_any_checkpoint_on_the_way_will_do(every, config, exemplar, path, monkeypatch):
+    """Those that are saved while it goes on, not only that of a stop."""
+    settings = config(levels=2, engine="winograd")
+    saved = []
+    save = checkpoint.save
+
+    def also_elsewhere(target, fields, arrays):
+        save(target, fields, arrays)
+        saved.append(path.with_name(f"{len(saved)}.ckpt"))
+        saved[-1].write_bytes(path.read_bytes())
+
+    monkeypatch.setattr(checkpoint, "save", also_elsewhere)
+    whole = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(path, every))
+    assert len(saved) == 12 // every + 6 // every + (6 % every > 0)
+    same(whole, texsynth.synthesize(exemplar, settings))
+    for each in saved:
+        same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=each)), whole)
+
+
+def test_resumed_again_and_again(config, exemplar, path):
+    settings = config()
+    whole = texsynth.synthesize(exemplar, settings)
+    texsynth.synthesize(exemplar, settings, callback=after(2), checkpoints=Checkpoints(path))
+    for _ in range(2):
+        again = Checkpoints(path, resume=path)
+        texsynth.synthesize(exemplar, settings, callback=after(1), checkpoints=again)
+    same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
+
+
+def test_a_finished_one_makes_its_image_again_or_goes_further(config, exemplar, path):
+    short = texsynth.synthesize(exemplar, config(), checkpoints=Checkpoints(path))
+    same(texsynth.synthesize(exemplar, config(), checkpoints=Checkpoints(resume=path)), short)
+    long = config(iterations=9)
+    longer = texsynth.synthesize(exemplar, long, checkpoints=Checkpoints(resume=path))
+    same(longer, texsynth.synthesize(exemplar, long))
+
+
+def test_in_blocks_as_it_was_planned(config, exemplar, path, monkeypatch):
+    """Whatever memory there is when it goes on."""
+    settings = config(preset="natural", output_size=(200, 150), levels=1)
+    made = []
+    monkeypatch.setattr(
+        BlockObjective, "_evaluate", lambda self, image, f=BlockObjective._evaluate: (
+            made.append(self.block), f(self, image))[1]
+    )  # fmt: skip
+    free = 3.3e8
+    monkeypatch.setattr("texsynth.memory.available", lambda device: free)
+    whole = texsynth.synthesize(exemplar, settings)
+    blocks = set(made)
+    assert len(blocks) == 1
+    texsynth.synthesize(exemplar, settings, callback=after(2), checkpoints=Checkpoints(path))
+    free = 2e11
+    made.clear()
+    same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
+    assert set(made) == blocks
+
+
+def test_a_stop_in_the_middle_of_a_step_gives_that_step_up(config, exemplar, path, monkeypatch):
+    """As if the step had never begun: the line search begins anew."""
+    settings = config(preset="gatys", iterations=12)
+    whole = texsynth.synthesize(exemplar, settings)
+    for number in (0, 1, 2, 5, 9):
+        asked = []
+
+        def stop(asked=asked, number=number):
+            asked.append(1)
+            return len(asked) > number
+
+        stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
+        assert stopped.reason == synthesis.STOPPED
+        assert stopped.evaluations == number
+        resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
+        np.testing.assert_array_equal(resumed.image, whole.image)
+        assert resumed.history == whole.history
+
+
+@pytest.fixture
+def saved(config, exemplar, path):
+    settings = config(output_size=(48, 40))
+    texsynth.synthesize(exemplar, settings, callback=after(2), checkpoints=Checkpoints(path))
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 4}, "seed was 0, not 4"),
+        ({"output_size": (48, 48)}, r"output_size was \[48, 40\], not \[48, 48\]"),
+        ({"optimizer": "adam"}, "optimizer was lbfgs, not adam"),
+        ({"layers": {"conv1_1": 2}}, "layers was"),
+        ({"iterations": 5}, "iterations were 6, and can only become more"),
+        ({"engine": "winograd"}, "engine was plain, not winograd"),
+        ({"preset": "gatys", "seed": 1}, "preset was auto, not gatys; seed was 0, not 1"),
+    ],
+)
+def test_another_job_is_refused_and_the_difference_named(change, told, saved, exemplar, path):
+    settings = dataclasses.replace(saved, **change)
+    with pytest.raises(ConfigError, match=rf"run\.ckpt is of another job: .*{told}"):
+        texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
+
+
+def test_another_exemplar_init_or_network_is_refused(saved, exemplar, path, tmp_path):
+    from texsynth import weights
+
+    with pytest.raises(ConfigError, match="another job: another exemplar"):
+        texsynth.synthesize(exemplar[::-1], saved, checkpoints=Checkpoints(resume=path))
+    with pytest.raises(ConfigError, match="another image to start from"):
+        again = Checkpoints(resume=path)
+        texsynth.synthesize(exemplar, saved, init=exemplar, checkpoints=again)
+    loaded = weights.load(saved.weights)
+    kernels, bias = loaded.tensors["conv5_1"]
+    loaded.tensors["conv5_1"] = kernels, bias + 1
+    weights.save(tmp_path / "other.npz", loaded)
+    other = dataclasses.replace(saved, weights=str(tmp_path / "other.npz"))
+    with pytest.raises(ConfigError, match="other weights"):
+        texsynth.synthesize(exemplar, other, checkpoints=Checkpoints(resume=path))
+
+
+def test_the_weights_may_lie_elsewhere(saved, exemplar, path, tmp_path):
+    moved = tmp_path / "moved.npz"
+    moved.write_bytes(Path(saved.weights).read_bytes())
+    elsewhere = dataclasses.replace(saved, weights=str(moved))
+    again = Checkpoints(resume=path)
+    same(
+        texsynth.synthesize(exemplar, elsewhere, checkpoints=again),
+        texsynth.synthesize(exemplar, saved),
+    )
+
+
+def test_a_damaged_one_gives_way_to_the_one_before(config, exemplar, path, caplog):
+    whole = texsynth.synthesize(exemplar, config(), checkpoints=Checkpoints(path, 2))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    resumed = texsynth.synthesize(exemplar, config(), checkpoints=Checkpoints(resume=path))
+    same(resumed, whole)
+    assert "going on from" in caplog.text and "run.previous.ckpt" in caplog.text
+    checkpoint.previous_of(path).unlink()
+    with pytest.raises(CheckpointError, match=r"run\.ckpt"):
+        Checkpoints(resume=path)
+
+
+def test_fields_that_are_missing_or_odd_are_told(saved, exemplar, path):
+    fields, arrays = checkpoint.load(path)
+    for broken in (
+        {},
+        {**fields, "job": []},
+        {**fields, "plan": {}},
+        {**fields, "job": {**fields["job"], "settings": 3}},
+        {key: value for key, value in fields.items() if key != "history"},
+        {**fields, "run": {**fields["run"], "level": "1"}},
+        {**fields, "run": {**fields["run"], "level": 7}},
+        {**fields, "run": {**fields["run"], "optimizer": {}}},
+    ):
+        checkpoint.save(path, broken, arrays.items())
+        with pytest.raises(CheckpointError, match=r"run\.ckpt is no checkpoint of this program"):
+            texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
+    missing = {name: array for name, array in arrays.items() if name != "gradient"}
+    checkpoint.save(path, fields, missing.items())
+    with pytest.raises(CheckpointError, match="gradient"):
+        texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
+    odd = {**arrays, "image": arrays["image"][:, :, 1:]}
+    checkpoint.save(path, fields, odd.items())
+    with pytest.raises(CheckpointError, match=r"run\.ckpt is no checkpoint of this program"):
+        texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_and_the_work_goes_on(
+    config, exemplar, tmp_path, caplog
+):
+    nowhere = Checkpoints(tmp_path / "no folder" / "run.ckpt", 3)
+    result = texsynth.synthesize(exemplar, config(), checkpoints=nowhere)
+    assert caplog.text.count("it goes on without") == 2
+    same(result, texsynth.synthesize(exemplar, config()))
+
+
+def test_another_version_is_told(saved, exemplar, path, caplog):
+    fields, arrays = checkpoint.load(path)
+    fields["environment"]["numpy"] = "1.0"
+    checkpoint.save(path, fields, arrays.items())
+    texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
+    assert "not the same to the last bit: numpy 1.0, now 2." in caplog.text
