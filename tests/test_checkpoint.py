@@ -22,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from texsynth import checkpoint
-from texsynth.checkpoint import field, load, previous_of, save
+from texsynth.checkpoint import load, previous_of, save
 from texsynth.errors import CheckpointError
 
 DTYPES = ["<f4", "<f8", "<i8", "|u1"]
@@ -318,7 +318,7 @@ def within(seconds):
         ("pipe", "is no file"),
         ("folder", "is no file"),
         ("/dev/zero", "is no file"),
-        ("\0", "embedded null byte"),
+        ("\0", "embedded null"),
     ],
 )
 def test_what_is_no_file_is_told_at_once(tmp_path, path, message):
@@ -569,6 +569,15 @@ def test_encrypted_members_are_told(tmp_path, name):
     assert refusal(path) == f"is damaged ({name} is encrypted)"
 
 
+@pytest.mark.parametrize("name", ["x.npy", "fields.json"])
+@pytest.mark.parametrize(
+    ("offset", "layout", "number"), [(10, "<H", zipfile.ZIP_DEFLATED), (20, "<L", 5)]
+)
+def test_members_that_say_they_are_compressed_are_told(tmp_path, name, offset, layout, number):
+    path = patch(craft(tmp_path / "run.ckpt"), name, offset, layout, number)
+    assert refusal(path) == f"is damaged ({name} is compressed)"
+
+
 def test_a_member_larger_than_the_file_is_told_before_memory_is_taken(tmp_path):
     head = {"arrays": {"x": {"dtype": "|u1", "shape": [2**30]}}}
     size = len(checkpoint._npy_header("|u1", (2**30,))) + 2**30
@@ -590,12 +599,22 @@ def test_members_that_share_their_bytes_are_told(tmp_path):
     size = len(content) - 22 - start + len(others)
     struct.pack_into("<L", end, 12, size)
     path.write_bytes(content[:-22] + others + end)
-    assert refusal(path).startswith("is damaged")
+    assert refusal(path) == "is damaged (its members are larger than the file)"
 
 
 def test_a_member_beyond_the_end_of_the_file_is_told(tmp_path):
     path = patch(craft(tmp_path / "run.ckpt"), "x.npy", 42, "<L", 10**6)
     assert refusal(path).startswith("is damaged")
+
+
+def test_a_member_that_ends_too_soon_is_told(tmp_path):
+    """Its size is right, but it begins a thousand bytes later."""
+    path = craft(tmp_path / "run.ckpt")
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<H", content, content.rindex(b"PK\3\4") + 28, 1000)  # of fields.json
+    path.write_bytes(content)
+    # The zipfile of some versions of Python says why; that of others knows no words for it.
+    assert refusal(path).partition("cut short ")[2] > "()"
 
 
 def test_members_that_were_exchanged_are_told(tmp_path):
@@ -745,39 +764,6 @@ def test_any_declaration_is_refused_but_the_true_one(folder, arrays):
             assert refusal(path).startswith("is damaged")
 
 
-# Fields that are asked for
-
-
-def test_a_field_is_found_by_its_name():
-    fields = {"a": {"b": {"c": 1}}, "d": None}
-    assert field(fields, "a.b.c", int, "run.ckpt") == 1
-    assert field(fields, "a.b", dict, "run.ckpt") == {"c": 1}
-    assert field(fields, "d", (float, type(None)), "run.ckpt") is None
-
-
-@pytest.mark.parametrize("name", ["b", "a.c", "a.b.c", "a.list.0", ""])
-def test_a_missing_field_is_told(name):
-    with pytest.raises(CheckpointError) as caught:
-        field({"a": {"b": 1, "list": [1]}}, name, int, Path("run.ckpt"))
-    assert str(caught.value) == f"run.ckpt: the field {name} is missing"
-
-
-@pytest.mark.parametrize(
-    ("value", "kind", "message"),
-    [
-        (True, int, "is bool, not int"),
-        (1, float, "is int, not float"),
-        (1.0, int, "is float, not int"),
-        (None, (int, float), "is NoneType, not int or float"),
-        ("1", list, "is str, not list"),
-    ],
-)
-def test_a_field_of_another_type_is_told(value, kind, message):
-    with pytest.raises(CheckpointError) as caught:
-        field({"a": value}, "a", kind, "run.ckpt")
-    assert str(caught.value) == f"run.ckpt: the field a {message}"
-
-
 # The last two
 
 
@@ -829,13 +815,16 @@ def test_the_previous_one_is_beside_the_last(name, previous):
 
 
 def without_links(monkeypatch, how):
-    def refuse(*_, **__):
+    def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
+
+    def unknown(*_):
+        raise NotImplementedError  # as pathlib does where there is no os.link
 
     if how == "refused":
         monkeypatch.setattr(os, "link", refuse)
     elif how == "unknown":
-        monkeypatch.delattr(os, "link")
+        monkeypatch.setattr(Path, "hardlink_to", unknown)
 
 
 @pytest.mark.parametrize("links", ["there", "refused", "unknown"])
@@ -846,6 +835,18 @@ def test_the_last_two_are_kept(tmp_path, monkeypatch, links):
         save(tmp_path / "run.ckpt", *numbered(number))
         kept.append(numbers_in(tmp_path))
     assert kept == [(1, None), (2, 1), (3, 2), (4, 3)]
+
+
+def test_what_a_killed_process_left_is_gone_before_more_is_written(two):
+    left = two / ".texsynth-run.ckpt.part"
+    left.write_bytes(b"left")
+
+    def arrays():
+        assert not left.exists()
+        yield from numbered(3)[1]
+
+    save(two / "run.ckpt", {"n": 3}, arrays())
+    assert numbers_in(two) == (3, 2)
 
 
 def test_what_a_link_led_to_stays_and_the_link_is_the_previous_one(tmp_path):
@@ -1005,6 +1006,9 @@ def counted(function):
         return result
     return call
 
+def refused(*_):
+    raise PermissionError
+
 folder, linked = Path(sys.argv[2]), sys.argv[3] == "linked"
 path = folder / "run.ckpt"
 found = []
@@ -1017,10 +1021,9 @@ for moment in range(1000):
     if not child:
         left = moment
         if not linked:
-            del os.link
+            os.link = refused
         for name in ("fsync", "chmod", "link", "replace", "unlink"):
-            if hasattr(os, name):
-                setattr(os, name, counted(getattr(os, name)))
+            setattr(os, name, counted(getattr(os, name)))
         save(path, *numbered(3))
         os._exit(0)
     status = os.waitpid(child, 0)[1]

@@ -254,8 +254,9 @@ BAD_INPUT = [
     (f"{'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 245}.png", FAILURE, "File name too long"),
-    ("stone.png --optimizer adam --lr 1e38", FAILURE, "the loss is not finite after 1 eval"),
-    ("stone.png --layers conv1_1=1e300", FAILURE, "the loss is not finite after 1 evaluations"),
+    ("stone.png --optimizer adam --lr 1e38", FAILURE, "the loss was not finite, or 10 times"),
+    ("stone.png --layers conv1_1=1e300", FAILURE, "the loss of the start is not finite, after 1"),
+    ("stone.png --layers conv1_1=1e30", FAILURE, "the gradient of the start is not finite"),
     ("stone.png --layers ,", USAGE, "layers must look like conv1_1,pool1=0.5, not ''"),
 ]
 

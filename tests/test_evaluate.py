@@ -12,9 +12,8 @@ from conftest import make_texture
 from PIL import Image, PngImagePlugin
 
 import texsynth
-from texsynth import command, evaluate
+from texsynth import command, evaluate, files
 from texsynth.errors import TexsynthError
-from texsynth.evaluation import files
 
 USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
 
@@ -177,29 +176,29 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, run, arguments, code, to
 
 
 def test_what_was_written_before_a_failure_is_told(folder, run, monkeypatch):
-    written = files.write
+    written = files.write_text
 
     def refuse_html(path, text):
         if path.suffix == ".html":
             raise TexsynthError(f"cannot write {path}: the disk is full")
         written(path, text)
 
-    monkeypatch.setattr(files, "write", refuse_html)
+    monkeypatch.setattr(files, "write_text", refuse_html)
     result = run("stone.png", "a.png", "--json", "m.json", "--html", "p.html")
     assert result.exit_code == FAILURE and "the disk is full; written: m.json" in result.stderr
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "page.html"
-    files.write(path, "old")
+    files.write_text(path, "old")
     with pytest.raises(UnicodeEncodeError):
-        files.write(path, "new \ud800")
+        files.write_text(path, "new \ud800")
     assert path.read_text() == "old" and names(tmp_path) == ["page.html"]
-    files.write(path, "é")
+    files.write_text(path, "é")
     assert path.read_bytes() == "é".encode() and names(tmp_path) == ["page.html"]
     (tmp_path / "folder").mkdir()
     with pytest.raises(TexsynthError, match=r"cannot write .*folder"):
-        files.write(tmp_path / "folder", "text")
+        files.write_text(tmp_path / "folder", "text")
     assert names(tmp_path) == ["folder", "page.html"]
 
 

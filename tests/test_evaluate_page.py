@@ -11,7 +11,8 @@ import pytest
 from conftest import make_texture
 from PIL import Image
 
-from texsynth.evaluation import files, page, plots, record
+from texsynth import files
+from texsynth.evaluation import page, plots, record
 from texsynth.evaluation.report import Evaluated, Report
 from texsynth.metrics import Evaluator
 
@@ -153,7 +154,7 @@ def browser(tmp_path_factory):
 def opened(browser, text, tmp_path):
     """The page, freshly loaded, 1000 pixels wide."""
     path = tmp_path / "page with space.html"
-    files.write(path, text)
+    files.write_text(path, text)
     view(browser, 1000)
     browser.get(path.as_uri())
     wait_for(browser, "!document.getElementById('game').hidden")

@@ -118,36 +118,8 @@ def load(path):
     except Exception as error:
         # Damaged bytes make zipfile and json raise nearly anything, from struct.error and
         # NotImplementedError to RecursionError.
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise CheckpointError(f"{path}: is damaged or cut short ({lines[0]})") from error
-
-
-def field(fields, name, kind, path):
-    """Returns a field that must be there and of a type.
-
-    Args:
-        fields (dict): Those of a checkpoint.
-        name: Name of the field; ``a.b`` is ``b`` in the dict ``a``.
-        kind: The type, or a tuple of them. A ``bool`` is no ``int`` here, nor an ``int`` a
-            ``float``.
-        path: Path of the checkpoint, for the message.
-
-    Returns:
-        object: Its value.
-
-    Raises:
-        texsynth.errors.CheckpointError: It is missing, or of another type.
-    """
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    value = fields
-    for part in name.split("."):
-        if type(value) is not dict or part not in value:
-            raise CheckpointError(f"{path}: the field {name} is missing")
-        value = value[part]
-    if type(value) not in kinds:
-        wanted = " or ".join(each.__name__ for each in kinds)
-        raise CheckpointError(f"{path}: the field {name} is {type(value).__name__}, not {wanted}")
-    return value
+        reason = str(error) or type(error).__name__
+        raise CheckpointError(f"{path}: is damaged or cut short ({reason})") from error
 
 
 @contextlib.contextmanager

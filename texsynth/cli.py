@@ -7,13 +7,14 @@ when the work begins, so that ``--help`` and usage errors come at once.
 import contextlib
 import dataclasses
 import signal
-from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 import texsynth
 from texsynth import batch
 from texsynth import config as settings
+from texsynth.asked import EVERY, Asked
 from texsynth.command import (
     EXIT_USAGE,
     HELP_OPTIONS,
@@ -52,7 +53,7 @@ class _Command(OneLineErrors):
 
 
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
-@click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1, required=True)
+@click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1)
 @click.option(
     "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
 )
@@ -189,6 +190,40 @@ class _Command(OneLineErrors):
     help="Also save the image so far after every N steps.",
 )
 @click.option(
+    "--checkpoint",
+    "checkpoint_path",
+    metavar="FILE",
+    type=PATH,
+    help="Save the state in FILE every so many steps, on Ctrl-C and at the end; the last but one is"
+    " kept beside it.",
+)
+@click.option(
+    "--every",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help=f"Steps between checkpoints.  [default: {EVERY}]",
+)
+@click.option(
+    "--resume",
+    "resume_path",
+    metavar="FILE",
+    type=PATH,
+    help="Go on from a checkpoint, with its IMAGE and options; a larger -n goes further.",
+)
+@click.option(
+    "--record",
+    "keeps_record",
+    is_flag=True,
+    help="Also write <name>_record.json: all that made the texture.",
+)
+@click.option(
+    "--replay",
+    "replay_path",
+    metavar="FILE",
+    type=PATH,
+    help="Make the texture of a record again, and compare.",
+)
+@click.option(
     "--distributed",
     is_flag=True,
     help="Share the work among the processes that mpiexec started: the rows of one texture, or"
@@ -197,7 +232,24 @@ class _Command(OneLineErrors):
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.version_option(texsynth.__version__, message="%(prog)s %(version)s")
-def main(image_paths, out, init, variations, snapshots, distributed, quiet, verbose, **options):
+@click.pass_context
+def main(
+    context,
+    image_paths,
+    out,
+    init,
+    variations,
+    snapshots,
+    checkpoint_path,
+    every,
+    resume_path,
+    keeps_record,
+    replay_path,
+    distributed,
+    quiet,
+    verbose,
+    **options,
+):
     """Make a new image with the texture of IMAGE, or one of each of several.
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side. Of
@@ -208,9 +260,11 @@ def main(image_paths, out, init, variations, snapshots, distributed, quiet, verb
     try:
         if init == "":
             raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
-        start = init if init in settings.STARTS else None
-        config = Config(start=start, **options)
-        init_path = None if init is None or start else Path(init)
+        asked = Asked(
+            image_paths, init, options, _given(context), checkpoint_path, every, resume_path,
+            keeps_record, replay_path, variations,
+        )  # fmt: skip
+        config, image_paths, init_path = asked.job()
         is_one = len(image_paths) == 1 and variations is None
         if distributed:
             if snapshots and is_one:
@@ -218,7 +272,9 @@ def main(image_paths, out, init, variations, snapshots, distributed, quiet, verb
             team, config = _assembled(config)
         if is_one:
             with contextlib.nullcontext() if team is None else team.ending_together():
-                code = _make_one(config, image_paths[0], init_path, out, snapshots, quiet, team)
+                code = _make_one(
+                    config, image_paths[0], init_path, out, snapshots, quiet, team, asked
+                )
         else:
             tasks = batch.plan(config, image_paths, variations, init_path, out)
             tasks = tasks if team is None else tasks[team.rank :: team.size]
@@ -228,6 +284,15 @@ def main(image_paths, out, init, variations, snapshots, distributed, quiet, verb
             return EXIT_USAGE
         raise failure(error, error) from error
     return code
+
+
+def _given(context):
+    """Names of the options that are on the command line."""
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 def _assembled(config):
@@ -240,15 +305,23 @@ def _assembled(config):
     return team, config
 
 
-def _make_one(config, image_path, init_path, out, snapshots, quiet, team):
+def _make_one(config, image_path, init_path, out, snapshots, quiet, team, asked):
     """Makes one texture; returns the exit code."""
     quiet = quiet or (team is not None and team.rank > 0)
     target = target_path(image_path, init_path, out, config.tile)
     exemplar, init = Picture(image_path), init_path and Picture(init_path)
     inputs = [picture.path for picture in (exemplar, init) if picture]
-    job = Job(config, exemplar, init, target, snapshots, quiet, inputs, team=team)
+    asked.check_targets(inputs, target, config.tile)
+    asked.check_pictures(exemplar, init)
+    job = Job(
+        config, exemplar, init, target, snapshots, quiet, inputs,
+        team=team, checkpoints=asked.checkpoints(config, image_path, init_path),
+        keeps_record=asked.keeps_record,
+    )  # fmt: skip
     try:
-        stopped_by = job.run()
+        result, stopped_by = job.run()
+        if stopped_by is None:
+            asked.check_result(result)
     except KeyboardInterrupt as error:
         ended = failure("interrupted", error, job.written or ["nothing"])
         ended.exit_code = 128 + getattr(error, "number", signal.SIGINT)

@@ -29,5 +29,9 @@ class EngineError(TexsynthError):
     """The asked-for engine cannot be used."""
 
 
+class RecordError(TexsynthError):
+    """A record cannot be read or followed."""
+
+
 class CheckpointError(TexsynthError):
     """A checkpoint cannot be written, read or trusted."""

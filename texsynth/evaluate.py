@@ -7,6 +7,7 @@ import click
 
 import texsynth
 from texsynth import config as settings
+from texsynth import files
 from texsynth.command import HELP_OPTIONS, PATH, OneLineErrors, failure, set_up_logging
 from texsynth.errors import ConfigError, TexsynthError
 
@@ -68,12 +69,12 @@ def main(source, outputs, json_path, html_path, quiet, verbose, **options):
     try:
         targets = _checked_targets(source, outputs, json_path, html_path)
         # Chainer takes a second to import: usage errors need not wait for it.
-        from texsynth.evaluation import files, report, table
+        from texsynth.evaluation import report, table
 
         found = report.make(source, outputs, **options)
         as_json = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
         for path, kind in targets:
-            files.write(path, f"{as_json}\n" if kind == "json" else _page(found))
+            files.write_text(path, f"{as_json}\n" if kind == "json" else _page(found))
             written.append(path)
         if json_path == _STANDARD_OUTPUT:
             _print(as_json)
@@ -89,8 +90,6 @@ def main(source, outputs, json_path, html_path, quiet, verbose, **options):
 
 def _checked_targets(source, outputs, json_path, html_path):
     """Returns ``(path, kind)`` of the files to write, once it is sure that they can be."""
-    from texsynth.evaluation import files
-
     targets = []
     read = [source, *outputs]
     for option, path, kind in (("--json", json_path, "json"), ("--html", html_path, "html")):

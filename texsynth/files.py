@@ -1,9 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and nowhere else than where they may be."""
 
 import contextlib
 import os
 import tempfile
 from pathlib import Path
+
+from texsynth.errors import ConfigError, TexsynthError
 
 
 @contextlib.contextmanager
@@ -37,6 +39,62 @@ def written_whole(path):
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Writes UTF-8 text beside its target and renames it.
+
+    Args:
+        path (pathlib.Path): Path of the file.
+        text (str): What to write.
+
+    Raises:
+        texsynth.errors.TexsynthError: It cannot be written.
+    """
+    try:
+        with written_whole(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise TexsynthError(f"cannot write {path}: {error.strerror}") from error
+
+
+def check_target(option, path, sources):
+    """Makes sure that a file can be written and is none of those that are read.
+
+    Args:
+        option (str): What the user calls it, ``--html``.
+        path (pathlib.Path): The file to write.
+        sources: Paths of files that must stay as they are.
+
+    Raises:
+        texsynth.errors.ConfigError: It is a folder, is in none, or is one of the sources.
+        texsynth.errors.TexsynthError: Its folder cannot be written.
+    """
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{option}: {path} is a folder")
+        if not path.parent.is_dir():
+            raise ConfigError(f"{option}: there is no folder {path.parent}")
+        for source in sources:
+            if path == source or is_same_file(path, source):
+                raise ConfigError(f"{option}: {path} would overwrite {source}, which is read")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise TexsynthError(f"cannot write {path}: {error.strerror}") from error
+
+
+def is_same_file(path, other):
+    """Whether two paths are of one file that is there.
+
+    Args:
+        path (pathlib.Path): The one.
+        other (pathlib.Path): The other.
+    """
+    try:
+        return path.samefile(other)
+    except OSError:  # one is not there, or cannot be looked at, which is told when it is read
+        return False
 
 
 def _umask():

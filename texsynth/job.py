@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 
 import texsynth
 from texsynth import progress as progress_display
-from texsynth import provenance
+from texsynth import provenance, record
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.interruption import Interruption
 
@@ -32,13 +33,26 @@ class Job:
         interruption (texsynth.interruption.Interruption): Where signals come; ``None`` makes one.
         team (texsynth.team.Team): The processes that make it together, of which the first writes;
             ``None`` is this one alone.
+        checkpoints (texsynth.Checkpoints): Where the state is saved, and what is gone on from.
+        keeps_record (bool): Whether a record is written beside the texture.
 
     Attributes:
         written (list): Paths of the files that are there, whole.
     """
 
     def __init__(
-        self, config, exemplar, init, target, snapshots, quiet, inputs, interruption=None, team=None
+        self,
+        config,
+        exemplar,
+        init,
+        target,
+        snapshots,
+        quiet,
+        inputs,
+        interruption=None,
+        team=None,
+        checkpoints=None,
+        keeps_record=False,
     ):
         self._config = config
         self._exemplar = exemplar
@@ -49,21 +63,28 @@ class Job:
         self._inputs = inputs
         self._interruption = interruption or Interruption()
         self._team = team
+        self._checkpoints = checkpoints
+        self._keeps_record = keeps_record
         self.written = []
         self._display = progress_display.make(quiet)
 
     def run(self):
-        """Does all the work; returns the number of the signal that ended it early, or ``None``."""
+        """Does all the work, until a signal ends it.
+
+        Returns:
+            tuple: The :class:`texsynth.Result`, and the number of the signal or ``None``.
+        """
         with self._interruption:
             pixels = self._exemplar.pixels
-            together = {} if self._team is None else {"team": self._team}
+            optional = {"team": self._team, "checkpoints": self._checkpoints}
+            given = {name: value for name, value in optional.items() if value is not None}
             result = self.synthesize(
-                functools.partial(texsynth.synthesize, pixels, self._config, **together)
+                functools.partial(texsynth.synthesize, pixels, self._config, **given)
             )
             if self._team is None or self._team.rank == 0:
                 self.save(result)
                 self.report(result)
-        return self._interruption.number
+        return result, self._interruption.number
 
     def is_done(self):
         """Returns whether all files are there as they would be made, and finished."""
@@ -75,12 +96,16 @@ class Job:
         """Returns the :class:`texsynth.Result`.
 
         Args:
-            synthesize: :func:`texsynth.synthesize` or the like, which lacks but ``init`` and
-                ``callback``.
+            synthesize: :func:`texsynth.synthesize` or the like, which lacks but ``init``,
+                ``callback`` and ``stop``.
         """
         try:
             init = None if self._init is None else self._init.pixels
-            return synthesize(init=init, callback=self._after_step)
+            return synthesize(
+                init=init,
+                callback=self._after_step,
+                stop=lambda: self._interruption.number is not None,
+            )
         finally:
             self._end_display()
 
@@ -98,6 +123,14 @@ class Job:
         paths = outputs_of(self._target, self._config.tile)
         for path, pixels in zip(paths, pictures, strict=True):
             self._save(path, pixels, made)
+        if self._keeps_record:
+            path = record_of(self._target)
+            lengthened = self._checkpoints is not None and self._checkpoints.lengthened
+            made = record.compose(
+                sys.argv, self._config, self._exemplar, self._init, result, lengthened
+            )
+            record.save(path, made)
+            self.written.append(path)
 
     def report(self, result):
         """Tells how it went, and lists the files that were written.
@@ -112,7 +145,8 @@ class Job:
             return
         self._describe(result)
         try:
-            for path in outputs_of(self._target, self._config.tile):
+            records = [record_of(self._target)] if self._keeps_record else []
+            for path in [*outputs_of(self._target, self._config.tile), *records]:
                 click.echo(path)
         except OSError as error:
             raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
@@ -171,6 +205,8 @@ class Job:
             f"relative Gram errors: {errors}",
             *([self._describe_seam(result.image)] if self._config.tile else []),
         ]
+        if self._interruption.number is not None and self._checkpoints is not None:
+            told.append(f"to go on: --resume {self._checkpoints.path}")
         with contextlib.suppress(OSError):
             for line in told:
                 click.echo(line, err=True)
@@ -223,6 +259,11 @@ def outputs_of(target, tile):
         tile (str): The settings' ``tile``.
     """
     return [target, comparison_of(target), *([tiled_of(target)] if tile else [])]
+
+
+def record_of(target):
+    """Returns the path of the record that goes with a texture's path."""
+    return target.with_name(f"{target.stem.removesuffix('_texture')}_record.json")
 
 
 def tiled_of(target):

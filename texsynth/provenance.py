@@ -37,10 +37,19 @@ class Picture:
 
     @functools.cached_property
     def checksum(self):
-        """The SHA-256 of size and pixels, 64 hex digits."""
-        digest = hashlib.sha256(str(self.pixels.shape).encode())
-        digest.update(self.pixels.tobytes())
-        return digest.hexdigest()
+        """What :func:`checksum` returns for the pixels."""
+        return checksum(self.pixels)
+
+
+def checksum(pixels):
+    """Returns the SHA-256 of size and pixels, 64 hex digits.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+    """
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    digest.update(pixels.tobytes())
+    return digest.hexdigest()
 
 
 def origin(config, exemplar, init=None):

@@ -17,9 +17,6 @@ _FILES = {
     "other weights": "weights",
 }
 
-EVERY = 20
-"""After how many steps a checkpoint is saved by default."""
-
 
 class Checkpoints:
     """Where a synthesis saves its state, how often, and what it goes on from.
@@ -30,14 +27,39 @@ class Checkpoints:
         resume: Path of the checkpoint to go on from; ``None`` begins anew.
         notes (dict): Plain values to keep with each.
 
+    Attributes:
+        path: Where they are saved.
+        lengthened (bool): Whether what was resumed began with fewer steps, once it has begun.
+
     Raises:
         texsynth.errors.CheckpointError: There is no checkpoint to go on from that is whole.
     """
 
-    def __init__(self, path=None, every=EVERY, resume=None, notes=None):
-        self._path, self._every, self._notes = path, every, notes or {}
+    def __init__(self, path=None, every=20, resume=None, notes=None):
+        self.path, self._every, self._notes = path, every, notes or {}
         self._resumed = None if resume is None else load(resume)
         self._resume = resume
+        self.lengthened = False
+
+    @property
+    def settings(self):
+        """The settings of what is resumed, a dict for :meth:`texsynth.Config.from_dict`."""
+        with self.reading():
+            return {**self._resumed.fields["job"]["settings"]}
+
+    @property
+    def notes(self):
+        """The notes that were kept with what is resumed."""
+        with self.reading():
+            return {**self._resumed.fields["notes"]}
+
+    def keep(self, notes):
+        """Keeps other notes from now on.
+
+        Args:
+            notes (dict): Plain values.
+        """
+        self._notes = notes
 
     def is_due(self, step):
         """Returns whether one is to be saved after a step.
@@ -45,7 +67,7 @@ class Checkpoints:
         Args:
             step (int): Which step of its level, from 1.
         """
-        return self._path is not None and step % self._every == 0
+        return self.path is not None and step % self._every == 0
 
     def begin(self, study, seed, init):
         """Makes sure that what is resumed is this job, and takes over how it was made.
@@ -62,7 +84,7 @@ class Checkpoints:
             texsynth.errors.CheckpointError: A field of the checkpoint is missing or wrong.
             texsynth.errors.ConfigError: It is another job's; the differences are named.
         """
-        if self._path is None and self._resumed is None:
+        if self.path is None and self._resumed is None:
             return None
         self._job = describe(study, seed, init)
         self._environment = environment.describe(study.workshop)
@@ -72,6 +94,9 @@ class Checkpoints:
         with self.reading():
             _check_same(resumed.fields["job"], self._job, self._resume)
             study.adopt(resumed.fields["plan"])
+            self.lengthened = bool(resumed.fields["lengthened"]) or (
+                self._job["iterations"] != resumed.fields["job"]["iterations"]
+            )
             changed = environment.differences(resumed.fields["environment"], self._environment)
         if changed:
             _log.warning("not the same to the last bit: %s", "; ".join(changed))
@@ -99,7 +124,7 @@ class Checkpoints:
             fields (dict): Plain values.
             arrays: Pairs of name and array, gathered as they are taken.
         """
-        if self._path is None:
+        if self.path is None:
             return
         if study.workshop.team.rank > 0:
             for _ in arrays:  # each is gathered by all
@@ -110,11 +135,12 @@ class Checkpoints:
             "environment": self._environment,
             "plan": study.memory_plan,
             "notes": self._notes,
+            "lengthened": self.lengthened,
             **fields,
         }
         try:
-            checkpoint.save(self._path, fields, arrays)
-            _log.debug("checkpoint %s", self._path)
+            checkpoint.save(self.path, fields, arrays)
+            _log.debug("checkpoint %s", self.path)
         except CheckpointError as error:
             _log.warning("%s; it goes on without", error)
             for _ in arrays:

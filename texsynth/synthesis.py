@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from texsynth import engine, image, metrics, presets, spectrum, wasserstein
+from texsynth import engine, environment, image, metrics, presets, spectrum, wasserstein
 from texsynth.config import Config
 from texsynth.level_run import LevelRun
 from texsynth.optimizers import Stopped
@@ -69,6 +69,8 @@ class Result:
         scheme: What the preset and the settings came to.
         seconds: Time of the levels, without loading and measuring; in the first run on a machine
             with the compiling of the engine.
+        environment: What it was made with, see :func:`texsynth.environment.describe`.
+        weights_sha256: Checksum of the network's weights.
     """
 
     image: np.ndarray
@@ -80,6 +82,8 @@ class Result:
     engine: str
     scheme: presets.Scheme
     seconds: float
+    environment: dict
+    weights_sha256: str
 
     @property
     def is_finished(self):
@@ -183,6 +187,8 @@ def make_variation(study, seed, *, init=None, callback=None, stop=None, checkpoi
         engine=workshop.engine,
         scheme=study.scheme,
         seconds=seconds,
+        environment=environment.describe(workshop),
+        weights_sha256=workshop.weights.checksum(),
     )
 
 

@@ -9,6 +9,7 @@ import texsynth
 from texsynth import device, image, weights
 from texsynth.errors import ConfigError, ImageError
 from texsynth.evaluation import record
+from texsynth.files import is_same_file
 from texsynth.metrics import Evaluator, Measures
 
 
@@ -142,16 +143,3 @@ def _check_distinct(paths):
         for other in paths[:number]:
             if is_same_file(path, other):
                 raise ConfigError(f"{path} and {other} are the same file")
-
-
-def is_same_file(path, other):
-    """Whether two paths are of one file that is there.
-
-    Args:
-        path (pathlib.Path): The one.
-        other (pathlib.Path): The other.
-    """
-    try:
-        return path.samefile(other)
-    except OSError:  # one is not there, or cannot be looked at, which is told when it is read
-        return False
