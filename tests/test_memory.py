@@ -40,6 +40,15 @@ def test_format_memory():
     assert memory.format_memory(639.2e6) == "640 MB"
 
 
+def test_format_time():
+    assert [memory.format_time(s) for s in (0.2, 95, 840, 11520)] == [
+        "1 s",
+        "95 s",
+        "14 min",
+        "3.2 h",
+    ]
+
+
 def test_history_by_hand():
     """A pair is two images; an image, three channels of four bytes."""
     assert memory.history_bytes((100, 200), 5) - memory.history_bytes((100, 200), 4) == 480000

@@ -332,6 +332,7 @@ def test_little_memory_makes_blocks_and_the_same_image(config, exemplar, caplog)
         exemplar, config(layers=layers, memory=int(needed * 0.8), **settings)
     )
     assert re.search(r"memory: \d+ MB of \d+ MB: \d+ blocks of", caplog.text)
+    assert re.search(r"time: about \d+ s for an evaluation at full size, \d+ s in all", caplog.text)
     assert np.abs(whole.image.astype(int) - in_blocks.image).max() <= 2
     np.testing.assert_allclose(whole.history[-1], in_blocks.history[-1], rtol=1e-3)
 

@@ -76,6 +76,11 @@ class BlockObjective(Undivided):
             pairs = zip(self._losses, totals, strict=True)
             self.targets = [loss.summary(total) for loss, total in pairs]
 
+    def rest(self):
+        """Lets go of the memory that is used again from one evaluation to the next."""
+        self._rooms.clear()
+        self._kept.clear()
+
     def __call__(self, image):
         """Computes the loss and leaves its gradient in ``image.grad``.
 
@@ -92,8 +97,7 @@ class BlockObjective(Undivided):
                 if self.block <= SMALLEST_CORE:
                     raise
                 self.block //= 2
-                self._rooms.clear()
-                self._kept.clear()
+                self.rest()
                 _log.warning("out of memory: blocks are halved to %d px", self.block)
 
     def _evaluate(self, image):

@@ -44,8 +44,9 @@ _PLAIN_PASSES = 4  # unfolded input, mask, padding and result of the largest con
 _PROCESS = {"winograd": 240e6, "plain": 190e6}  # interpreter, libraries, the weights as loaded
 _KERNELS = {"winograd": 8, "plain": 1}  # copies of the kernels: 6x6 points for 3x3, twice
 _CAN_KEEP = ("winograd",)
-# What the first pass takes more than nothing, as a share of an evaluation of the whole image.
-_ACTIVATIONS, _STATISTICS = 0.42, 0.04
+FORWARD = 0.42
+"""What activations alone take, as a share of an evaluation."""
+_STATISTICS = 0.04
 
 
 class Choice(NamedTuple):
@@ -75,6 +76,17 @@ def format_memory(amount):
         amount (float): Bytes.
     """
     return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{math.ceil(amount / 1e6)} MB"
+
+
+def format_time(seconds):
+    """Returns ``"95 s"``, ``"14 min"`` or ``"3.2 h"``.
+
+    Args:
+        seconds (float): A duration.
+    """
+    if seconds < 100:
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def available(device):
@@ -232,7 +244,7 @@ def _work(layers, keep, window, number):
     cost = {x.name: x.in_channels * x.out_channels / x.stride**2 for x in convolutions}
     names = list(cost)
     kept = sum(cost[name] for name in names[names.index(keep) :]) if keep else 0
-    again = _STATISTICS + _ACTIVATIONS * (1 - kept / sum(cost.values())) if cost else 0
+    again = _STATISTICS + FORWARD * (1 - kept / sum(cost.values())) if cost else 0
     return math.prod(window) * (number + (number - 1) * again)
 
 

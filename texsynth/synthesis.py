@@ -14,6 +14,7 @@ from texsynth.team import ALONE
 from texsynth.workshop import Workshop
 
 _LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
+_BLOCK, _LARGE_BLOCK = 256, 512  # pixels, in which a texture is measured if memory is short, or not
 
 STOPPED = "the callback asked to stop"
 """The reason for stopping when ``callback`` or ``stop`` returned ``True``."""
@@ -172,10 +173,12 @@ def make_variation(study, seed, *, init=None, callback=None, stop=None, checkpoi
         texture = wasserstein.match_colours(texture, exemplar)
     pixels = image.to_pixels(texture)
     del texture
+    study.rest()
     by = workshop.engine if pixels[..., 0].size >= _LARGE else "plain"
+    block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
     with engine.threads(by):
         errors = metrics.gram_errors(
-            pixels, exemplar, workshop.weights, config, workshop.device, by
+            pixels, exemplar, workshop.weights, config, workshop.device, by, block
         )
     return Result(
         image=pixels,

@@ -3,9 +3,13 @@
 import functools
 import logging
 import math
+import time
+
+import numpy as np
 
 from texsynth import architecture, device, engine, image, memory, presets, pyramid, weights
 from texsynth.block_objective import BlockObjective
+from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
 from texsynth.objective import Objective
@@ -14,6 +18,7 @@ from texsynth.team import ALONE
 
 _log = logging.getLogger(__name__)
 
+_TRIAL_SIDE = 256  # pixels
 _SHARE = 0.8  # of the free memory; the rest is for estimates that fall short, and for others
 
 
@@ -65,6 +70,33 @@ class Workshop:
                 self.engine, self.weights, layers, self.config.pooling, self.device
             )
         return self._features[layers]
+
+    def rest(self):
+        """Lets go of activations; the next evaluation makes room for them again."""
+        for features in self._features.values():
+            if self.engine == "winograd":
+                features.rest()
+
+    def pace(self, layers):
+        """Measures how long an evaluation takes, in seconds for a pixel of an image in one piece.
+
+        Args:
+            layers: Names of the layers that the losses read, at least one.
+
+        Raises:
+            texsynth.errors.WeightsError: The weights cannot be had.
+        """
+        self.device.use()
+        features = self.features(layers)
+        side = max(_TRIAL_SIDE, architecture.smallest_side(layers))
+        trial = self.device.send(image.noise((side, side), 0, np.full(3, 128.0)))
+        with chainer.no_backprop_mode(), engine.threads(self.engine):
+            for _ in range(2):  # the first one makes buffers, and compiles
+                began = time.perf_counter()
+                activations = features(chainer.Variable(trial))
+                float(sum(x.array.sum() for x in activations.values()))  # a GPU is waited for
+                seconds = time.perf_counter() - began
+        return seconds / memory.FORWARD / side**2
 
     def losses(self, scheme):
         """Returns the losses to sum, the range penalty among them.
@@ -166,6 +198,18 @@ class Study:
         self.pairs = self._blocks.pop("pairs")
         self._objectives.clear()
 
+    @property
+    def is_in_blocks(self):
+        """Whether the largest canvas does not fit in memory whole."""
+        return bool(self._blocks)
+
+    def rest(self):
+        """Lets go of what only an evaluation under way needs, if memory is short."""
+        if self.is_in_blocks:
+            for objective in self._objectives.values():
+                objective.rest()
+            self.workshop.rest()
+
     def _fit_in_memory(self):
         """Curvature pairs, and settings of blocks; none if the largest canvas fits whole."""
         workshop = self.workshop
@@ -192,6 +236,11 @@ class Study:
             ) from None
         told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
         _log.info("memory: %s: %s", told, choice.description)
+        if self.layers:
+            once = workshop.pace(self.layers) * choice.work
+            times = sum(level.work for level in self.plan) / math.prod(canvas)
+            told = memory.format_time(once), memory.format_time(once * times)
+            _log.info("time: about %s for an evaluation at full size, %s in all", *told)
         return choice.pairs, {"block": choice.block, "keep": choice.keep}
 
 

@@ -6,12 +6,11 @@ from texsynth.config import DEFAULT_LAYERS
 from texsynth.losses import GramLoss
 from texsynth.metrics.activations import Network
 
-_BLOCK = 512  # pixels, of the core
 HELD_OUT = "pool5"
 """Measured, and by default not optimised: deeper structure than the loss asks for."""
 
 
-def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain"):
+def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain", block=512):
     """Returns the relative Gram error of an 8-bit image at each layer.
 
     Args:
@@ -21,6 +20,8 @@ def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain"
         config (texsynth.Config): Gives layers and pooling.
         target_device (chainer.backend.Device): Where to compute.
         by (str): Engine that computes, see :class:`texsynth.metrics.activations.Network`.
+        block (int): Side in pixels of the blocks in which they are measured; what was made on
+            bounded memory is measured on it too.
 
     Returns:
         dict: ``{layer: ||G - T|| / ||T||}`` for the layers of the loss, the default layers and
@@ -31,8 +32,7 @@ def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain"
     names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
     features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
     candidate, target = (
-        # In blocks: what was made on bounded memory is measured on it too.
-        BlockObjective(features, losses, target_device.send(batch), block=_BLOCK).targets[0]
+        BlockObjective(features, losses, target_device.send(batch), block=block).targets[0]
         for batch in (image.to_batch(pixels), exemplar)
     )
     return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}

@@ -67,6 +67,10 @@ class WinogradFeatures:
         outputs = node.apply((image,))
         return dict(zip(node.names, outputs, strict=True))
 
+    def rest(self):
+        """Lets go of the buffers, and with them of the activations last returned."""
+        self._network.rest()
+
     def keep(self, first, kept=None):
         """Returns what the last call computed, from a convolution on, for one with the same image.
 

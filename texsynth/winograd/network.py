@@ -128,10 +128,8 @@ class WinogradVGG16:
         if (shape, wrap) == (self._shape, self._wrap):
             return
         self._shape = None  # a change of wrap, too, begins with borders of zeros
+        self.rest()  # let go of the old ones before making the new
         images, _, *size = shape
-        for stage in self._stages:  # let go of the old ones before making the new
-            stage.activation, stage.pooled, stage.bits = NO_FLOATS, NO_FLOATS, NO_BITS
-        self._scratch = None
         self._image = np.zeros((images, 3, size[0] + 2, size[1] + 2), np.float32)
         for stage in self._stages:
             stage.size = tuple(size)
@@ -149,6 +147,13 @@ class WinogradVGG16:
             assert all(n <= m for n, m in zip(reach, before.output.shape[1:3], strict=True))
         self._make_scratch(images, shape[3])
         self._shape, self._wrap = shape, wrap
+
+    def rest(self):
+        """Let go of all buffers; what ``forward`` returned is still there if somebody has it."""
+        self._shape = self._scratch = None
+        self._is_fresh = False
+        for stage in self._stages:
+            stage.activation, stage.pooled, stage.bits = NO_FLOATS, NO_FLOATS, NO_BITS
 
     def _make_scratch(self, images, width):
         """Make the memory that the workers need for themselves."""
