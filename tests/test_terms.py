@@ -1,3 +1,8 @@
+import dataclasses
+import json
+from fractions import Fraction
+
+import numpy as np
 import pytest
 
 from texsynth import terms
@@ -59,6 +64,42 @@ def test_parse_term(text, term):
 def test_parse_term_refuses(text, message):
     with pytest.raises(ConfigError, match=message):
         parse_term(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gram", 10**400), "weight of loss gram must be a number of at least 0, not 1000"),
+        (("gram", float("nan")), "weight of loss gram must be a number of at least 0, not nan"),
+        (("gram", 1 + 0j), r"weight of loss gram must be a number of at least 0, not \(1\+0j\)"),
+        (("gram", "1"), "weight of loss gram must be a number of at least 0, not '1'"),
+        (("gram", 1, 5), "layers must map names to weights, not be 5"),
+        (("gram", 1, ["pool1"]), r"layers must map names to weights, not be \['pool1'\]"),
+        (("gram", 1, {}), "layers must name at least one layer"),
+        (("gram", 1, {5: 1}), "layer 5 is unknown"),
+        (("gram", 1, {"pool1": 10**400}), "weight of layer pool1 must be a number of at least 0"),
+        ((["gram"],), r"loss must be one of .*, not \['gram'\]"),
+    ],
+)
+def test_odd_values_are_refused(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        Term(*arguments)
+
+
+def test_numbers_of_numpy_become_plain():
+    term = Term("gram", np.float32(0.5), {"pool1": np.float64(2), "pool2": Fraction(1, 4)})
+    assert json.loads(json.dumps(dataclasses.asdict(term))) == {
+        "name": "gram",
+        "weight": 0.5,
+        "layers": {"pool1": 2.0, "pool2": 0.25},
+    }
+
+
+def test_layers_are_not_shared_with_the_caller():
+    layers = {"pool1": 1.0}
+    term = Term("gram", 1, layers)
+    layers["pool9"] = -1
+    assert term.layers == {"pool1": 1.0}
 
 
 def test_weights_of_term_and_layers_multiply():

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from texsynth import weights
+from texsynth import architecture, weights
 from texsynth.architecture import CONVOLUTIONS
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
@@ -59,6 +59,24 @@ def assert_caffes(loaded, tensors):
 @pytest.fixture(scope="module")
 def tensors(random_weights):
     return random_weights.tensors
+
+
+def make_tiny_network(monkeypatch):
+    """Makes VGG16 as narrow as one channel, so that its files are small; returns its tensors."""
+    generator, tensors, table = np.random.default_rng(0), {}, []
+    for layer in CONVOLUTIONS:
+        layer = layer._replace(in_channels=1 if table else 3, out_channels=1)
+        table.append(layer)
+        shape = (layer.out_channels, layer.in_channels, 3, 3)
+        W, b = generator.standard_normal(shape), generator.standard_normal(shape[0])
+        tensors[layer.name] = W.astype(np.float32), b.astype(np.float32)
+    monkeypatch.setattr(architecture, "CONVOLUTIONS", tuple(table))
+    return tensors
+
+
+@pytest.fixture
+def tiny_network(monkeypatch):
+    return make_tiny_network(monkeypatch)
 
 
 # Chainer
@@ -302,12 +320,16 @@ def test_torch_state_with_caffes_names(tmp_path, torch, tensors):
     assert_caffes(weights.load(tmp_path / "vgg_conv.pth"), tensors)
 
 
-def test_torch_state_of_parameters_in_half_precision(tmp_path, torch):
+def test_torch_state_of_parameters_in_half_precision(tmp_path, torch, tiny_network):
     path = tmp_path / "vgg.pth"
-    values = {"conv1_1.weight": torch.full((1, 1, 1, 1), float("nan"), dtype=torch.bfloat16)}
+    arrays = named(tiny_network, NAMES, ".weight", ".bias")
+    values = {name: torch.from_numpy(array).bfloat16() for name, array in arrays.items()}
     torch.save({name: torch.nn.Parameter(value) for name, value in values.items()}, path)
-    with pytest.raises(WeightsError, match=r"conv1_1.weight holds values that are not finite"):
-        weights.load(path)
+    loaded = weights.load(path)
+    for name in NAMES:
+        for got, expected in zip(loaded.tensors[name], tiny_network[name], strict=True):
+            assert got.dtype == np.float32
+            np.testing.assert_allclose(got, expected, rtol=2**-8)
 
 
 def test_torch_is_needed_for_its_own_format_only(tmp_path, tensors, monkeypatch):
@@ -383,16 +405,14 @@ WRONG_CONTENTS = {
         {"conv1_1/W": kernel(), "conv1_1.weight": kernel()},
         "is a second kernel of one layer",
     ),
-    "NaN": ({"conv1_1/W": kernel() * np.nan}, "conv1_1/W holds values that are not finite"),
-    "too large": ({"conv1_1/b": np.array([1e300])}, "conv1_1/b holds values that are not finite"),
     "integers": ({"conv1_1/W": kernel().astype(int)}, "conv1_1/W is int64; float16, float32"),
     "texts": ({"conv1_1/W": np.array(["a"])}, "conv1_1/W is <U1; float16, float32"),
     "objects": (
         {"conv1_1/W": np.array([object()])},
-        "conv1_1/W cannot be read: Object arrays cannot be loaded",
+        "conv1_1/W is object; float16, float32 and float64 are read",
     ),
     "wrong mean": (complete(mean=np.zeros(4)), r"mean has shape \(4,\), not \(3,\)"),
-    "no mean at all": (complete(mean=np.zeros(3) * np.nan), "mean holds values that are not fin"),
+    "whole numbers for a mean": (complete(mean=np.zeros(3, int)), "mean is int64; float16"),
 }
 
 
@@ -408,7 +428,7 @@ def test_wrong_contents(tmp_path, arrays, message):
 def test_npz_whose_member_is_no_array(tmp_path):
     with zipfile.ZipFile(tmp_path / "vgg.npz", "w") as archive:
         archive.writestr("conv1_1/W", b"text")
-    with pytest.raises(WeightsError, match=r"conv1_1/W is \|S4; float16"):
+    with pytest.raises(WeightsError, match=r"conv1_1/W cannot be read: it is no array"):
         weights.load(tmp_path / "vgg.npz")
 
 
@@ -418,21 +438,35 @@ def test_unknown_suffix(tmp_path):
         weights.load(tmp_path / "vgg.keras")
 
 
-def tiny_file(path):
-    """Writes a well-formed file with one small layer."""
-    W, b = np.zeros((4, 3, 3, 3), np.float32), np.zeros(4, np.float32)
+@pytest.mark.parametrize("name", ["conv1_1/W", "conv5_3/b", "mean"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_values_that_are_not_finite(tmp_path, tiny_network, name, value):
+    arrays = named(tiny_network, NAMES, "/W", "/b") | {"mean": np.zeros(3)}
+    spoilt = arrays[name].astype(np.float64)
+    spoilt.flat[-1] = value
+    np.savez(tmp_path / "vgg.npz", **arrays | {name: spoilt})
+    with pytest.raises(WeightsError, match=f"vgg.npz: {name} holds values that are not finite"):
+        weights.load(tmp_path / "vgg.npz")
+
+
+SUFFIXES = [".npz", ".h5", ".caffemodel", ".onnx", ".pth", ".pt"]
+
+
+def write_whole_file(path, tensors):
+    """Writes all layers in the format of the suffix."""
     if path.suffix == ".npz":
-        np.savez(path, **{"conv1_1/W": W, "conv1_1/b": b})
+        np.savez_compressed(path, **named(tensors, NAMES, "/W", "/b"))
     elif path.suffix == ".h5":
-        write_h5(path, {"block1_conv1/kernel:0": W, "block1_conv1/bias:0": b})
+        write_h5(path, named(tensors, KERAS_NAMES, "/kernel:0", "/bias:0"))
     elif path.suffix == ".caffemodel":
-        path.write_bytes(old_layer("conv1_1", [W, b]))
+        path.write_bytes(b"".join(old_layer(name, tensors[name]) for name in NAMES))
     elif path.suffix == ".onnx":
-        write_onnx(path, {"block1_conv1/kernel:0": W, "block1_conv1/bias:0": b})
+        write_onnx(path, named(tensors, KERAS_NAMES, "/kernel:0", "/bias:0"))
     else:
         pytest.importorskip("torch")
+        names = [f"features.{number}" for number in FEATURES]
         old_style = {"_use_new_zipfile_serialization": path.suffix == ".pth"}
-        write_torch(path, {"features.0.weight": W, "features.0.bias": b}, **old_style)
+        write_torch(path, named(tensors, names, ".weight", ".bias"), **old_style)
 
 
 def damaged(data, generator):
@@ -450,18 +484,20 @@ def damaged(data, generator):
     return bytes(damaged)
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".h5", ".caffemodel", ".onnx", ".pth", ".pt"])
-def test_damaged_files_end_in_one_line(tmp_path, suffix):
-    path, generator = tmp_path / f"vgg{suffix}", random.Random(0)
-    tiny_file(path)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_damaged_files_end_in_one_line(tmp_path, tiny_network, suffix):
+    path, generator, refused = tmp_path / f"vgg{suffix}", random.Random(0), 0
+    write_whole_file(path, oxford(tiny_network, 0))
     data = path.read_bytes()
-    with pytest.raises(WeightsError, match="is missing"):
-        weights.load(path)
+    assert_caffes(weights.load(path), oxford(tiny_network, 0))
     for _ in range(80):
         path.write_bytes(damaged(data, generator))
-        with pytest.raises(WeightsError, match=f"^{re.escape(str(path))}: ") as caught:
-            weights.load(path)
-        assert "\n" not in str(caught.value)
+        try:
+            weights.load(path)  # a bit of a value may be as good as another
+        except WeightsError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+    assert refused >= 40
 
 
 def test_half_a_file(tmp_path, tensors):

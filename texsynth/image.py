@@ -4,8 +4,13 @@ Inside the package an image is ``(N, 3, H, W)`` float32, RGB, 0..255; at its bor
 library's callers) it is ``(H, W, 3)`` uint8.
 """
 
+import contextlib
 import io
 import logging
+import os
+import select
+import stat
+import sys
 import warnings
 from pathlib import Path
 
@@ -18,7 +23,16 @@ from texsynth.files import written_whole
 _log = logging.getLogger(__name__)
 
 _LANCZOS_REACH = 32  # pixels: the filter at a tenth of the size; pyramids halve
+_BAND = 256  # rows
 _NOISE_AMPLITUDE = 20.0  # grey levels, as in the article's program
+
+# What a file may cost. Pillow refuses twice its limit of pixels, 179 million; at 16 bits a channel
+# and uncompressed these fill _LARGEST_FILE. Photographs have 2 to 20 pixels a byte.
+_LARGEST_FILE = 1 << 30  # bytes
+_LARGEST_FROM_PIPE = 1 << 28  # bytes: something may write without end
+_MOST_PER_BYTE = 50  # pixels, of an image beyond a quarter of what Pillow takes
+_MOST_WORK = 5e10  # pixels times scans of a progressive JPEG, which take 20 seconds
+_PATIENCE = 60  # seconds, with a pipe that nothing comes through
 
 
 def read(path):
@@ -28,7 +42,8 @@ def read(path):
     bits with rounding, transparency is composited on white (and a warning logged).
 
     Args:
-        path: Path of any image that Pillow reads; of several frames the first is taken.
+        path: Path of any image that Pillow reads, or of a pipe that one comes through; of several
+            frames the first is taken.
 
     Returns:
         numpy.ndarray: ``(H, W, 3)`` uint8.
@@ -38,23 +53,116 @@ def read(path):
     """
     path = Path(path)
     try:
-        if path.is_dir():
-            raise ImageError(f"{path} is a folder, not an image")
-        with warnings.catch_warnings():
-            # Pillow's limit warns, and twice of it raises: only the latter must be an attack.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                return np.asarray(_to_rgb(ImageOps.exif_transpose(file), path))
+        content = _content(path)
+        with (
+            # Pillow warns of odd metadata and of many pixels: nothing that its user could mend.
+            warnings.catch_warnings(action="ignore"),
+            _bounded_pixels(len(content)),
+            Image.open(io.BytesIO(content)) as file,
+        ):
+            _check_cost(file, content, path)
+            with _silenced() if file.format == "TIFF" else contextlib.nullcontext():
+                file.load()
+            return _as_array(_to_rgb(_upright(file), path))
+    except ImageError:
+        raise
     except FileNotFoundError:
         raise ImageError(f"no such file: {path}") from None
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: too many pixels ({error})") from error
+        size = len(content)
+        raise ImageError(f"{path}: too many pixels for its {size} bytes ({error})") from error
     except Image.UnidentifiedImageError:
         raise ImageError(f"{path} is not an image that Pillow can read") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        # Pillow's decoders raise all of these on damaged files.
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{path} cannot be read: {reason}") from error
+    except MemoryError as error:
+        raise ImageError(f"{path} cannot be read: not enough memory") from error
+    except Exception as error:
+        # Pillow's decoders raise nearly anything on damaged files.
+        reason = getattr(error, "strerror", None) or str(error) or "it is damaged"
+        raise ImageError(f"{path} cannot be read: {' '.join(reason.split())}") from error
+
+
+def _content(path):
+    """Reads a file once and whole: nothing can change, or be cut off, under the decoders."""
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise ImageError(f"{path} is a folder, not an image")
+    if stat.S_ISFIFO(kind):
+        return b"".join(_piped(path))
+    if not stat.S_ISREG(kind):
+        raise ImageError(f"{path} is a device, not an image")
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _LARGEST_FILE:
+            raise _too_large(path, _LARGEST_FILE)
+        return file.read(size)
+
+
+def _piped(path):
+    """Yields what comes through a pipe; nobody waits for ever for one that nobody writes to."""
+    left = _LARGEST_FROM_PIPE
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            if not select.select([pipe], [], [], _PATIENCE)[0]:
+                raise ImageError(f"{path} is a pipe that nothing comes through")
+            part = os.read(pipe, 1 << 20)
+            if not part:
+                return
+            left -= len(part)
+            if left < 0:
+                raise _too_large(path, _LARGEST_FROM_PIPE)
+            yield part
+    finally:
+        os.close(pipe)
+
+
+def _too_large(path, limit):
+    return ImageError(f"{path} is too large: of an image, {limit >> 20} MiB are read at most")
+
+
+@contextlib.contextmanager
+def _bounded_pixels(size):
+    """Makes Pillow refuse, at any place in a file of so many bytes, an image too large for it."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None:  # beyond it Pillow warns, beyond twice it refuses
+        Image.MAX_IMAGE_PIXELS = min(limit, max(limit // 4, _MOST_PER_BYTE * size // 2))
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check_cost(file, content, path):
+    """Refuses what would take for ever to unfold, before it is begun."""
+    if file.format == "EPS":
+        raise ImageError(f"{path} is PostScript, a program that is not run; take a PNG of it")
+    pixels = file.width * file.height
+    scans = content.count(b"\xff\xda") if file.format in ("JPEG", "MPO") else 1
+    if scans * pixels > _MOST_WORK:
+        raise ImageError(f"{path}: too much work ({scans} scans of {pixels} pixels)")
+
+
+@contextlib.contextmanager
+def _silenced():
+    """Sends to nowhere what a C library tells on standard error: libtiff does, of damage."""
+    with contextlib.ExitStack() as undo:
+        # Without standard error its number may be any file's.
+        if sys.stderr is not None:
+            kept = os.dup(2)
+            undo.callback(os.close, kept)
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            undo.callback(os.dup2, kept, 2)
+        yield
+
+
+def _upright(file):
+    try:
+        ImageOps.exif_transpose(file, in_place=True)
+    except Exception as error:
+        # Cameras and editors write damaged EXIF: no reason to do without the picture.
+        _log.debug("damaged EXIF: %s", error)
+    return file
 
 
 def _to_rgb(file, path):
@@ -66,7 +174,16 @@ def _to_rgb(file, path):
         _log.warning("%s: transparency is composited on white", path)
         rgba = file.convert("RGBA")
         file = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return file.convert("RGB")
+    return file if file.mode == "RGB" else file.convert("RGB")
+
+
+def _as_array(rgb):
+    """By bands of rows, for Pillow needs twice the memory of what it hands over at once."""
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    for top in range(0, rgb.height, _BAND):
+        bottom = min(top + _BAND, rgb.height)
+        pixels[top:bottom] = rgb.crop((0, top, rgb.width, bottom))
+    return pixels
 
 
 def _to_srgb(file, path):
@@ -78,7 +195,7 @@ def _to_srgb(file, path):
         mode = "L" if file.mode == "L" else "RGB"
         srgb = ImageCms.createProfile("sRGB")
         colours = ImageCms.profileToProfile(opaque, profile, srgb, outputMode=mode)
-    except (ImageCms.PyCMSError, OSError, ValueError):
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         # A profile for another mode (a palette's, 16 bits) or a damaged one, as browsers do.
         _log.warning("%s: its colour profile cannot be applied and is left out", path)
         return file
@@ -89,12 +206,12 @@ def _to_srgb(file, path):
 
 def _to_8_bits(file, path):
     """Scales 16-bit grey, which Pillow's own conversion would clip at 255, to 8 bits."""
-    values = np.asarray(file, dtype=np.float64)
     if file.mode == "F":
         raise ImageError(f"{path}: floating-point images are not supported; take 8 or 16 bits")
+    values = np.asarray(file)
     if values.min() < 0 or values.max() > 65535:
         raise ImageError(f"{path}: grey values beyond 16 bits are not supported")
-    grey = Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    grey = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
     if "transparency" in file.info:
         opaque = np.where(values == file.info["transparency"], 0, 255).astype(np.uint8)
         grey.putalpha(Image.fromarray(opaque))
@@ -112,7 +229,7 @@ def to_batch(pixels):
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ImageError(f"an image must be an array of (height, width, 3), not {pixels.shape}")
     batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
-    if not (np.isfinite(batch).all() and batch.min() >= 0 and batch.max() <= 255):
+    if not (batch.min() >= 0 and batch.max() <= 255):  # neither holds of NaN
         raise ImageError("an image must have finite values within 0..255")
     return batch
 
@@ -139,7 +256,7 @@ def resize(batch, size, wrap=(False, False)):
     for axis, pad in zip((2, 3), pads, strict=True):
         # A filter that reaches further than the image is wide goes round once.
         widths = [(0, 0)] * axis + [(pad, pad)] + [(0, 0)] * (3 - axis)
-        batch = np.pad(batch, widths, mode="wrap")
+        batch = np.pad(batch, widths, mode="wrap") if pad else batch  # not a copy for nothing
     top, left = pads
     box = (left, top, batch.shape[3] - left, batch.shape[2] - top)
     planes = [

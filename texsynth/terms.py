@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from texsynth import architecture
@@ -43,10 +44,13 @@ class Term:
         if self.name not in LOSSES:
             raise ConfigError(f"loss must be one of {', '.join(LOSSES)}, not {self.name!r}")
         check_weight(f"weight of loss {self.name}", self.weight)
+        object.__setattr__(self, "weight", float(self.weight))  # NumPy's become plain
         if self.layers is not None and self.name in ON_PIXELS:
             raise ConfigError(f"loss {self.name} is taken at the pixels and has no layers")
         if self.layers is not None:
             check_layers(self.layers)
+            plain = {name: float(weight) for name, weight in self.layers.items()}
+            object.__setattr__(self, "layers", plain)
 
 
 def parse_layers(text):
@@ -101,7 +105,11 @@ def check_weight(name, value):
         name (str): What to call it.
         value: What to check.
     """
-    if not (isinstance(value, numbers.Real) and value >= 0 and math.isfinite(value)):
+    try:
+        number = float(value) if isinstance(value, numbers.Real) else math.nan
+    except OverflowError:  # of a whole number that no float holds
+        number = math.inf
+    if not 0 <= number < math.inf:
         raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
 
 
@@ -111,6 +119,8 @@ def check_layers(layers):
     Args:
         layers (Mapping): Weight of each layer by name.
     """
+    if not isinstance(layers, Mapping):
+        raise ConfigError(f"layers must map names to weights, not be {layers!r}")
     if not layers:
         raise ConfigError("layers must name at least one layer")
     for name, weight in layers.items():

@@ -3,12 +3,20 @@
 All end in one form: kernels ``(O, C, 3, 3)`` for BGR input on the scale 0..255 less a mean. Which
 order a file has follows from its names, each family of which has one convention, or from the
 values: Oxford's own weights are known by their first kernel, wherever they are.
+
+A file may be anybody's. Nothing in it is run, no other file is read that it points to but the data
+beside an ``.onnx``, and names, shapes and types are checked before the values are read: what is no
+VGG16 takes no more memory than the file has.
 """
 
+import io
 import logging
+import math
 import pickle
 import re
+import warnings
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,6 +45,19 @@ _TORCHVISION_LAYERS = dict(
     )
 )
 
+_LARGEST_CHUNK = 9 * 512 * 512  # values, in HDF5: VGG16's largest kernel
+_LONGEST_NPY_HEADER = 1 << 16  # bytes; NumPy's own are shorter than 10000
+_LARGEST_MESSAGE = (1 << 31) - 1  # bytes, by protobuf's specification
+_DEEPEST_GROUP = 20  # of HDF5; Keras nests half a dozen, and HDF5 takes the square of it in time
+_LONGEST_REASON = 300  # characters
+
+
+class _Header(NamedTuple):
+    """What is known of an array before its values are read; kernels are ``(O, C, H, W)``."""
+
+    shape: tuple
+    dtype: np.dtype
+
 
 def read(path):
     """Reads the convolutions of a file, whose suffix tells the format.
@@ -60,28 +81,35 @@ def read(path):
     try:
         arrays = _decode(reader, path)
         mean = _as_float32("mean", arrays.pop("mean", CAFFE_MEAN))
-        if mean.shape != (3,):
-            raise WeightsError(f"mean has shape {mean.shape}, not (3,)")
-        tensors = _pair_up(arrays)
-        _check_shapes(tensors)
+        names = _layers_in({name: _Header(a.shape, a.dtype) for name, a in arrays.items()})
+        tensors = {
+            layer: tuple(_as_float32(name, arrays[name]) for name in pair)
+            for layer, pair in names.items()
+        }
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        # Names in the file may hold anything.
+        told = "".join(c if c.isprintable() else "?" for c in str(error))[:_LONGEST_REASON]
+        raise WeightsError(f"{path}: {told}") from error
     return _to_caffe_order(tensors, mean, any(map(_TORCHVISION_NAME.match, arrays)))
 
 
 def _decode(reader, path):
     """Returns the reader's ``{name in the file: array}``."""
     try:
-        return reader(path)
+        # The decoders warn programmers, of things that nobody here could mend.
+        with warnings.catch_warnings(action="ignore"):
+            return reader(path)
     except WeightsError:
         raise
     except ImportError as error:
         raise WeightsError(
             f"reading {path.suffix} files needs {error.name}, which is not installed ({error})"
         ) from error
+    except MemoryError as error:
+        raise WeightsError("cannot be read: not enough memory") from error
     except Exception as error:
         # The decoders are other people's: damaged bytes make them raise nearly anything, from
-        # struct.error and IndexError to AssertionError and MemoryError.
+        # struct.error and IndexError to AssertionError.
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise WeightsError(f"damaged, or no {path.suffix} file ({lines[0]})") from error
 
@@ -97,27 +125,41 @@ def _layer_of(name):
     return None
 
 
-def _pair_up(arrays):
-    """Sorts arrays under any family's names into ``{layer: (W, b)}``, from the image on."""
-    normalised = [name for name in arrays if name.endswith(".running_mean")]
+def _layers_in(headers):
+    """Returns ``{layer: (name of the kernel, name of the bias)}``, from the image on.
+
+    Args:
+        headers: ``{name in the file: _Header}``; ``"mean"`` may be among the names.
+
+    Raises:
+        texsynth.errors.WeightsError: They are not those of VGG16's convolutions.
+    """
+    normalised = [name for name in headers if name.endswith(".running_mean")]
     if normalised:
         raise WeightsError(f"has batch normalization ({normalised[0]}), which VGG16 has not")
     found = {}
-    for name, array in arrays.items():
+    for name, header in headers.items():
+        if not np.issubdtype(header.dtype, np.floating):
+            raise WeightsError(f"{name} is {header.dtype}; float16, float32 and float64 are read")
+        if name == "mean":
+            if header.shape != (3,):
+                raise WeightsError(f"mean has shape {header.shape}, not (3,)")
+            continue
         pair = found.setdefault(_layer_of(name), {})
-        array = _as_float32(name, array)
         # Names tell kernel from bias in a dozen ways; the number of axes always does.
-        kind = {4: "kernel", 1: "bias"}.get(array.ndim)
+        kind = {4: "kernel", 1: "bias"}.get(len(header.shape))
         if kind is None:
-            raise WeightsError(f"{name} has shape {array.shape}, neither a kernel's nor a bias's")
+            raise WeightsError(f"{name} has shape {header.shape}, neither a kernel's nor a bias's")
         if kind in pair:
             raise WeightsError(f"{name} is a second {kind} of one layer; which one is meant?")
-        pair[kind] = array
+        pair[kind] = name
     _check_complete(found)
-    return {
+    names = {
         layer.name: (found[layer.name]["kernel"], found[layer.name]["bias"])
         for layer in architecture.CONVOLUTIONS
     }
+    _check_shapes({layer: [headers[name].shape for name in names[layer]] for layer in names})
+    return names
 
 
 def _check_complete(found):
@@ -134,24 +176,21 @@ def _check_complete(found):
 
 
 def _as_float32(name, array):
-    array = np.asarray(array)
-    if not np.issubdtype(array.dtype, np.floating):
-        raise WeightsError(f"{name} is {array.dtype}; float16, float32 and float64 are read")
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is told so
-        array = array.astype(np.float32, copy=False)
+        array = np.asarray(array).astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise WeightsError(f"{name} holds values that are not finite")
     return array
 
 
-def _check_shapes(tensors):
+def _check_shapes(shapes):
     for layer in architecture.CONVOLUTIONS:
-        W, b = tensors[layer.name]
-        shape = (layer.out_channels, layer.in_channels, 3, 3)
-        if W.shape != shape or b.shape != shape[:1]:
+        kernel, bias = shapes[layer.name]
+        expected = (layer.out_channels, layer.in_channels, 3, 3)
+        if kernel != expected or bias != expected[:1]:
             raise WeightsError(
-                f"{layer.name} has shape {W.shape} and bias {b.shape}, but VGG16 has "
-                f"{shape} and {shape[:1]}"
+                f"{layer.name} has shape {kernel} and bias {bias}, but VGG16 has "
+                f"{expected} and {expected[:1]}"
             )
 
 
@@ -175,62 +214,142 @@ def _is_oxfords_first(value):
 
 
 def _read_npz(path):
-    # numpy.load takes a file that is no zip archive for a pickle, and speaks of that.
+    # ZipFile says of other files that they are no zip *file*, as if they were damaged ones.
     if not zipfile.is_zipfile(path):
         raise ValueError("no zip archive")
-    arrays = {}
-    # Opened here: numpy.load would leave a file open that turns out damaged.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        for name in archive.files:
+    with zipfile.ZipFile(path) as archive:
+        members = {}
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
             # Chainer's own file also has 500 MB of fully connected layers: never read.
             if name == "mean" or _layer_of(name):
-                arrays[name] = _member(archive, name)
-    return arrays
+                if name in members:
+                    raise WeightsError(f"{name} is in it twice; which one is meant?")
+                members[name] = info
+        _layers_in({name: _npy_header(name, archive, info) for name, info in members.items()})
+        return {name: _npy_array(name, archive, info) for name, info in members.items()}
 
 
-def _member(archive, name):
+def _npy_header(name, archive, info):
+    with archive.open(info) as member:
+        # No further than it can reach: the length that a header claims may be anything.
+        start = io.BytesIO(member.read(_LONGEST_NPY_HEADER))
     try:
-        return archive[name]
+        version = np.lib.format.read_magic(start)
+        shape, _, dtype = _NPY_HEADERS[version](start)
+    except Exception as error:
+        # Among them MemoryError, of an expression that is nested too deep for Python's parser.
+        raise WeightsError(f"{name} cannot be read: it is no array") from error
+    return _Header(shape, dtype)
+
+
+def _npy_array(name, archive, info):
+    try:
+        with archive.open(info) as member:
+            return np.lib.format.read_array(member, allow_pickle=False)
     except ValueError as error:
         raise WeightsError(f"{name} cannot be read: {error}") from error
+
+
+_NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def _read_h5(path):
     import h5py
 
-    arrays = {}
+    found = {}
 
     def visit(name, item):
+        if name.count("/") > _DEEPEST_GROUP:
+            raise WeightsError("its groups are nested too deep for a model's")
         if isinstance(item, h5py.Dataset):
             # Keras 3 numbers its groups, and keeps the layer's name as an attribute.
             name = f"{item.parent.attrs.get('name', '')}/{name}"
             if _layer_of(name):
-                array = item[()]
-                arrays[name] = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+                found[name] = item
 
     with h5py.File(path, "r") as file:
         # A whole model's file has its optimizer's moments too, under the layers' names.
-        file.get("model_weights", file).visititems(visit)
-    return arrays
+        link = file.get("model_weights", getlink=True)
+        if not isinstance(link, h5py.HardLink | None):
+            raise WeightsError("model_weights is a link to elsewhere, which is not followed")
+        (file if link is None else file["model_weights"]).visititems(visit)  # follows no links
+        _layers_in({name: _h5_header(name, dataset) for name, dataset in found.items()})
+        return {name: _h5_array(dataset) for name, dataset in found.items()}
+
+
+def _h5_header(name, dataset):
+    if dataset.external or dataset.is_virtual:
+        raise WeightsError(f"{name} is kept in another file, which is not read")
+    # A compressed chunk is unfolded whole, for a single value too.
+    if math.prod(dataset.chunks or ()) > _LARGEST_CHUNK:
+        raise WeightsError(f"{name} is kept in chunks of {dataset.chunks}, larger than a kernel")
+    shape = dataset.shape or ()
+    return _Header(
+        tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape, dataset.dtype
+    )
+
+
+def _h5_array(dataset):
+    array = dataset[()]
+    return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
 
 
 def _read_onnx(path):
     import onnx
 
-    tensors = onnx.load(path).graph.initializer
-    return {t.name: onnx.numpy_helper.to_array(t) for t in tensors if _layer_of(t.name)}
+    _check_message(path)
+    graph = onnx.load(path, load_external_data=False).graph
+    tensors = {t.name: t for t in graph.initializer if _layer_of(t.name)}
+    headers = {
+        name: _Header(tuple(t.dims), onnx.helper.tensor_dtype_to_np_dtype(t.data_type))
+        for name, t in tensors.items()
+    }
+    _layers_in(headers)
+    for name, tensor in tensors.items():
+        if onnx.external_data_helper.uses_external_data(tensor):
+            header = headers[name]
+            _bound_external_data(tensor, math.prod(header.shape) * header.dtype.itemsize)
+            # It refuses what is not in the same folder, or no regular file.
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+    return {name: onnx.numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
+
+
+def _bound_external_data(tensor, size):
+    """Makes sure that no more is read than the tensor takes: without a length it is all there is.
+
+    Args:
+        tensor (onnx.TensorProto): With external data.
+        size (int): What it takes, in bytes.
+    """
+    lengths = [entry.value for entry in tensor.external_data if entry.key == "length"]
+    if not lengths:
+        entry = tensor.external_data.add()
+        entry.key, entry.value = "length", str(size)
+    elif lengths != [str(size)]:
+        raise WeightsError(f"{tensor.name} has {lengths[0]} bytes elsewhere, not {size}")
 
 
 def _read_caffemodel(path):
     from texsynth import caffe_schema
 
+    _check_message(path)
     arrays = caffe_schema.read_convolutions(path.read_bytes())
     return {name: array for name, array in arrays.items() if _layer_of(name)}
+
+
+def _check_message(path):
+    if path.stat().st_size > _LARGEST_MESSAGE:
+        raise WeightsError(f"too large: no {path.suffix} file has more than 2 GB")
 
 
 def _read_torch(path):
     import torch
 
+    _check_torch_archive(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -240,12 +359,29 @@ def _read_torch(path):
         ) from error
     if not isinstance(state, dict):
         raise WeightsError(f"holds a {type(state).__name__}, not a state dict")
-    # As float32 already here: NumPy has no bfloat16.
-    return {
-        name: value.detach().float().numpy()
+    tensors = {
+        name: value.detach()
         for name, value in state.items()
         if isinstance(name, str) and isinstance(value, torch.Tensor) and _layer_of(name)
     }
+    # The shapes first: a tensor may repeat one value a million million times.
+    _layers_in({name: _Header(tuple(t.shape), _torch_dtype(t)) for name, t in tensors.items()})
+    # As float32 already here: NumPy has no bfloat16.
+    return {name: tensor.float().numpy() for name, tensor in tensors.items()}
+
+
+def _check_torch_archive(path):
+    """Refuses a zip archive that unfolds: torch compresses nothing."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unfolded = sum(info.file_size for info in archive.infolist())
+        if unfolded > path.stat().st_size:
+            raise WeightsError(f"its {unfolded} bytes are compressed, which torch never does")
+
+
+def _torch_dtype(tensor):
+    is_float = tensor.dtype.is_floating_point
+    return np.dtype(np.float32 if is_float else str(tensor.dtype).removeprefix("torch."))
 
 
 _READERS = {

