@@ -60,6 +60,7 @@ class Asked:
         self._resume_path, self._replay_path = resume_path, replay_path
         self.keeps_record = keeps_record
         self._resumed = self._record = None
+        self._also_read = []  # besides pictures
         if not (image_paths or resume_path or replay_path):
             raise click.UsageError("Missing argument 'IMAGE...'.")
         for_one = {
@@ -86,6 +87,11 @@ class Asked:
         Raises:
             texsynth.errors.TexsynthError: Checkpoint or record cannot be read.
         """
+        config, image_paths, init_path = self._job()
+        self._also_read = [Path(path) for path in (config.weights, self._replay_path) if path]
+        return config, image_paths, init_path
+
+    def _job(self):
         if self._replay_path:
             self._record = record.read(self._replay_path)
             config = dataclasses.replace(self._record.config, **self._free_settings())
@@ -111,16 +117,16 @@ class Asked:
         with self._resumed.reading():
             noted = {name: notes[name] for name in ("image", "init", "weights")}
             for value in noted.values():
-                if not isinstance(value, str | None):
+                if not isinstance(value, str | None) or "\0" in (value or ""):
                     raise TypeError(f"of a path {value!r}")
             image_path = Path(noted["image"])
+            try:
+                earlier = Config.from_dict({**self._resumed.settings, "weights": noted["weights"]})
+            except ConfigError as error:
+                raise CheckpointError(f"{self._resume_path}: {error}") from error
         changed = {name: self._options[name] for name in self._options.keys() & self._given}
         if self._init is not None:
             changed["start"] = start
-        try:
-            earlier = Config.from_dict({**self._resumed.settings, "weights": noted["weights"]})
-        except ConfigError as error:
-            raise CheckpointError(f"{self._resume_path}: {error}") from error
         if init_path is None and noted["init"] is not None:
             init_path = Path(noted["init"])
         return (
@@ -155,22 +161,26 @@ class Asked:
         """Makes sure that checkpoint and record can be written, and over nothing else.
 
         Args:
-            inputs: Paths of what is read.
+            inputs: Paths of the pictures that are read.
             target (pathlib.Path): The texture to write.
             tile (str): The settings' ``tile``.
 
         Raises:
             texsynth.errors.TexsynthError: One cannot.
         """
-        outputs = outputs_of(target, tile)
-        if path := self._checkpoint_path or self._resume_path:
+        from texsynth.checkpoint import previous_of  # imports NumPy, which takes a moment
+
+        inputs = [*inputs, *self._also_read]
+        saved = self._checkpoint_path or self._resume_path
+        saved = [saved, previous_of(saved)] if saved else []
+        for path in saved:
             files.check_target("--checkpoint", path, inputs)
-            if any(path.absolute() == other.absolute() for other in outputs):
+            if any(_is_same_place(path, other) for other in outputs_of(target, tile)):
                 raise ConfigError(f"--checkpoint: {path} is what the texture is written to")
         if self.keeps_record:
             path = record_of(target)
             files.check_target("--record", path, inputs)
-            if self._checkpoint_path and path.absolute() == self._checkpoint_path.absolute():
+            if any(_is_same_place(path, other) for other in saved):
                 raise ConfigError(f"--record: {path} is the checkpoint")
 
     def check_pictures(self, exemplar, init):
@@ -200,5 +210,10 @@ class Asked:
         changed = environment.differences(self._record.environment, result.environment)
         if result.weights_sha256 != self._record.checksums["weights"]:
             changed.append("other weights")
-        why = "; ".join(changed) or "nothing that is recorded has changed"
+        why = record.printable("; ".join(changed)) or "nothing that is recorded has changed"
         raise RecordError(f"the texture is not that of {self._record.path} ({why})")
+
+
+def _is_same_place(path, other):
+    """Whether two paths, in folders that are there, are of one name in one folder."""
+    return path.name == other.name and files.is_same_file(path.parent, other.parent)

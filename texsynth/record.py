@@ -62,13 +62,16 @@ def compose(command, config, exemplar, init, result, lengthened):
         result (texsynth.Result): The texture.
         lengthened (bool): Whether it was resumed with more steps than it began with.
     """
+    settings = config.as_dict()
+    if config.weights is not None:  # it may be followed from another folder
+        settings["weights"] = str(Path(config.weights).absolute())
     return {
         "kind": _KIND,
         "format": FORMAT,
         "command": command,
         "image": str(exemplar.path.absolute()),
         "init": None if init is None else str(init.path.absolute()),
-        "config": config.as_dict(),
+        "config": settings,
         "sha256": {
             "exemplar": exemplar.checksum,
             "init": None if init is None else init.checksum,
@@ -124,7 +127,8 @@ def read(path):
         if fields["kind"] != _KIND:
             raise RecordError(f"{path} is no record")
         if fields["format"] != FORMAT:
-            raise RecordError(f"{path} is of format {fields['format']}, not {FORMAT}")
+            told = printable(f"is of format {fields['format']}, not {FORMAT}")
+            raise RecordError(f"{path} {told}")
         if fields["lengthened"]:
             raise RecordError(
                 f"{path}: it was resumed with more steps than it began with, "
@@ -134,6 +138,8 @@ def read(path):
             raise RecordError(f"{path}: it was stopped early, and cannot be made from its settings")
         config = Config.from_dict(fields["config"])
         init = fields["init"]
+        if any("\0" in path for path in (fields["image"], init or "")):
+            raise ValueError("a path with a zero byte")
         checksums = {name: fields["sha256"][name] for name in _CHECKED}
         return Record(
             path,
@@ -146,11 +152,25 @@ def read(path):
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except ConfigError as error:
-        raise RecordError(f"{path}: {error}") from error
-    # A JSON text of a thousand brackets is a RecursionError.
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        told = " ".join(f"{type(error).__name__} {error}".split())
+        raise RecordError(f"{path}: {printable(str(error))}") from error
+    # A JSON text of a thousand brackets is a RecursionError, a number of 400 digits an
+    # OverflowError where a float is wanted.
+    except (
+        ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+    ) as error:  # fmt: skip
+        told = printable(f"{type(error).__name__} {error}")
         raise RecordError(f"{path} is no record ({told})") from error
 
 
+def printable(text):
+    """Returns what a file says as a line that a terminal may be given.
+
+    Args:
+        text (str): Any text, of any length.
+    """
+    line = " ".join(text[:_LONGEST_LINE].split())
+    return "".join(character if character.isprintable() else "?" for character in line)
+
+
+_LONGEST_LINE = 400
 _CHECKED = ("exemplar", "init", "weights", "texture")

@@ -109,7 +109,9 @@ class Checkpoints:
             yield
         except ConfigError:
             raise
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        except (
+            KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError,
+        ) as error:  # fmt: skip
             raise CheckpointError(
                 f"{self._resume} is no checkpoint of this program: {type(error).__name__} {error}"
             ) from error
@@ -141,7 +143,7 @@ class Checkpoints:
         try:
             checkpoint.save(self.path, fields, arrays)
             _log.debug("checkpoint %s", self.path)
-        except CheckpointError as error:
+        except (CheckpointError, ValueError) as error:  # the latter of a history without end
             _log.warning("%s; it goes on without", error)
             for _ in arrays:
                 pass
@@ -199,7 +201,7 @@ def _check_same(then, now, path):
     told = [
         f"{name} was {before}, not {now['settings'].get(name)}"
         for name, before in then["settings"].items()
-        if name != "iterations" and before != now["settings"].get(name)
+        if _differs(name, before, now["settings"].get(name))
     ]
     if now["iterations"] < then["iterations"]:
         told.append(f"iterations were {then['iterations']}, and can only become more")
@@ -210,3 +212,10 @@ def _check_same(then, now, path):
         told.append(f"losses were {', '.join(then['losses'])}")
     if told:
         raise ConfigError(f"{path} is of another job: {'; '.join(told)}")
+
+
+def _differs(name, before, after):
+    """Whether a setting that had this value makes it another job."""
+    if name == "gpu":  # whichever: each process of a team has its own
+        return (before < 0) != (after < 0)
+    return name != "iterations" and before != after
