@@ -25,7 +25,7 @@ from test_weight_formats import (
     write_whole_file,
 )
 
-from texsynth import weights
+from texsynth import weight_formats, weights
 from texsynth.errors import WeightsError
 
 
@@ -103,6 +103,12 @@ def test_objects_in_an_npz_are_not_loaded(tmp_path, stowaway, tiny_network, name
     arrays[name] = np.array([stowaway] * 3, object)
     np.savez(tmp_path / "vgg.npz", **arrays)
     refused(tmp_path / "vgg.npz", f"{name} is object; float16, float32 and float64 are read")
+
+
+def test_objects_that_went_unnoticed_are_not_loaded(tmp_path, stowaway, monkeypatch):
+    monkeypatch.setattr(weight_formats, "_layers_in", lambda headers: {})
+    np.savez(tmp_path / "vgg.npz", **{"conv1_1/W": np.array([stowaway], object)})
+    refused(tmp_path / "vgg.npz", "conv1_1/W cannot be read: Object arrays cannot be loaded")
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -330,7 +336,9 @@ def test_a_file_of_a_million_megabytes_of_nothing(tmp_path, suffix):
     path = tmp_path / f"vgg{suffix}"
     path.touch()
     os.truncate(path, 1 << 40)
-    refused(path, "damaged, or no|too large: no .* file has more than 2 GB")
+    refused(
+        path, "damaged, or no|too large: no .* file has more than 2 GB|needs torch, which is not"
+    )
 
 
 def test_names_that_would_drive_a_terminal(tmp_path):

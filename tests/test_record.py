@@ -159,7 +159,7 @@ def test_it_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch):
         ({"config": {"size": "9"}}, "size must be a whole number, not '9'$"),
         ({"config": {"weights": 3}}, "weights must be a path, not 3$"),
         ({"config": {"losses": ["gram"]}}, "settings cannot be read: "),
-        ({"config": {"layers": {"pool1": 10**400}}}, r"is no record \(OverflowError"),
+        ({"config": {"layers": {"pool1": 10**400}}}, "weight of layer pool1 must be a number"),
         ({"init": 3}, r"is no record \(TypeError"),
         ({"environment": "x"}, r"is no record \(ValueError"),
         ({"sha256": None}, r"is no record \(TypeError"),

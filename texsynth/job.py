@@ -66,6 +66,7 @@ class Job:
         self._checkpoints = checkpoints
         self._keeps_record = keeps_record
         self.written = []
+        self._has_begun = False
         self._display = progress_display.make(quiet)
 
     def run(self):
@@ -152,7 +153,8 @@ class Job:
             raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
 
     def _after_step(self, progress):
-        if progress.level == progress.step == 1:
+        if not self._has_begun:
+            self._has_begun = True
             self._interruption.in_order = True  # from here on there is something to save
             if progress.scheme.why:
                 _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
@@ -205,8 +207,9 @@ class Job:
             f"relative Gram errors: {errors}",
             *([self._describe_seam(result.image)] if self._config.tile else []),
         ]
-        if self._interruption.number is not None and self._checkpoints is not None:
-            told.append(f"to go on: --resume {self._checkpoints.path}")
+        checkpoints = self._checkpoints
+        if self._interruption.number is not None and checkpoints and checkpoints.is_saved:
+            told.append(f"to go on: --resume {checkpoints.path}")
         with contextlib.suppress(OSError):
             for line in told:
                 click.echo(line, err=True)

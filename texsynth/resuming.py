@@ -30,6 +30,7 @@ class Checkpoints:
     Attributes:
         path: Where they are saved.
         lengthened (bool): Whether what was resumed began with fewer steps, once it has begun.
+        is_saved (bool): Whether the last state that was to be saved is.
 
     Raises:
         texsynth.errors.CheckpointError: There is no checkpoint to go on from that is whole.
@@ -39,7 +40,7 @@ class Checkpoints:
         self.path, self._every, self._notes = path, every, notes or {}
         self._resumed = None if resume is None else load(resume)
         self._resume = resume
-        self.lengthened = False
+        self.lengthened = self.is_saved = False
 
     @property
     def settings(self):
@@ -141,7 +142,9 @@ class Checkpoints:
             **fields,
         }
         try:
+            self.is_saved = False
             checkpoint.save(self.path, fields, arrays)
+            self.is_saved = True
             _log.debug("checkpoint %s", self.path)
         except (CheckpointError, ValueError) as error:  # the latter of a history without end
             _log.warning("%s; it goes on without", error)
