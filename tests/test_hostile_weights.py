@@ -50,7 +50,8 @@ def refused(path, message):
     finally:
         tracemalloc.stop()
     assert str(caught.value).startswith(f"{path}: ") and str(caught.value).isprintable()
-    assert time.monotonic() - began < 10
+    # Nothing is waited for; but torch takes a while to import on a busy machine.
+    assert time.monotonic() - began < 30
     assert peak < 5 << 20
 
 
