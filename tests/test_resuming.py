@@ -2,13 +2,14 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import make_texture
 
 import texsynth
-from texsynth import Checkpoints, Config, checkpoint, synthesis
+from texsynth import Checkpoints, Config, checkpoint, level_run, synthesis
 from texsynth.block_objective import BlockObjective
 from texsynth.errors import CheckpointError, ConfigError
 
@@ -262,3 +263,28 @@ def test_another_version_is_told(saved, exemplar, path, caplog):
     checkpoint.save(path, fields, arrays.items())
     texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
     assert "not the same to the last bit: numpy 1.0, now 2." in caplog.text
+
+
+def test_an_array_that_would_be_spread_over_the_image_is_refused(saved, exemplar, path):
+    fields, arrays = checkpoint.load(path)
+    one_colour = {**arrays, "image": arrays["image"][:, :, :1, :1]}
+    checkpoint.save(path, fields, one_colour.items())
+    with pytest.raises(CheckpointError, match=r"array image is float32 \(1, 3, 1, 1\), not"):
+        texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
+
+
+def test_time_left_is_at_the_pace_since_it_was_resumed(saved, exemplar, path, monkeypatch):
+    """Two of six steps are done; the third took ten seconds, and three are left."""
+    clock, left = [0.0], []
+    monkeypatch.setattr(level_run, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def tick():
+        clock[0] = 10.0
+
+    def look(progress):
+        left.append(progress.seconds_left)
+        return True
+
+    again = Checkpoints(resume=path)
+    texsynth.synthesize(exemplar, saved, stop=tick, callback=look, checkpoints=again)
+    assert left == [pytest.approx(30)]

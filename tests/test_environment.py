@@ -1,0 +1,23 @@
+import numpy as np
+
+import texsynth
+from texsynth import Config, environment
+from texsynth.workshop import Workshop
+
+
+def test_what_is_told(random_weights_file):
+    told = environment.describe(Workshop(Config(engine="plain", weights=str(random_weights_file))))
+    assert told["texsynth"] == texsynth.__version__
+    assert told["numpy"] == np.__version__
+    assert (told["engine"], told["device"], told["processes"]) == ("plain", "@numpy", 1)
+
+
+def test_differences_name_what_changed_came_and_went():
+    then = {"numpy": "2.1", "engine": "plain", "cupy": "13"}
+    now = {"numpy": "2.2", "engine": "plain", "numba": "0.61"}
+    assert environment.differences(then, now) == [
+        "numpy 2.1, now 2.2",
+        "cupy 13, now none",
+        "numba none, now 0.61",
+    ]
+    assert environment.differences(now, now) == []
