@@ -66,3 +66,19 @@ def test_another_thread_can_work_without_signals():
     thread.start()
     thread.join()
     assert entered == [None]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_both_signals_come_here_unless_they_are_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with Interruption():
+            assert signal.getsignal(number) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
+        signal.signal(number, signal.SIG_DFL)
+        with Interruption(), pytest.raises(Interrupted) as caught:
+            signal.raise_signal(number)
+        assert caught.value.number == number
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)

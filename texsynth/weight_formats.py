@@ -6,7 +6,7 @@ values: Oxford's own weights are known by their first kernel, wherever they are.
 
 A file may be anybody's. Nothing in it is run, no other file is read that it points to but the data
 beside an ``.onnx``, and names, shapes and types are checked before the values are read: what is no
-VGG16 takes no more memory than the file has.
+VGG16 is not unfolded.
 """
 
 import io
