@@ -332,8 +332,14 @@ def test_caffemodel_with_a_layer_twice(tmp_path, tiny_network):
     refused(tmp_path / "vgg.caffemodel", "conv1_1 is in it twice")
 
 
+def need_torch_for(suffix):
+    if suffix in (".pth", ".pt"):
+        pytest.importorskip("torch")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_file_of_a_million_megabytes_of_nothing(tmp_path, suffix):
+    need_torch_for(suffix)
     path = tmp_path / f"vgg{suffix}"
     path.touch()
     os.truncate(path, 1 << 40)
