@@ -1,5 +1,6 @@
 """What the tests share: a tiny random network, and images."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,17 @@ from texsynth import architecture
 from texsynth.compat import chainer
 from texsynth.weight_formats import CAFFE_MEAN
 from texsynth.weights import VGGWeights, find
+
+
+def pytest_configure():
+    """Takes signals that the shell ignores for us, as in the background and in services.
+
+    The commands that the tests start would inherit that, and leave ignored signals ignored.
+    """
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
