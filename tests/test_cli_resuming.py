@@ -560,7 +560,7 @@ def test_another_texture_is_told_and_written_nevertheless(make):
         ({"sha256__texture": "0" * 64}, "nothing that is recorded has changed"),
         ({"environment__numpy": "1.0"}, f"numpy 1.0, now {np.__version__}"),
         ({"sha256__weights": "0" * 64}, "other weights"),
-        ({"environment__gpu": "\x1b[2J\n"}, "gpu ?[2J , now none"),
+        ({"environment__gpu": "\x1b[2J\n"}, "gpu \ufffd[2J , now none"),
     ]:
         edit_record(**changes)
         for name in PICTURES:
@@ -625,9 +625,9 @@ def test_what_was_lengthened_cannot_be_made_again(make):
         (b"[" * 100_000, "stone_record.json is no record (RecursionError"),
         (b" " * (2**26 + 1), "stone_record.json is no record: it is too long"),
         ({"format": 2}, "stone_record.json is of format 2, not 1"),
-        ({"format": "\x1b[2J\n"}, "stone_record.json is of format ?[2J , not 1"),
+        ({"format": "\x1b[2J\n"}, "stone_record.json is of format \ufffd[2J , not 1"),
         ({"config__size": -1}, "stone_record.json: size must be at least 0, not -1"),
-        ({"config__\x1b[2J": 1}, "stone_record.json: unknown settings: ?[2J"),
+        ({"config__\x1b[2J": 1}, "stone_record.json: unknown settings: \ufffd[2J"),
         ({"config__learning_rate": 10**400}, "stone_record.json is no record (OverflowError"),
         ({"image": 3}, "stone_record.json is no record (TypeError"),
         ({"image": "a\0b"}, "stone_record.json is no record (ValueError"),

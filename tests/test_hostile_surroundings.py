@@ -155,6 +155,19 @@ def test_strange_names_in_strange_surroundings(strange, arguments, changes):
     assert json.loads(text["texsynth:settings"])["image"] == "?.png"
 
 
+@pytest.mark.parametrize("others", [[], ["../stone.png"]], ids=["one", "several"])
+def test_no_name_drives_the_terminal(folder, run, others):
+    result = run("a\x1b[2J\nb.png", *others)
+    assert result.exit_code == command.EXIT_FAILURE
+    assert "error: no such file: a\ufffd[2J b.png\n" in result.stderr
+    assert "\x1b" not in result.stderr
+    shutil.copy("../stone.png", "c\x1b[2J\nd.png")
+    result = run("c\x1b[2J\nd.png", *others)
+    assert result.exit_code == 0, result.stderr
+    assert "\x1b" not in result.stderr
+    assert "c\x1b[2J\nd_texture.png" in names(folder)
+
+
 def test_a_name_that_leaves_no_room_for_the_textures_is_told_before_the_work(folder, run):
     longest = "n" * 251 + ".png"
     shutil.copy("../stone.png", longest)

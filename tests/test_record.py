@@ -207,15 +207,6 @@ def test_a_long_run_fits(good, tmp_path):
     assert record.read(path).config == Config.from_dict(good["config"])
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [("a\n\tb", "a b"), ("\x1b[2J", "?[2J"), ("日本", "日本"), ("x" * 1000, "x" * 400)],
-    ids=repr,
-)
-def test_what_a_file_says_is_a_line(text, line):
-    assert record.printable(text) == line
-
-
 # Whatever the file
 
 VALUES = st.recursive(

@@ -10,6 +10,7 @@ from texsynth import environment, files, record
 from texsynth.config import Config
 from texsynth.errors import CheckpointError, ConfigError, RecordError
 from texsynth.job import outputs_of, record_of
+from texsynth.printable import one_line
 from texsynth.provenance import checksum
 
 EVERY = 20
@@ -210,7 +211,7 @@ class Asked:
         changed = environment.differences(self._record.environment, result.environment)
         if result.weights_sha256 != self._record.checksums["weights"]:
             changed.append("other weights")
-        why = record.printable("; ".join(changed)) or "nothing that is recorded has changed"
+        why = one_line("; ".join(changed), 400) or "nothing that is recorded has changed"
         raise RecordError(f"the texture is not that of {self._record.path} ({why})")
 
 

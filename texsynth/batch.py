@@ -250,4 +250,4 @@ def _check_target(task):
 
 
 def _tell(message):
-    _log.error("error: %s", " ".join(message.split()))
+    _log.error("error: %s", message)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from texsynth.errors import ConfigError
+from texsynth.printable import one_line
 
 _log = logging.getLogger("texsynth")
 
@@ -34,7 +35,7 @@ class OneLineErrors(click.Command):
         try:
             code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
-            click.echo(f"{self.name}: error: {error.format_message()}", err=True)
+            click.echo(f"{self.name}: error: {one_line(error.format_message())}", err=True)
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
             click.echo(f"{self.name}: error: interrupted; written: nothing", err=True)
@@ -42,8 +43,8 @@ class OneLineErrors(click.Command):
         except Exception as error:
             # Not foreseen, so a defect of ours or a GPU that failed: still one line, unless -v.
             _log.debug("the traceback:", exc_info=True)
-            told = " ".join(str(error).split())
-            click.echo(f"{self.name}: error: {type(error).__name__}: {told}", err=True)
+            told = one_line(f"{type(error).__name__}: {error}")
+            click.echo(f"{self.name}: error: {told}", err=True)
             code = EXIT_FAILURE
         sys.exit(code)
 
@@ -76,12 +77,20 @@ def failure(message, error, written=()):
         click.ClickException: To be raised.
     """
     told = f"; written: {', '.join(map(str, written))}" if written else ""
-    exception = click.ClickException(" ".join(f"{message}{told}".split()))
+    exception = click.ClickException(f"{message}{told}")
     if isinstance(error, KeyboardInterrupt):
         exception.exit_code = EXIT_INTERRUPTED
     else:
         exception.exit_code = EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE
     return exception
+
+
+class _Lines(logging.Formatter):
+    """Each message is one line, whatever files are called; a traceback has its own."""
+
+    def formatMessage(self, record):  # noqa: N802 (logging's own name)
+        record.message = one_line(record.message)
+        return super().formatMessage(record)
 
 
 def set_up_logging(quiet, verbose):
@@ -92,7 +101,7 @@ def set_up_logging(quiet, verbose):
         verbose (bool): Everything.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("texsynth: %(message)s"))
+    handler.setFormatter(_Lines("texsynth: %(message)s"))
     _log.handlers = [handler]
     _log.propagate = False
     _log.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)

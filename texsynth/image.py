@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from texsynth.errors import ImageError
 from texsynth.files import written_whole
+from texsynth.printable import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def read(path):
     except Exception as error:
         # Pillow's decoders raise nearly anything on damaged files.
         reason = getattr(error, "strerror", None) or str(error) or "it is damaged"
-        raise ImageError(f"{path} cannot be read: {' '.join(reason.split())}") from error
+        raise ImageError(f"{path} cannot be read: {one_line(reason)}") from error
 
 
 def _content(path):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from texsynth.config import Config
 from texsynth.errors import ConfigError, RecordError
 from texsynth.files import write_text
+from texsynth.printable import one_line
 from texsynth.provenance import checksum
 
 FORMAT = 1
@@ -14,6 +15,7 @@ FORMAT = 1
 
 _KIND = "texsynth record"
 _MOST_BYTES = 2**26  # of a million steps
+_LONGEST_LINE = 400  # characters of what a file says
 
 
 class Record(NamedTuple):
@@ -127,7 +129,7 @@ def read(path):
         if fields["kind"] != _KIND:
             raise RecordError(f"{path} is no record")
         if fields["format"] != FORMAT:
-            told = printable(f"is of format {fields['format']}, not {FORMAT}")
+            told = _told(f"is of format {fields['format']}, not {FORMAT}")
             raise RecordError(f"{path} {told}")
         if fields["lengthened"]:
             raise RecordError(
@@ -152,25 +154,18 @@ def read(path):
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except ConfigError as error:
-        raise RecordError(f"{path}: {printable(str(error))}") from error
+        raise RecordError(f"{path}: {_told(str(error))}") from error
     # A JSON text of a thousand brackets is a RecursionError, a number of 400 digits an
     # OverflowError where a float is wanted.
     except (
         ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
     ) as error:  # fmt: skip
-        told = printable(f"{type(error).__name__} {error}")
+        told = _told(f"{type(error).__name__} {error}")
         raise RecordError(f"{path} is no record ({told})") from error
 
 
-def printable(text):
-    """Returns what a file says as a line that a terminal may be given.
-
-    Args:
-        text (str): Any text, of any length.
-    """
-    line = " ".join(text[:_LONGEST_LINE].split())
-    return "".join(character if character.isprintable() else "?" for character in line)
+def _told(text):
+    return one_line(text, _LONGEST_LINE)
 
 
-_LONGEST_LINE = 400
 _CHECKED = ("exemplar", "init", "weights", "texture")

@@ -7,6 +7,7 @@ import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, TexsynthError
+from texsynth.printable import one_line
 
 
 class Alone:
@@ -116,7 +117,7 @@ class Team:
         except ConfigError:
             raise
         except BaseException as error:
-            told = " ".join(str(error).split()) or type(error).__name__
+            told = one_line(str(error)) or type(error).__name__
             print(f"texsynth: error: process {self.rank}: {told}", file=sys.stderr, flush=True)
             self._communicator.mpi_comm.Abort(1)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from texsynth import architecture
 from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS
 from texsynth.losses import make_losses
+from texsynth.printable import one_line
 from texsynth.terms import Term, check_layers
 
 _log = logging.getLogger(__name__)
@@ -78,8 +79,7 @@ def _parsed(path, text, key, convert):
         _demand(len(written) <= _MOST_CHARACTERS, "it is too long")
         return convert(json.loads(written))
     except (ValueError, OverflowError, RecursionError) as error:
-        told = " ".join(str(error).split())[:200]
-        _log.warning("%s: its texsynth:%s is left out: %s", path, key, told)
+        _log.warning("%s: its texsynth:%s is left out: %s", path, key, one_line(str(error), 200))
         return None
 
 

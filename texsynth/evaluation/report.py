@@ -1,6 +1,5 @@
 """Measures outputs against their source, and keeps together what belongs to each."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from texsynth.errors import ConfigError, ImageError
 from texsynth.evaluation import record
 from texsynth.files import is_same_file
 from texsynth.metrics import Evaluator, Measures
+from texsynth.printable import printable
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,6 @@ def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_pat
         measures = _named(path, evaluator.measure, pixels)
         evaluated.append(Evaluated(name, pixels, exemplar, made, key[1], measures))
     return Report(printable(source_path.name), evaluated)
-
-
-def printable(name):
-    """Returns a file's name without bytes that are no UTF-8 and without control characters.
-
-    Args:
-        name (str): As the file system gives it.
-    """
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _exemplar_size(source_size, asked, recorded, output_size):

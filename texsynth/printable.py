@@ -1,0 +1,28 @@
+"""Text of unknown origin as a terminal, a page or a table may be given it."""
+
+import unicodedata
+
+
+def printable(text):
+    """Returns a text without control characters and without bytes that are no UTF-8.
+
+    Args:
+        text (str): Any text, such as a file's name.
+    """
+    return "".join(_shown(character) for character in text)
+
+
+def one_line(text, longest=None):
+    """Returns a text as one line, with single spaces.
+
+    Args:
+        text (str): Any text.
+        longest (int): Characters of it that are taken; ``None`` takes all.
+    """
+    return printable(" ".join(text[:longest].split()))
+
+
+def _shown(character):
+    if character.isprintable():
+        return character
+    return " " if unicodedata.category(character) == "Zs" else "\ufffd"
