@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -416,6 +417,40 @@ def test_a_full_standard_output_ends_all_and_the_picture_is_there(folder, random
     assert "cannot write to standard output" in result.stderr
     assert result.stderr.endswith("; not made: b.png\n")
     assert names(folder / "out") == outputs("a")
+
+
+def test_each_has_its_record_and_can_be_made_again(folder, run):
+    asked = ["a.png", "--variations", "2", "-o", "out", "--record"]
+    result = run(*asked)
+    assert result.exit_code == 0, result.stderr
+    kinds = ["comparison.png", "record.json", "texture.png"]
+    made = [f"a_seed{seed}_{kind}" for seed in (0, 1) for kind in kinds]
+    assert names(folder / "out") == made
+    assert sorted(result.stdout.split()) == [f"out/{name}" for name in made]
+    again = CliRunner().invoke(cli.main, ["--replay", "out/a_seed1_record.json", "-o", "b.png"])
+    assert again.exit_code == 0, again.stderr
+    with Image.open("b.png") as one, Image.open("out/a_seed1_texture.png") as other:
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_texture_without_its_record_is_made_again(folder, run):
+    asked = ["a.png", "b.png", "c.png", "-o", "out", "--record"]
+    assert run(*asked).exit_code == 0
+    before = contents(folder / "out")
+    (folder / "out" / "a_record.json").unlink()
+    shutil.copy("out/c_record.json", "out/b_record.json")
+    result = run(*asked)
+    assert result.exit_code == 0
+    assert "out/a_texture.png is already there" not in result.stderr
+    assert "out/b_texture.png is already there" not in result.stderr
+    assert "out/c_texture.png is already there" in result.stderr
+    now = contents(folder / "out")
+    assert now.keys() == before.keys()
+    for name in (f"{stem}_record.json" for stem in "abc"):
+        assert json.loads(now[name])["sha256"] == json.loads(before[name])["sha256"]
+    # Without --record nobody asks for it.
+    (folder / "out" / "a_record.json").unlink()
+    assert "out/a_texture.png is already there" in run(*asked[:-1]).stderr
 
 
 def test_quiet_says_nothing_and_snapshots_and_tilings_are_written(folder, run):

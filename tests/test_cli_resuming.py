@@ -165,6 +165,38 @@ def test_it_is_not_told_to_go_on_from_what_is_not_there(make, stopped, monkeypat
     assert "to go on:" not in result.stderr
 
 
+def test_going_on_from_an_earlier_step_is_told(make, stopped, monkeypatch):
+    save, calls = checkpoint.save, itertools.count(1)
+
+    def fill_up(path, fields, arrays):
+        if next(calls) > 1:
+            raise texsynth.errors.CheckpointError(f"{path}: cannot be written: full")
+        save(path, fields, arrays)
+
+    make()
+    whole = contents()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", fill_up)
+        result = stopped(make, "--checkpoint", "run.ckpt", "--every", "1", at=(3,))
+    assert result.stderr.splitlines()[-1] == "to go on, from an earlier step: --resume run.ckpt"
+    assert len(checkpoint.load("run.ckpt").fields["run"]["losses"]) == 1
+    assert run("--resume", "run.ckpt").exit_code == 0
+    assert {name: contents()[name] for name in whole} == whole
+
+
+def test_a_checkpoint_that_failed_is_tried_again_at_the_end(make, monkeypatch):
+    save, calls = checkpoint.save, itertools.count(1)
+
+    def be_full_for_a_moment(path, fields, arrays):
+        if next(calls) == 1:
+            raise texsynth.errors.CheckpointError(f"{path}: cannot be written: full")
+        save(path, fields, arrays)
+
+    monkeypatch.setattr(checkpoint, "save", be_full_for_a_moment)
+    assert make("--checkpoint", "run.ckpt", "--every", "4").exit_code == 0
+    assert len(checkpoint.load("run.ckpt").fields["run"]["losses"]) == 4
+
+
 def test_what_cannot_be_put_in_a_checkpoint_does_not_end_the_work(make, monkeypatch):
     monkeypatch.setattr(checkpoint, "_MOST_FIELDS", 10)
     result = make("--checkpoint", "run.ckpt")
@@ -253,6 +285,50 @@ def test_from_another_folder(make, folder, random_weights_file, stopped, monkeyp
     monkeypatch.chdir(folder)
     assert run("--resume", "run.ckpt").exit_code == 0
     assert opened("stone_texture.png").tobytes() == whole.tobytes()
+
+
+def test_where_and_what_to_write_is_as_it_was(make, folder, stopped, monkeypatch):
+    Path("made").mkdir()
+    asked = ["-o", "made/a.png", "--record", "--snapshots", "3"]
+    stopped(make, *asked, "--checkpoint", "run.ckpt")
+    shutil.rmtree("made")
+    Path("made").mkdir()
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    result = run("--resume", "../run.ckpt")
+    assert result.exit_code == 0, result.stderr
+    made = {"a.png", "a_comparison.png", "a_record.json", "a_level1_step00003.png"}
+    assert contents("../made").keys() == made
+    assert not contents()
+    # But other places can be told; this one is kept in its turn.
+    assert run("--resume", "../run.ckpt", "-o", "b.png", "--snapshots", "4").exit_code == 0
+    assert contents().keys() == {"b.png", "b_comparison.png", "b_record.json"}
+    Path("b.png").unlink()
+    assert run("--resume", "../run.ckpt").exit_code == 0
+    assert "b.png" in contents()
+
+
+def test_one_that_was_not_made_by_the_command_wants_an_image(make, folder, random_weights_file):
+    make()
+    whole = opened("stone_texture.png").tobytes()
+    config = texsynth.Config(
+        engine="plain", size=32, iterations=4, layers={"conv1_1": 1, "pool1": 1},
+        weights=str(random_weights_file),
+    )  # fmt: skip
+    exemplar = np.asarray(opened("stone.png"))
+    texsynth.synthesize(
+        exemplar,
+        config,
+        callback=lambda progress: progress.step == 2,
+        checkpoints=texsynth.Checkpoints("run.ckpt"),
+    )
+    weights_of_it = ["--weights", random_weights_file]
+    message = "run.ckpt does not tell its IMAGE, which must be given"
+    assert_refused(USAGE, message, "--resume", "run.ckpt", *weights_of_it)
+    Path("stone_texture.png").unlink()
+    result = run("--resume", "run.ckpt", "stone.png", *weights_of_it)
+    assert result.exit_code == 0, result.stderr
+    assert opened("stone_texture.png").tobytes() == whole
 
 
 def test_where_image_and_weights_are_now_can_be_told(make, stopped, random_weights_file):
@@ -346,11 +422,12 @@ def test_where_neither_is_whole_one_line_tells(make):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"notes": {}}, "is no checkpoint of this program: KeyError 'image'"),
         ({"notes": 3}, "is no checkpoint of this program: TypeError"),
         ({"notes": {"image": 3, "init": None, "weights": None}}, "TypeError of a path 3"),
         ({"notes": {"image": "a\0b", "init": None, "weights": None}}, "of a path 'a\\x00b'"),
-        ({"notes": {"image": None, "init": None, "weights": None}}, "TypeError"),
+        ({"notes": {"image": "a.png", "out": 3}}, "TypeError of a path 3"),
+        ({"notes": {"image": "a.png", "snapshots": "3"}}, "TypeError of the notes '3' and False"),
+        ({"notes": {"image": "a.png", "record": 1}}, "TypeError of the notes None and 1"),
         ({"job": {"settings": {"size": -1}}}, "run.ckpt: size must be at least 0, not -1"),
         ({"job": {"settings": {"colour": 1}}}, "run.ckpt: unknown settings: colour"),
         ({"job": {"settings": {"learning_rate": 10**400}}}, "OverflowError"),
@@ -380,7 +457,7 @@ def test_odd_fields_are_told(make, stopped, change, told):
         *(
             (f"{images} {option}", f"{option.split()[0]} is for one texture, not for several")
             for images in ("stone.png other.png", "stone.png --variations 1")
-            for option in ("--checkpoint c", "--resume c", "--record", "--replay r")
+            for option in ("--checkpoint c", "--resume c", "--replay r")
         ),
         ("stone.png --replay r", "--replay takes IMAGE and settings from the record alone"),
         ("--replay r --seed 1", "--replay takes IMAGE and settings from the record alone"),

@@ -253,7 +253,8 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_the_work_goes_on(
 ):
     nowhere = Checkpoints(tmp_path / "no folder" / "run.ckpt", 3)
     result = texsynth.synthesize(exemplar, config(), checkpoints=nowhere)
-    assert caplog.text.count("it goes on without") == 2
+    # At both, and once more at the end: there may be room again.
+    assert caplog.text.count("it goes on without") == 3
     same(result, texsynth.synthesize(exemplar, config()))
 
 

@@ -9,7 +9,6 @@ from texsynth import config as settings
 from texsynth import environment, files, record
 from texsynth.config import Config
 from texsynth.errors import CheckpointError, ConfigError, RecordError
-from texsynth.job import outputs_of, record_of
 from texsynth.printable import one_line
 from texsynth.provenance import checksum
 
@@ -19,67 +18,63 @@ EVERY = 20
 _FREE = {"weights"}  # settings that change no job
 
 
+@dataclasses.dataclass
 class Asked:
     """The arguments of the command that say what to make and what to keep of it.
 
-    Args:
+    Attributes:
         image_paths: Paths of the exemplars.
         init (str): ``"noise"``, ``"phase"``, the path of an image, or ``None``.
+        variations (int): Textures of each exemplar, or ``None``.
         options (dict): Settings by name, as given or by default.
         given: Names of the options that were given.
+        out (pathlib.Path): The file or folder to write to, or ``None``; after :meth:`job`, that of
+            what is resumed, if none was given. So are the next two.
+        snapshots (int): Steps between snapshots, or ``None``.
+        keeps_record (bool): Whether to write a record.
         checkpoint_path (pathlib.Path): Where to save checkpoints, or ``None``.
         every (int): Steps between them, or ``None``.
         resume_path (pathlib.Path): Checkpoint to go on from, or ``None``.
-        keeps_record (bool): Whether to write a record.
         replay_path (pathlib.Path): Record to make again, or ``None``.
-        variations (int): Textures of each exemplar, or ``None``.
-
-    Attributes:
-        keeps_record (bool): The same.
 
     Raises:
         click.UsageError: There is no exemplar.
         texsynth.errors.ConfigError: Options do not go together.
     """
 
-    def __init__(
-        self,
-        image_paths,
-        init,
-        options,
-        given,
-        checkpoint_path,
-        every,
-        resume_path,
-        keeps_record,
-        replay_path,
-        variations,
-    ):
-        self._image_paths, self._init = image_paths, init
-        self._options, self._given = options, set(given)
-        self._checkpoint_path, self._every = checkpoint_path, every
-        self._resume_path, self._replay_path = resume_path, replay_path
-        self.keeps_record = keeps_record
+    image_paths: tuple
+    init: str | None
+    variations: int | None
+    options: dict
+    given: set
+    out: Path | None = None
+    snapshots: int | None = None
+    keeps_record: bool = False
+    checkpoint_path: Path | None = None
+    every: int | None = None
+    resume_path: Path | None = None
+    replay_path: Path | None = None
+
+    def __post_init__(self):
         self._resumed = self._record = None
         self._also_read = []  # besides pictures
-        if not (image_paths or resume_path or replay_path):
+        if not (self.image_paths or self.resume_path or self.replay_path):
             raise click.UsageError("Missing argument 'IMAGE...'.")
         for_one = {
-            "--checkpoint": checkpoint_path,
-            "--resume": resume_path,
-            "--record": keeps_record,
-            "--replay": replay_path,
+            "--checkpoint": self.checkpoint_path,
+            "--resume": self.resume_path,
+            "--replay": self.replay_path,
         }
         for name, value in for_one.items():
-            if value and (len(image_paths) > 1 or variations is not None):
+            if value and (len(self.image_paths) > 1 or self.variations is not None):
                 raise ConfigError(f"{name} is for one texture, not for several")
-        if every is not None and not (checkpoint_path or resume_path):
+        if self.every is not None and not (self.checkpoint_path or self.resume_path):
             raise ConfigError("--every needs --checkpoint, or --resume")
-        if replay_path:
-            if checkpoint_path or resume_path:
+        if self.replay_path:
+            if self.checkpoint_path or self.resume_path:
                 raise ConfigError("--replay does not go with --checkpoint and --resume")
-            changed = (self._given & {*options, "init"}) - _FREE
-            if image_paths or changed:
+            changed = (self.given & {*self.options, "init"}) - _FREE
+            if self.image_paths or changed:
                 raise ConfigError("--replay takes IMAGE and settings from the record alone")
 
     def job(self):
@@ -89,51 +84,55 @@ class Asked:
             texsynth.errors.TexsynthError: Checkpoint or record cannot be read.
         """
         config, image_paths, init_path = self._job()
-        self._also_read = [Path(path) for path in (config.weights, self._replay_path) if path]
+        self._also_read = [Path(path) for path in (config.weights, self.replay_path) if path]
         return config, image_paths, init_path
 
     def _job(self):
-        if self._replay_path:
-            self._record = record.read(self._replay_path)
+        if self.replay_path:
+            self._record = record.read(self.replay_path)
             config = dataclasses.replace(self._record.config, **self._free_settings())
             return config, (self._record.image_path,), self._record.init_path
-        start = self._init if self._init in settings.STARTS else None
-        init_path = None if self._init is None or start else Path(self._init)
-        if not self._resume_path:
-            return Config(start=start, **self._options), self._image_paths, init_path
+        start = self.init if self.init in settings.STARTS else None
+        init_path = None if self.init is None or start else Path(self.init)
+        if not self.resume_path:
+            return Config(start=start, **self.options), self.image_paths, init_path
         return self._resumed_job(start, init_path)
 
     def _free_settings(self):
-        return {name: self._options[name] for name in _FREE & self._given}
+        return {name: self.options[name] for name in _FREE & self.given}
 
     def _resumed_job(self, start, init_path):
         from texsynth.resuming import Checkpoints  # imports Chainer, which takes a second
 
         self._resumed = Checkpoints(
-            self._checkpoint_path or self._resume_path,
-            self._every or EVERY,
-            resume=self._resume_path,
+            self.checkpoint_path or self.resume_path,
+            self.every or EVERY,
+            resume=self.resume_path,
         )
         notes = self._resumed.notes
         with self._resumed.reading():
-            noted = {name: notes[name] for name in ("image", "init", "weights")}
-            for value in noted.values():
-                if not isinstance(value, str | None) or "\0" in (value or ""):
-                    raise TypeError(f"of a path {value!r}")
-            image_path = Path(noted["image"])
+            # A checkpoint that was not made by the command has none.
+            paths = {name: _path(notes.get(name)) for name in ("image", "init", "weights", "out")}
+            snapshots, keeps_record = notes.get("snapshots"), notes.get("record", False)
+            if type(snapshots) not in (int, type(None)) or type(keeps_record) is not bool:
+                raise TypeError(f"of the notes {snapshots!r} and {keeps_record!r}")
             try:
-                earlier = Config.from_dict({**self._resumed.settings, "weights": noted["weights"]})
+                weights = None if paths["weights"] is None else str(paths["weights"])
+                earlier = Config.from_dict({**self._resumed.settings, "weights": weights})
             except ConfigError as error:
-                raise CheckpointError(f"{self._resume_path}: {error}") from error
-        changed = {name: self._options[name] for name in self._options.keys() & self._given}
-        if self._init is not None:
+                raise CheckpointError(f"{self.resume_path}: {error}") from error
+        if not self.image_paths and paths["image"] is None:
+            raise ConfigError(f"{self.resume_path} does not tell its IMAGE, which must be given")
+        self.out = self.out or paths["out"]
+        self.snapshots = self.snapshots or snapshots
+        self.keeps_record = self.keeps_record or keeps_record
+        changed = {name: self.options[name] for name in self.options.keys() & self.given}
+        if self.init is not None:
             changed["start"] = start
-        if init_path is None and noted["init"] is not None:
-            init_path = Path(noted["init"])
         return (
             dataclasses.replace(earlier, **changed),
-            self._image_paths or (image_path,),
-            init_path,
+            self.image_paths or (paths["image"],),
+            init_path or paths["init"],
         )
 
     def checkpoints(self, config, image_path, init_path):
@@ -144,27 +143,28 @@ class Asked:
             image_path (pathlib.Path): The exemplar.
             init_path (pathlib.Path): The image to start from, or ``None``.
         """
-        if not (self._checkpoint_path or self._resume_path):
+        if not (self.checkpoint_path or self.resume_path):
             return None
+        paths = {"image": image_path, "init": init_path, "weights": config.weights, "out": self.out}
         notes = {
-            "image": str(image_path.absolute()),
-            "init": None if init_path is None else str(init_path.absolute()),
-            "weights": None if config.weights is None else str(Path(config.weights).absolute()),
+            # It may be resumed from another folder.
+            **{name: path and str(Path(path).absolute()) for name, path in paths.items()},
+            "snapshots": self.snapshots,
+            "record": self.keeps_record,
         }
         if self._resumed is not None:
             self._resumed.keep(notes)
             return self._resumed
         from texsynth.resuming import Checkpoints
 
-        return Checkpoints(self._checkpoint_path, self._every or EVERY, notes=notes)
+        return Checkpoints(self.checkpoint_path, self.every or EVERY, notes=notes)
 
-    def check_targets(self, inputs, target, tile):
+    def check_targets(self, inputs, outputs):
         """Makes sure that checkpoint and record can be written, and over nothing else.
 
         Args:
             inputs: Paths of the pictures that are read.
-            target (pathlib.Path): The texture to write.
-            tile (str): The settings' ``tile``.
+            outputs (texsynth.outputs.Outputs): The files to write.
 
         Raises:
             texsynth.errors.TexsynthError: One cannot.
@@ -172,17 +172,16 @@ class Asked:
         from texsynth.checkpoint import previous_of  # imports NumPy, which takes a moment
 
         inputs = [*inputs, *self._also_read]
-        saved = self._checkpoint_path or self._resume_path
+        saved = self.checkpoint_path or self.resume_path
         saved = [saved, previous_of(saved)] if saved else []
         for path in saved:
             files.check_target("--checkpoint", path, inputs)
-            if any(_is_same_place(path, other) for other in outputs_of(target, tile)):
+            if any(_is_same_place(path, other) for other in outputs.pictures):
                 raise ConfigError(f"--checkpoint: {path} is what the texture is written to")
-        if self.keeps_record:
-            path = record_of(target)
-            files.check_target("--record", path, inputs)
-            if any(_is_same_place(path, other) for other in saved):
-                raise ConfigError(f"--record: {path} is the checkpoint")
+        if outputs.keeps_record:
+            files.check_target("--record", outputs.record, inputs)
+            if any(_is_same_place(outputs.record, other) for other in saved):
+                raise ConfigError(f"--record: {outputs.record} is the checkpoint")
 
     def check_pictures(self, exemplar, init):
         """Makes sure that pictures are those of the record, if there is one.
@@ -213,6 +212,13 @@ class Asked:
             changed.append("other weights")
         why = one_line("; ".join(changed), 400) or "nothing that is recorded has changed"
         raise RecordError(f"the texture is not that of {self._record.path} ({why})")
+
+
+def _path(noted):
+    """The path of a note, or ``None``."""
+    if not isinstance(noted, str | None) or "\0" in (noted or ""):
+        raise TypeError(f"of a path {noted!r}")
+    return None if noted is None else Path(noted)
 
 
 def _is_same_place(path, other):

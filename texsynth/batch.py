@@ -16,7 +16,8 @@ from texsynth.command import EXIT_FAILURE
 from texsynth.config import Config
 from texsynth.errors import ConfigError, DeviceError, EngineError, TexsynthError, WeightsError
 from texsynth.interruption import Interruption
-from texsynth.job import Job, outputs_of
+from texsynth.job import Job
+from texsynth.outputs import Outputs
 from texsynth.provenance import Picture
 
 _log = logging.getLogger("texsynth")
@@ -34,18 +35,18 @@ class Task(NamedTuple):
         number (int): Which of all, from 1.
         config (texsynth.Config): The settings, with its own seed.
         image_path (pathlib.Path): The exemplar.
-        target (pathlib.Path): The texture to write.
+        outputs (texsynth.outputs.Outputs): The files to write.
         name (str): What it is called in messages.
     """
 
     number: int
     config: Config
     image_path: Path
-    target: Path
+    outputs: Outputs
     name: str
 
 
-def plan(config, image_paths, variations, init_path, out):
+def plan(config, image_paths, variations, init_path, out, keeps_record=False):
     """Returns the tasks, those of an image side by side, once it is sure that all can be written.
 
     Args:
@@ -55,6 +56,7 @@ def plan(config, image_paths, variations, init_path, out):
             the seed out of the names.
         init_path (pathlib.Path): The image to start from, or ``None``.
         out (pathlib.Path): The folder to write to; ``None`` is the current one.
+        keeps_record (bool): Whether a record of each is written.
 
     Returns:
         list of Task: In the order of the images and seeds.
@@ -69,7 +71,7 @@ def plan(config, image_paths, variations, init_path, out):
     folder = out or Path()
     if not folder.is_dir():
         raise ConfigError(f"--out must be a folder that is there, not {folder}")
-    tasks = _tasks(config, image_paths, variations, folder)
+    tasks = _tasks(config, image_paths, variations, folder, keeps_record)
     _check_outputs(tasks, [*image_paths, *([init_path] if init_path else [])])
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -79,7 +81,7 @@ def plan(config, image_paths, variations, init_path, out):
     return tasks
 
 
-def _tasks(config, image_paths, variations, folder):
+def _tasks(config, image_paths, variations, folder, keeps_record):
     tasks = []
     for path in image_paths:
         for number in range(variations or 1):
@@ -87,7 +89,8 @@ def _tasks(config, image_paths, variations, folder):
             seed = "" if variations is None else f"_seed{own.seed}"
             name = str(path) if variations is None else f"{path} (seed {own.seed})"
             target = folder / f"{path.stem}{seed}_texture.png"
-            tasks.append(Task(len(tasks) + 1, own, path, target, name))
+            outputs = Outputs(target, config.tile, keeps_record)
+            tasks.append(Task(len(tasks) + 1, own, path, outputs, name))
     return tasks
 
 
@@ -96,7 +99,7 @@ def _check_outputs(tasks, inputs):
     read.pop(None, None)
     written = {}
     for task in tasks:
-        for path in outputs_of(task.target, task.config.tile):
+        for path in task.outputs.paths:
             other = written.setdefault(os.path.normcase(path), task)
             if other is not task:
                 names = f"{other.image_path} and {task.image_path}"
@@ -177,7 +180,7 @@ class Batch:
 
     def _job(self, task, exemplar, init):
         return Job(
-            task.config, exemplar, init, task.target,
+            task.config, exemplar, init, task.outputs,
             self._snapshots, self._quiet, self._inputs, self._interruption,
         )  # fmt: skip
 
@@ -185,7 +188,7 @@ class Batch:
         _check_target(task)
         if not job.is_done():
             return False
-        _log.info("%s is already there", task.target)
+        _log.info("%s is already there", task.outputs.texture)
         self._left.remove(task)
         return True
 
@@ -200,7 +203,7 @@ class Batch:
             job.save(result)  # if it cannot be written, what follows could not be either
             self._left.remove(task)
             if not result.is_finished:
-                self._stopped.append(task.target)
+                self._stopped.append(task.outputs.texture)
             job.report(result)
         self._interruption.in_order = False  # nothing to save until the next one is under way
 
@@ -239,7 +242,7 @@ class Batch:
 
 
 def _check_target(task):
-    for path in outputs_of(task.target, task.config.tile):
+    for path in task.outputs.paths:
         try:
             if stat.S_ISDIR(path.stat().st_mode):
                 raise TexsynthError(f"cannot write {path}: it is a folder")

@@ -26,7 +26,8 @@ from texsynth.command import (
 )
 from texsynth.config import Config
 from texsynth.errors import ConfigError, TexsynthError
-from texsynth.job import Job, target_path
+from texsynth.job import Job
+from texsynth.outputs import outputs_for
 from texsynth.provenance import Picture
 from texsynth.terms import LOSSES, parse_layers, parse_term
 
@@ -261,22 +262,20 @@ def main(
         if init == "":
             raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
         asked = Asked(
-            image_paths, init, options, _given(context), checkpoint_path, every, resume_path,
-            keeps_record, replay_path, variations,
+            image_paths, init, variations, options, _given(context), out, snapshots, keeps_record,
+            checkpoint_path, every, resume_path, replay_path,
         )  # fmt: skip
         config, image_paths, init_path = asked.job()
         is_one = len(image_paths) == 1 and variations is None
         if distributed:
-            if snapshots and is_one:
+            if asked.snapshots and is_one:
                 raise ConfigError("--snapshots: none can be taken of what processes share")
             team, config = _assembled(config)
         if is_one:
             with contextlib.nullcontext() if team is None else team.ending_together():
-                code = _make_one(
-                    config, image_paths[0], init_path, out, snapshots, quiet, team, asked
-                )
+                code = _make_one(config, image_paths[0], init_path, quiet, team, asked)
         else:
-            tasks = batch.plan(config, image_paths, variations, init_path, out)
+            tasks = batch.plan(config, image_paths, variations, init_path, out, keeps_record)
             tasks = tasks if team is None else tasks[team.rank :: team.size]
             code = batch.Batch(tasks, init_path, snapshots, quiet).run() if tasks else 0
     except TexsynthError as error:
@@ -305,18 +304,17 @@ def _assembled(config):
     return team, config
 
 
-def _make_one(config, image_path, init_path, out, snapshots, quiet, team, asked):
+def _make_one(config, image_path, init_path, quiet, team, asked):
     """Makes one texture; returns the exit code."""
     quiet = quiet or (team is not None and team.rank > 0)
-    target = target_path(image_path, init_path, out, config.tile)
+    outputs = outputs_for(image_path, init_path, asked.out, config.tile, asked.keeps_record)
     exemplar, init = Picture(image_path), init_path and Picture(init_path)
     inputs = [picture.path for picture in (exemplar, init) if picture]
-    asked.check_targets(inputs, target, config.tile)
+    asked.check_targets(inputs, outputs)
     asked.check_pictures(exemplar, init)
     job = Job(
-        config, exemplar, init, target, snapshots, quiet, inputs,
+        config, exemplar, init, outputs, asked.snapshots, quiet, inputs,
         team=team, checkpoints=asked.checkpoints(config, image_path, init_path),
-        keeps_record=asked.keeps_record,
     )  # fmt: skip
     try:
         result, stopped_by = job.run()

@@ -4,16 +4,15 @@ import contextlib
 import functools
 import logging
 import sys
-import tempfile
-from pathlib import Path
 
 import click
 
 import texsynth
 from texsynth import progress as progress_display
 from texsynth import provenance, record
-from texsynth.errors import ConfigError, TexsynthError
+from texsynth.errors import TexsynthError
 from texsynth.interruption import Interruption
+from texsynth.provenance import Picture
 
 _log = logging.getLogger("texsynth")
 
@@ -26,7 +25,7 @@ class Job:
         exemplar (texsynth.provenance.Picture): The exemplar.
         init (texsynth.provenance.Picture): The image to start from; ``None`` starts as the settings
             say.
-        target (pathlib.Path): The texture to write, from :func:`target_path`.
+        outputs (texsynth.outputs.Outputs): The files to write.
         snapshots (int): Save the image after every so many steps; ``None`` never does.
         quiet (bool): Say nothing.
         inputs: Paths of all that is read, which nothing may be written over.
@@ -34,7 +33,6 @@ class Job:
         team (texsynth.team.Team): The processes that make it together, of which the first writes;
             ``None`` is this one alone.
         checkpoints (texsynth.Checkpoints): Where the state is saved, and what is gone on from.
-        keeps_record (bool): Whether a record is written beside the texture.
 
     Attributes:
         written (list): Paths of the files that are there, whole.
@@ -45,26 +43,24 @@ class Job:
         config,
         exemplar,
         init,
-        target,
+        outputs,
         snapshots,
         quiet,
         inputs,
         interruption=None,
         team=None,
         checkpoints=None,
-        keeps_record=False,
     ):
         self._config = config
         self._exemplar = exemplar
         self._init = init
-        self._target = target
+        self._outputs = outputs
         self._snapshots = snapshots
         self._quiet = quiet
         self._inputs = inputs
         self._interruption = interruption or Interruption()
         self._team = team
         self._checkpoints = checkpoints
-        self._keeps_record = keeps_record
         self.written = []
         self._has_begun = False
         self._display = progress_display.make(quiet)
@@ -90,8 +86,11 @@ class Job:
     def is_done(self):
         """Returns whether all files are there as they would be made, and finished."""
         expected = self._origin()
-        outputs = outputs_of(self._target, self._config.tile)
-        return all(provenance.is_finished(path, expected) for path in outputs)
+        if not all(provenance.is_finished(path, expected) for path in self._outputs.pictures):
+            return False
+        return not self._outputs.keeps_record or record.is_of(
+            self._outputs.record, Picture(self._outputs.texture)
+        )
 
     def synthesize(self, synthesize):
         """Returns the :class:`texsynth.Result`.
@@ -121,17 +120,15 @@ class Job:
         made = provenance.account(result)
         pair = image.side_by_side(result.image, result.exemplar)
         pictures = [result.image, pair, *([image.tiled(result.image)] if self._config.tile else [])]
-        paths = outputs_of(self._target, self._config.tile)
-        for path, pixels in zip(paths, pictures, strict=True):
+        for path, pixels in zip(self._outputs.pictures, pictures, strict=True):
             self._save(path, pixels, made)
-        if self._keeps_record:
-            path = record_of(self._target)
+        if self._outputs.keeps_record:
             lengthened = self._checkpoints is not None and self._checkpoints.lengthened
             made = record.compose(
                 sys.argv, self._config, self._exemplar, self._init, result, lengthened
             )
-            record.save(path, made)
-            self.written.append(path)
+            record.save(self._outputs.record, made)
+            self.written.append(self._outputs.record)
 
     def report(self, result):
         """Tells how it went, and lists the files that were written.
@@ -146,8 +143,7 @@ class Job:
             return
         self._describe(result)
         try:
-            records = [record_of(self._target)] if self._keeps_record else []
-            for path in [*outputs_of(self._target, self._config.tile), *records]:
+            for path in self._outputs.paths:
                 click.echo(path)
         except OSError as error:
             raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
@@ -172,8 +168,7 @@ class Job:
         self._display = progress_display.NoProgress()
 
     def _save_snapshot(self, progress):
-        name = f"{self._target.stem}_level{progress.level}_step{progress.step:05d}.png"
-        path = self._target.with_name(name)
+        path = self._outputs.snapshot(progress.level, progress.step)
         try:
             for source in self._inputs if path.exists() else ():
                 if source.exists() and path.samefile(source):
@@ -208,67 +203,9 @@ class Job:
             *([self._describe_seam(result.image)] if self._config.tile else []),
         ]
         checkpoints = self._checkpoints
-        if self._interruption.number is not None and checkpoints and checkpoints.is_saved:
-            told.append(f"to go on: --resume {checkpoints.path}")
+        if self._interruption.number is not None and checkpoints and checkpoints.is_there:
+            whence = "" if checkpoints.is_saved else ", from an earlier step"
+            told.append(f"to go on{whence}: --resume {checkpoints.path}")
         with contextlib.suppress(OSError):
             for line in told:
                 click.echo(line, err=True)
-
-
-def target_path(image_path, init_path, out, tile=None):
-    """Returns the path of the texture, once it is sure that it can be written.
-
-    Args:
-        image_path (pathlib.Path): The exemplar.
-        init_path (pathlib.Path): The image to start from, or ``None``.
-        out (pathlib.Path): What the user asked for, a file or a folder, or ``None``.
-        tile (str): The settings' ``tile``.
-
-    Raises:
-        texsynth.errors.ConfigError: It is no PNG, or would overwrite what is read.
-        texsynth.errors.TexsynthError: It cannot be written.
-    """
-    target = out or Path(f"{image_path.stem}_texture.png")
-    try:
-        if target.is_dir():
-            target /= f"{image_path.stem}_texture.png"
-        if target.suffix.lower() != ".png":
-            raise ConfigError(f"--out must be a .png file, not {target}")
-        if not target.parent.is_dir():
-            raise ConfigError(f"--out: there is no folder {target.parent}")
-        for path in outputs_of(target, tile):
-            if path.is_dir():
-                raise ConfigError(f"--out: {path} is a folder")
-            for source in (image_path, init_path):
-                if source and path.exists() and source.exists() and path.samefile(source):
-                    raise ConfigError(f"--out: {path} would overwrite {source}, which is read")
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise TexsynthError(f"cannot write {target}: {error.strerror}") from error
-    return target
-
-
-def comparison_of(target):
-    """Returns the path of the comparison that goes with a texture's path."""
-    return target.with_name(f"{target.stem.removesuffix('_texture')}_comparison.png")
-
-
-def outputs_of(target, tile):
-    """Returns the paths of all that is written at the end.
-
-    Args:
-        target (pathlib.Path): The texture's.
-        tile (str): The settings' ``tile``.
-    """
-    return [target, comparison_of(target), *([tiled_of(target)] if tile else [])]
-
-
-def record_of(target):
-    """Returns the path of the record that goes with a texture's path."""
-    return target.with_name(f"{target.stem.removesuffix('_texture')}_record.json")
-
-
-def tiled_of(target):
-    """Returns the path of the two by two preview that goes with a texture's path."""
-    return target.with_name(f"{target.stem.removesuffix('_texture')}_tiled.png")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from texsynth.config import Config
-from texsynth.errors import ConfigError, RecordError
+from texsynth.errors import ConfigError, RecordError, TexsynthError
 from texsynth.files import write_text
 from texsynth.printable import one_line
 from texsynth.provenance import checksum
@@ -103,6 +103,19 @@ def save(path, record):
         texsynth.errors.TexsynthError: It cannot be written.
     """
     write_text(path, json.dumps(record, indent=1) + "\n")
+
+
+def is_of(path, texture):
+    """Returns whether a file is the record of a texture, from which it can be made again.
+
+    Args:
+        path (pathlib.Path): The file, which need not be there.
+        texture (texsynth.provenance.Picture): The texture.
+    """
+    try:
+        return read(path).checksums["texture"] == texture.checksum
+    except TexsynthError:  # or the texture has more pixels than are read
+        return False
 
 
 def read(path):

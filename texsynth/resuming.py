@@ -31,6 +31,7 @@ class Checkpoints:
         path: Where they are saved.
         lengthened (bool): Whether what was resumed began with fewer steps, once it has begun.
         is_saved (bool): Whether the last state that was to be saved is.
+        is_there (bool): Whether any state of this synthesis is at ``path``.
 
     Raises:
         texsynth.errors.CheckpointError: There is no checkpoint to go on from that is whole.
@@ -41,6 +42,7 @@ class Checkpoints:
         self._resumed = None if resume is None else load(resume)
         self._resume = resume
         self.lengthened = self.is_saved = False
+        self.is_there = resume is not None and path is not None and Path(path) == Path(resume)
 
     @property
     def settings(self):
@@ -144,7 +146,7 @@ class Checkpoints:
         try:
             self.is_saved = False
             checkpoint.save(self.path, fields, arrays)
-            self.is_saved = True
+            self.is_saved = self.is_there = True
             _log.debug("checkpoint %s", self.path)
         except (CheckpointError, ValueError) as error:  # the latter of a history without end
             _log.warning("%s; it goes on without", error)

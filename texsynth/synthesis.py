@@ -266,8 +266,7 @@ class _Run:
                 if stopped:
                     raise Stopped
                 if self._checkpoints.is_due(step):
-                    self._save()
-                    saved = step
+                    saved = step if self._save() else None  # or it is tried again at the end
             self.reason = level.reason
         except Stopped:
             self.reason = STOPPED
@@ -276,6 +275,7 @@ class _Run:
             self._save()
 
     def _save(self):
+        """Saves the state; returns whether that went well, the same to all processes."""
         fields, arrays = self._level.state()
         self._checkpoints.save(
             self._study,
@@ -286,6 +286,7 @@ class _Run:
             },
             arrays,
         )
+        return self._team.any(self._checkpoints.is_saved)  # as the first of them knows
 
     def _progress(self, loss):
         run, level = self._level, self._level.level
