@@ -1,5 +1,6 @@
 """The command stopped, gone on with, recorded and made again."""
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -20,6 +21,8 @@ from PIL import Image
 import texsynth
 from texsynth import checkpoint, cli, command, weights
 from texsynth.compat import chainer
+from texsynth.level_run import LevelRun
+from texsynth.team import Alone
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -824,3 +827,62 @@ def test_processes_that_share_it_are_resumed(folder, random_weights_file):
     assert [contents()[name] for name in names] == [whole[name] for name in names]
     done = mpirun("--replay", "stone_record.json", "-o", "again.png")
     assert opened("again.png").tobytes() == opened("stone_texture.png").tobytes()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_none_of_a_team_ends_on_its_own_once_another_may_have_begun(make, monkeypatch, shared):
+    """A signal within the first evaluation; of one process alone there is nothing to save yet."""
+    team = Alone()
+    team.ending_together = contextlib.nullcontext
+    monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+    evaluate, calls = LevelRun._evaluate, itertools.count(1)
+
+    def signalled(self, pixels):
+        value = evaluate(self, pixels)
+        if next(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+        return value
+
+    monkeypatch.setattr(LevelRun, "_evaluate", signalled)
+    result = make("--checkpoint", "run.ckpt", *(["--distributed"] if shared else []))
+    assert result.exit_code == 130, result.stderr
+    if shared:
+        history = json.loads(opened("stone_texture.png").text["texsynth:history"])
+        assert [len(level) for level in history] == [1]
+        assert result.stderr.splitlines()[-1] == "to go on: --resume run.ckpt"
+    else:
+        assert_one_line(result, 130, "interrupted; written: nothing")
+        assert not Path("run.ckpt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_processes_that_share_it(folder, random_weights_file, number):
+    """It comes to mpiexec, which passes it on to each."""
+    pytest.importorskip("mpi4py")
+    Image.fromarray(make_texture(48, 200)).save("stone.png")
+
+    def start(*arguments):
+        command = [MPIEXEC, "-n", 2, sys.executable, "-m", "texsynth", "--distributed", *arguments]
+        return subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **ONE_THREAD},
+        )  # fmt: skip
+
+    job = ["stone.png", *FAST, "--size", 0, "--levels", 1, "--weights", random_weights_file]
+    job += ["--layers", "conv1_1,pool3", "-n", 12]
+    whole = start(*job)
+    whole.communicate(timeout=120)
+    expected = contents()
+    process = start(*job, "--checkpoint", "run.ckpt", "--every", "1")
+    wait_for("run.ckpt", process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, errors
+    assert errors.splitlines()[-1] == "to go on: --resume run.ckpt"
+    assert opened("stone_texture.png").text["texsynth:reason"] == "interrupted"
+    process = start("--resume", "run.ckpt")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert {name: contents()[name] for name in expected} == expected

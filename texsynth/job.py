@@ -104,7 +104,7 @@ class Job:
             return synthesize(
                 init=init,
                 callback=self._after_step,
-                stop=lambda: self._interruption.number is not None,
+                stop=self._is_to_stop,
             )
         finally:
             self._end_display()
@@ -161,6 +161,13 @@ class Job:
         if self._snapshots and progress.step % self._snapshots == 0:
             self._save_snapshot(progress)
         return self._interruption.number is not None
+
+    def _is_to_stop(self):
+        if self._team is not None:
+            # A signal comes to each process, but not at the same time: once one may have taken the
+            # first step, none ends on its own, for that would end all with nothing saved.
+            self._interruption.in_order = True
+        return self._has_begun and self._interruption.number is not None
 
     def _end_display(self):
         with contextlib.suppress(OSError):

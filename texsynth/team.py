@@ -119,7 +119,8 @@ class Team:
         except BaseException as error:
             told = one_line(str(error)) or type(error).__name__
             print(f"texsynth: error: process {self.rank}: {told}", file=sys.stderr, flush=True)
-            self._communicator.mpi_comm.Abort(1)
+            self._communicator.mpi_comm.Abort(getattr(error, "exit_code", 1))
+            raise
 
 
 ALONE = Alone()
