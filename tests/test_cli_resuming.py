@@ -753,6 +753,22 @@ def wait_for(path, process):
 
 
 @pytest.mark.slow
+def test_one_thread_and_two_make_the_same_bytes(folder, random_weights_file):
+    """By the fast engine; the errors that the PNG tells are the same to the last digit, too."""
+    names = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    options = "--engine winograd --size 64 -n 6 --loss gram --loss spectrum --loss wasserstein=1"
+    command = [sys.executable, "-m", "texsynth", "stone.png", "--weights", random_weights_file]
+    for threads in ("1", "2"):
+        done = subprocess.run(
+            [*map(str, command), *options.split(), "--match-colours", "-o", f"{threads}.png"],
+            env={**os.environ, **dict.fromkeys(names, threads)},
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert Path("1.png").read_bytes() == Path("2.png").read_bytes()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_from_outside(start, random_weights_file, number):
     """Stopped while it computes, twice, it goes on; it comes to what it comes to in one go."""

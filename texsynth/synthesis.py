@@ -176,7 +176,7 @@ def make_variation(study, seed, *, init=None, callback=None, stop=None, checkpoi
     study.rest()
     by = workshop.engine if pixels[..., 0].size >= _LARGE else "plain"
     block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
-    with engine.threads(by):
+    with engine.threads(workshop.engine):  # as before: then their number changes no bit of it
         errors = metrics.gram_errors(
             pixels, exemplar, workshop.weights, config, workshop.device, by, block
         )
