@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from click.testing import CliRunner
 from conftest import make_texture
 from PIL import Image, PngImagePlugin
 
-from texsynth import batch, cli, command, engine, image, synthesis, weights, workshop
-from texsynth.errors import DivergenceError
+from texsynth import batch, cli, command, engine, image, provenance, synthesis, weights, workshop
+from texsynth.errors import DivergenceError, EngineError
 
 FAST = ["--size", "24", "-n", "2", "--layers", "conv1_1,pool1"]
 USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
@@ -182,9 +183,21 @@ def made_again(result):
 
 def test_what_is_there_is_left_without_a_network(folder, run, monkeypatch):
     assert run("a.png", "b.png", "-o", "out").exit_code == 0
-    monkeypatch.setattr(weights, "load", lambda path: pytest.fail("the weights were read"))
+    monkeypatch.setattr(workshop, "Workshop", lambda config: pytest.fail("it was set up"))
     result = run("a.png", "b.png", "-o", "out")
     assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_what_is_there_is_left_whatever_it_is_called(folder, run):
+    """A name may be no text; what a PNG tells is."""
+    Path("a.png").rename(os.fsdecode(b"\xff.png"))
+    asked = [os.fsdecode(b"\xff.png"), "b.png", "-o", "out"]
+    result = run(*asked)
+    assert result.exit_code == 0, result.stderr
+    assert b"out/\xff_texture.png\n" in result.stdout_bytes  # as others can open it
+    again = run(*asked)
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert again.stderr.count(" is already there\n") == 2
 
 
 @pytest.mark.parametrize(
@@ -212,6 +225,12 @@ def spoil_by_another_version(path):
 
 def spoil_by_interruption(path):
     rewritten(path, {"texsynth:reason": "interrupted"})
+
+
+def spoil_by_a_snapshot(path):
+    options = [*FAST, "--weights", json.loads(text_of(path)["texsynth:settings"])["weights"]]
+    CliRunner().invoke(cli.main, ["a.png", *options, "--snapshots", "1"])
+    Path("a_texture_level1_step00001.png").replace(path)
 
 
 def spoil_comparison(path):
@@ -264,6 +283,14 @@ def test_what_is_not_the_same_or_not_finished_is_made_again(folder, run, spoil):
     assert made_again(result) == ([] if spoil is spoil_nothing else ["a"])
     if spoil is not spoil_exemplar:
         assert contents(folder / "out") == whole
+
+
+def test_a_texture_of_many_pixels_is_there_too(folder, run, monkeypatch):
+    """As many as Pillow warns of, half of what it refuses."""
+    assert run("a.png", "b.png", "-o", "out").exit_code == 0
+    large = text_of("out/a_texture.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 19 - 1)
+    assert provenance.is_finished(folder / "out/a_texture.png", large)
 
 
 def test_another_start_of_the_same_name_makes_all_anew(folder, run):
@@ -384,6 +411,33 @@ def test_what_would_fail_for_all_ends_all(folder, run, option, value, message):
     assert names(folder / "out") == []
 
 
+def test_an_engine_that_does_not_work_ends_all(folder, run, monkeypatch):
+    def refuse(*arguments, **options):
+        raise EngineError("engine winograd cannot be used: no reason")
+
+    monkeypatch.setattr(engine, "make_features", refuse)
+    result = run("a.png", "b.png", "-q", "-o", "out")
+    assert result.exit_code == FAILURE
+    assert result.stderr == (
+        "texsynth: error: engine winograd cannot be used: no reason; not made: a.png, b.png\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_folder_that_takes_no_files_is_found_before_the_work(folder, run):
+    result = run("a.png", "b.png", "-o", "/proc")
+    assert result.exit_code == FAILURE
+    assert result.stderr == "texsynth: error: cannot write to /proc: No such file or directory\n"
+
+
+@pytest.mark.parametrize(("rank", "made"), [(0, "ac"), (1, "b")])
+def test_of_two_processes_each_makes_its_share(folder, run, monkeypatch, rank, made):
+    team = SimpleNamespace(rank=rank, size=2, place=rank)
+    monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+    assert run("--distributed", "a.png", "b.png", "c.png", "-o", "out").exit_code == 0
+    assert names(folder / "out") == outputs(*made)
+
+
 def test_a_full_disk_ends_all(folder, run, monkeypatch):
     save_picture = Image.Image.save
 
@@ -470,6 +524,16 @@ def test_a_snapshot_does_not_overwrite_another_image(folder, run):
     assert (folder / f"{name}.png").read_bytes() == before
 
 
+def test_a_snapshot_does_not_overwrite_the_start(folder, run):
+    name = "a_texture_level1_step00002.png"
+    save("a_texture_level1_step00002", 3)
+    before = (folder / name).read_bytes()
+    result = run("a.png", "b.png", "--init", name, "--snapshots", "2")
+    assert result.exit_code == 0
+    assert f"the snapshot {name} would overwrite what is read" in result.stderr
+    assert (folder / name).read_bytes() == before
+
+
 def interrupt_at(monkeypatch, which, times, number=signal.SIGTERM):
     """Raises signals at the first step of the image that comes at a place, from 1."""
     begun = []
@@ -500,6 +564,17 @@ def test_a_signal_saves_the_image_and_ends_the_batch(folder, run, monkeypatch, n
     assert text_of("out/b_texture.png")["texsynth:reason"] == "interrupted"
     assert made_again(run("a.png", "b.png", "c.png", "-o", "out")) == ["b", "c"]
     assert "interrupted" not in json.dumps(text_of("out/b_texture.png"))
+
+
+def test_a_signal_ends_the_variations_of_an_image_too(folder, run, monkeypatch):
+    interrupt_at(monkeypatch, 2, 1)
+    result = run("a.png", "--variations", "3", "-o", "out")
+    assert result.exit_code == 128 + signal.SIGTERM
+    assert result.stderr.splitlines()[-1] == (
+        "texsynth: error: interrupted; out/a_seed1_texture.png is as far as it came; "
+        "not made: a.png (seed 2)"
+    )
+    assert names(folder / "out") == outputs("a_seed0", "a_seed1")
 
 
 def test_a_second_signal_stops_at_once(folder, run, monkeypatch):
@@ -567,8 +642,6 @@ def order(name):
 
 def test_the_text_of_a_png_is_read_with_care(folder):
     """A text that Pillow finds too large is no reason to fail."""
-    from texsynth import provenance
-
     info = PngImagePlugin.PngInfo()
     info.add_text("texsynth:settings", "x" * (PngImagePlugin.MAX_TEXT_CHUNK + 1), zip=True)
     Image.new("RGB", (4, 4)).save("big.png", pnginfo=info)

@@ -1,3 +1,5 @@
+import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +19,10 @@ from PIL import Image
 
 import texsynth
 from texsynth import cli, command
+from texsynth import progress as display
+from texsynth.config import Config
 from texsynth.errors import ImageError
+from texsynth.terms import Term
 
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1"]
 
@@ -120,6 +126,15 @@ def test_tile_along_one_axis(folder, run, args):
     assert json.loads(opened("stone_texture.png").text["texsynth:settings"])["tile"] == "x"
 
 
+def test_the_seam_is_told_of_the_axes_that_tile(folder, run):
+    assert re.search(r"-2 to 2 is none\): y [+-]\d+\.\d\n", run("stone.png", "--tile=y").stderr)
+
+
+def test_after_two_dashes_everything_is_an_image(folder, run):
+    result = run("--", "--tile")
+    assert result.stderr.endswith("no such file: --tile\n")
+
+
 def test_tile_alone_does_not_swallow_the_image(folder, run):
     assert run("--tile", "stone.png").exit_code == 0
     assert json.loads(opened("stone_texture.png").text["texsynth:settings"])["tile"] == "xy"
@@ -142,6 +157,38 @@ def test_scheme_and_history_are_in_the_picture(folder, run):
     ]
     history = json.loads(text["texsynth:history"])
     assert [len(level) for level in history] == [2]
+
+
+def test_options_that_are_not_given_are_as_in_the_library():
+    options = cli.main.make_context("texsynth", ["stone.png"]).params
+    settings = {field.name: field.default for field in dataclasses.fields(Config)}
+    assert settings.keys() - options.keys() == {"start", "range_weight"}
+    both = settings.keys() & options.keys()
+    assert {name: options[name] for name in both} == {name: settings[name] for name in both}
+
+
+def test_every_option_reaches_the_synthesis(folder, random_weights_file, monkeypatch):
+    asked = []
+
+    def synthesize(exemplar, config, **others):
+        asked.append(config)
+        raise ImageError("enough")
+
+    monkeypatch.setattr(texsynth, "synthesize", synthesize, raising=False)
+    options = (
+        "--gpu 3 --engine plain --preset gatys --size 31 --output-size 40x20 -n 5 --optimizer adam"
+        " --lr 2 --loss spectrum=3 --layers pool2=4 --pooling max --levels 2 --margin 6 --tile y"
+        " --match-colours --init phase --memory 7MB --seed 8 --weights own.npz"
+    )
+    assert CliRunner().invoke(cli.main, ["stone.png", *options.split()]).exit_code == FAILURE
+    assert asked == [
+        Config(
+            gpu=3, engine="plain", preset="gatys", size=31, output_size=(40, 20), iterations=5,
+            optimizer="adam", learning_rate=2.0, losses=(Term("spectrum", 3.0),),
+            layers={"pool2": 4.0}, pooling="max", levels=2, margin=6, tile="y",
+            match_colours=True, start="phase", memory=7_000_000, seed=8, weights="own.npz",
+        )
+    ]  # fmt: skip
 
 
 def test_matched_colours_have_the_exemplars_extremes(folder, run):
@@ -183,6 +230,8 @@ def test_transparency_is_said(folder, run):
     Image.new("RGBA", (32, 32), (9, 9, 9, 99)).save("clear.png")
     result = run("clear.png")
     assert "texsynth: clear.png: transparency is composited on white" in result.stderr
+    quiet = run("clear.png", "-q")
+    assert (quiet.exit_code, quiet.output) == (0, "")
 
 
 def make_bad_files(folder):
@@ -269,6 +318,7 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, run, arguments, code, me
     lines = [line for line in result.stderr.splitlines() if line]
     assert result.exit_code == code, result.output
     assert message in lines[-1] and lines[-1].startswith("texsynth: error: ")
+    assert "Error: " not in lines[-1]  # a defect of ours, told by its type
     assert len(lines) == 1
     assert result.stdout == ""
     assert names(folder) == before
@@ -308,11 +358,13 @@ def test_a_failed_snapshot_does_not_end_the_run(folder, run, refuse_writing):
     assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
 
 
-def test_a_snapshot_does_not_overwrite_the_start(folder, run):
+@pytest.mark.parametrize("path", ["{name}", "../{folder}/{name}"])
+def test_a_snapshot_does_not_overwrite_the_start(folder, run, path):
     name = "stone_texture_level1_step00002.png"
     Image.fromarray(make_texture(32, 24)).save(name)
     before = (folder / name).read_bytes()
-    result = run("stone.png", "--init", name, "--snapshots", "2")
+    init = path.format(name=name, folder=folder.name)
+    result = run("stone.png", "--init", init, "--snapshots", "2")
     assert result.exit_code == 0
     assert f"the snapshot {name} would overwrite what is read" in result.stderr
     assert (folder / name).read_bytes() == before
@@ -323,11 +375,13 @@ def test_a_full_standard_output_is_told_with_what_was_written(folder, random_wei
     command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(
-            [*command, "stone.png"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+            [*command, "stone.png", "--record"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
     assert result.returncode == FAILURE
     assert "cannot write to standard output" in result.stderr
-    assert "written: stone_texture.png, stone_comparison.png" in result.stderr
+    written = "written: stone_texture.png, stone_comparison.png, stone_record.json\n"
+    assert result.stderr.endswith(written)
 
 
 def test_what_was_written_before_a_failure_is_told(folder, run, refuse_writing):
@@ -353,8 +407,9 @@ def test_losing_standard_error_does_not_lose_the_picture(folder, random_weights_
     command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
     reading, writing = os.pipe()
     os.close(reading)
-    subprocess.run([*command, "stone.png"], stderr=writing, check=False)
+    result = subprocess.run([*command, "stone.png"], stderr=writing, check=False)
     os.close(writing)
+    assert result.returncode == 0
     assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
     shell = 'exec "$@" 2>&-'
     result = subprocess.run(["sh", "-c", shell, "sh", *command, "stone.png"], check=False)
@@ -451,6 +506,79 @@ def test_interrupting_before_the_first_step_writes_nothing(folder, run, monkeypa
     assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr == "texsynth: error: interrupted; written: nothing\n"
     assert names(folder) == ["stone.png"]
+
+
+def test_interrupting_before_there_is_a_job_is_one_line_too(folder, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("texsynth.record.read", interrupted)
+    result = CliRunner().invoke(cli.main, ["--replay", "stone_record.json"])
+    assert result.exit_code == command.EXIT_INTERRUPTED
+    assert result.stderr == "texsynth: error: interrupted; written: nothing\n"
+
+
+def test_a_signal_gives_up_the_step_that_is_under_way(folder, run, monkeypatch):
+    """A step may take many evaluations of the network, and each of them long."""
+    answers = []
+
+    def synthesize(exemplar, config, *, init, callback, stop):
+        callback(SimpleNamespace(scheme=SimpleNamespace(why="")))  # there is something to save
+        answers.append(stop())
+        signal.raise_signal(signal.SIGTERM)
+        answers.append(stop())
+        raise ImageError("enough")
+
+    monkeypatch.setattr(texsynth, "synthesize", synthesize, raising=False)
+    assert run("stone.png", "-q").exit_code == FAILURE
+    assert answers == [False, True]
+
+
+# One of two processes
+
+
+@pytest.fixture
+def member(monkeypatch):
+    """``member(rank)``: the command is one of two processes that share the work."""
+    from texsynth.team import Alone
+
+    def member(rank):
+        team = Alone()
+        team.rank, team.size, team.place = rank, 2, rank
+        team.ending_together = contextlib.nullcontext
+        monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+
+    return member
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_process_alone_tells_what_is_wrong_with_the_settings(folder, run, member, rank):
+    member(rank)
+    result = run("--distributed", "stone.png", "-o", "stone.jpg")
+    assert result.exit_code == USAGE
+    told = "texsynth: error: --out must be a .png file, not stone.jpg\n"
+    assert result.stderr == (told if rank == 0 else "")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_process_alone_shows_the_progress(folder, run, member, monkeypatch, rank):
+    def enough(*arguments, **options):
+        raise ImageError("enough")
+
+    quiets = []
+    show = display.NoProgress()
+    monkeypatch.setattr(display, "make", lambda quiet: quiets.append(quiet) or show)
+    monkeypatch.setattr(texsynth, "synthesize", enough, raising=False)
+    member(rank)
+    assert run("--distributed", "stone.png").exit_code == FAILURE
+    assert quiets == [rank == 1]
+
+
+@pytest.mark.parametrize(("first", "own"), [(-1, -1), (0, 1), (2, 3)])
+def test_each_process_has_a_gpu_of_its_own(member, first, own):
+    member(1)
+    team, config = cli._assembled(Config(gpu=first))
+    assert (team.rank, config) == (1, Config(gpu=own))
 
 
 def test_help_shows_the_defaults_and_does_not_import_chainer(folder):

@@ -24,9 +24,16 @@ def test_settings_of_two_configs_are_not_shared():
     assert "pool5" not in Config().layers
 
 
-def test_numpy_integers_and_paths_become_plain():
-    config = Config(size=np.int64(5), output_size=[np.int32(3), 4], weights=Path("a.npz"))
-    expected = {"size": 5, "output_size": [3, 4], "weights": "a.npz"}
+def test_numpys_numbers_and_paths_become_plain():
+    config = Config(
+        size=np.int64(5), output_size=[np.int32(3), 4], weights=Path("a.npz"),
+        iterations=np.int16(7), seed=np.uint64(2**63), gpu=np.int8(2), levels=np.int64(2),
+        margin=np.uint8(9), memory=np.int64(10**9), learning_rate=np.float32(0.5),
+        range_weight=np.float64(0.25), match_colours=np.True_, layers={"pool1": np.float32(2)},
+    )  # fmt: skip
+    expected = {"size": 5, "output_size": [3, 4], "weights": "a.npz", "layers": {"pool1": 2.0}}
+    expected |= {"iterations": 7, "seed": 2**63, "gpu": 2, "levels": 2, "margin": 9}
+    expected |= {"memory": 10**9, "learning_rate": 0.5, "range_weight": 0.25, "match_colours": True}
     assert json.loads(json.dumps(config.as_dict())).items() >= expected.items()
 
 
@@ -35,13 +42,23 @@ def test_as_dict_goes_through_json():
     assert json.loads(json.dumps(config.as_dict()))["layers"] == {"pool1": 2.0}
 
 
+def test_settings_come_back_from_json_and_unknown_ones_are_named():
+    config = Config(output_size=(3, 4), losses=(Term("gram", 2.0, {"pool1": 1.0}),), seed=7)
+    plain = json.loads(json.dumps(config.as_dict()))
+    assert Config.from_dict(plain) == config
+    with pytest.raises(ConfigError, match=r"^unknown settings: colour, shade$"):
+        Config.from_dict({**plain, "shade": 1, "colour": 2})
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"size": -1}, "size must be at least 0, not -1"),
         ({"size": 1.5}, "size must be a whole number, not 1.5"),
+        ({"match_colours": "no"}, "match colours must be True or False, not 'no'"),
         ({"size": 65537}, "size must be at most 65536, not 65537"),
         ({"output_size": (0, 5)}, "output size must be at least 1, not 0"),
+        ({"output_size": (5, 65537)}, "output size must be at most 65536, not 65537"),
         ({"output_size": 48}, r"output size must be \(width, height\), not 48"),
         ({"learning_rate": "4"}, "learning rate must be a positive number, not '4'"),
         ({"layers": ["conv1_1"]}, r"layers must map names to weights, not be \['conv1_1'\]"),
@@ -54,6 +71,7 @@ def test_as_dict_goes_through_json():
         ({"memory": "9" * 400 + "TB"}, "memory must look like 4GB"),
         ({"memory": 0}, "memory must be at least 1, not 0"),
         ({"margin": -1}, "margin must be at least 0, not -1"),
+        ({"margin": 65537}, "margin must be at most 65536, not 65537"),
         ({"losses": ()}, r"losses must be a sequence of terms, not \(\)"),
         ({"losses": "gram"}, "losses must be a sequence of terms, not 'gram'"),
         ({"losses": ("gram",)}, "losses must be terms, not 'gram'"),
@@ -65,6 +83,7 @@ def test_as_dict_goes_through_json():
         ({"optimizer": "sgd"}, "optimizer must be one of lbfgs, adam, not 'sgd'"),
         ({"learning_rate": 0}, "learning rate must be a positive number, not 0"),
         ({"learning_rate": math.nan}, "learning rate must be a positive number, not nan"),
+        ({"learning_rate": math.inf}, "learning rate must be a positive number, not inf"),
         ({"layers": {}}, "layers must name at least one layer"),
         ({"layers": {"conv6_1": 1}}, "layer 'conv6_1' is unknown; VGG16 has conv1_1, "),
         ({"layers": {"pool1": -1}}, "weight of layer pool1 must be a number of at least 0, not -1"),
@@ -74,6 +93,7 @@ def test_as_dict_goes_through_json():
         ({"seed": -1}, "seed must be at least 0, not -1"),
         ({"seed": 2**64}, "seed must be at most 18446744073709551615"),
         ({"range_weight": -1}, "range weight must be a number of at least 0, not -1"),
+        ({"range_weight": math.inf}, "range weight must be a number of at least 0, not inf"),
         ({"gpu": -2}, "gpu must be at least -1, not -2"),
     ],
 )

@@ -14,6 +14,9 @@ from PIL import Image, PngImagePlugin
 import texsynth
 from texsynth import command, evaluate, files
 from texsynth.errors import TexsynthError
+from texsynth.evaluation import page, report, table
+from texsynth.evaluation.record import Record
+from texsynth.metrics import Measures
 
 USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
 
@@ -94,10 +97,85 @@ def test_size_and_pooling_overrule_the_output(folder, run):
     assert kept[0]["exemplar_size"] == [80, 60]
 
 
+def test_a_size_up_to_twice_that_of_the_pictures_is_believed(folder, run):
+    save("large.png", make_texture(40, 40), settings=json.dumps({"size": 160}))
+    result = run("stone.png", "large.png", "--json", "-")
+    assert json.loads(result.stdout)["outputs"][0]["exemplar_size"] == [160, 120]
+
+
 def test_a_size_that_needs_all_memory_is_not_believed(folder, run):
     save("huge.png", make_texture(40, 40), settings=json.dumps({"size": 60000}))
     result = run("stone.png", "huge.png", "--json", "-")
     assert json.loads(result.stdout)["outputs"][0]["exemplar_size"] == [80, 60]
+
+
+def test_further_layers_that_were_optimised_are_measured(folder, run):
+    save("deep.png", make_texture(40, 40), settings=json.dumps({"layers": {"conv3_1": 1}}))
+    output = json.loads(run("stone.png", "deep.png", "--json", "-").stdout)["outputs"][0]
+    assert output["optimised"] == ["conv3_1"]
+    for measure in ("gram_errors", "sliced_wasserstein"):
+        assert "conv3_1" in output["measures"][measure]
+
+
+def test_the_network_pools_as_it_is_told(folder, run):
+    errors = [
+        json.loads(run("stone.png", "b.png", "--pooling", pooling, "--json", "-").stdout)[
+            "outputs"
+        ][0]["measures"]["gram_errors"]
+        for pooling in ("average", "max")
+    ]
+    assert errors[0]["conv1_1"] == pytest.approx(errors[1]["conv1_1"])
+    assert errors[0]["pool1"] != pytest.approx(errors[1]["pool1"], rel=1e-3)
+
+
+def evaluated(name, **changes):
+    """An output of 40x30 with measures that are easily told apart."""
+    measures = {
+        "gram_errors": {"conv1_1": 0.125, "pool5": 0.25},
+        "sliced_wasserstein": {"conv1_1": 0.5},
+        "spectrum_distance": 0.0625,
+        "colour_distance": 7.5,
+        "copied_share": 0.75,
+        "repetition_share": 0.125,
+        "seam": {"x": 1.5, "y": -2.5},
+        "spectra": None,
+        "copies": None,
+    }
+    pictures = (np.zeros((height, width, 3), np.uint8) for height, width in ((30, 40), (60, 80)))
+    return report.Evaluated(name, *pictures, Record(), "max", Measures(**(measures | changes)))
+
+
+def test_each_measure_is_in_its_row():
+    lacking = evaluated(
+        "b.png", gram_errors={"conv1_1": 1.0}, copied_share=None, spectrum_distance=0.0
+    )
+    assert table.sections(report.Report("s.png", [evaluated("a.png"), lacking])) == [
+        ("relative Gram error, optimised by default", [("conv1_1", ["0.125", "1.000"])]),
+        ("relative Gram error, held out", [("pool5", ["0.250", "-"])]),
+        (
+            "sliced Wasserstein distance / std, optimised by default",
+            [("conv1_1", ["0.500", "0.500"])],
+        ),
+        (
+            "image statistics",
+            [
+                ("spectrum distance, log10", ["0.062", "0.000"]),
+                ("colour distance, grey levels", ["7.50", "7.50"]),
+                ("copied patches", ["75.0 %", "-"]),
+                ("  exemplar's own repetition", ["12.5 %", "12.5 %"]),
+                ("seam in x, z-score", ["+1.5", "+1.5"]),
+                ("seam in y, z-score", ["-2.5", "-2.5"]),
+            ],
+        ),
+        (
+            "compared at",
+            [
+                ("output, pixels", ["40x30", "40x30"]),
+                ("exemplar, pixels", ["80x60", "80x60"]),
+                ("pooling", ["max", "max"]),
+            ],
+        ),
+    ]
 
 
 def test_a_copy_of_the_exemplar_is_told(folder, run):
@@ -115,6 +193,12 @@ def test_json_in_a_file_beside_the_table(folder, run):
     assert json.loads(text) == json.loads(run("stone.png", "a.png", "--json", "-").stdout)
     assert text.endswith("}\n") and "relative Gram error" in result.stdout
     assert json.loads(text)["texsynth"] == texsynth.__version__
+
+
+def test_a_dash_is_standard_output_for_json_alone(folder, run):
+    result = run("stone.png", "a.png", "--json", "-", "--html", "-")
+    assert json.loads(result.stdout)["source"] == "stone.png"
+    assert Path("-").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_quiet_prints_nothing(folder, run):
@@ -155,11 +239,13 @@ def make_bad_files(folder):
         (["stone.png", "a.png", "--size", "20"], FAILURE, "stone.png: the exemplar is too small"),
         (["stone.png", "a.png", "--size", "-1"], USAGE, "--size"),
         (["stone.png", "a.png", "--gpu", "-2"], USAGE, "--gpu"),
+        (["stone.png", "a.png", "--gpu", "99"], FAILURE, "--gpu 99: "),
         (["stone.png", "a.png", "--pooling", "min"], USAGE, "--pooling"),
         (["stone.png", "a.png", "--weights", "none.npz"], FAILURE, "no weights file none.npz"),
         (["stone.png", "a.png", "--html", "folder"], USAGE, "--html: folder is a folder"),
         (["stone.png", "a.png", "--html", "no/p.html"], USAGE, "--html: there is no folder no"),
         (["stone.png", "a.png", "--html", "a.png"], USAGE, "would overwrite a.png"),
+        (["stone.png", "a.png", "--weights", "b.png", "--json", "b.png"], USAGE, "overwrite b.png"),
         (["stone.png", "a.png", "--json", "./stone.png"], USAGE, "would overwrite stone.png"),
         (["stone.png", "a.png", "--json", "link.png"], USAGE, "would overwrite stone.png"),
         (["stone.png", "a.png", "--json", "x", "--html", "./x"], USAGE, "the file of --json too"),
@@ -172,6 +258,7 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, run, arguments, code, to
     assert result.exit_code == code, result.output
     assert result.stdout == "" and result.stderr.startswith("texsynth.evaluate: error: ")
     assert len(result.stderr.splitlines()) == 1 and told in result.stderr
+    assert "Error: " not in result.stderr  # a defect of ours, told by its type
     assert names(folder) == before
 
 
@@ -186,6 +273,36 @@ def test_what_was_written_before_a_failure_is_told(folder, run, monkeypatch):
     monkeypatch.setattr(files, "write_text", refuse_html)
     result = run("stone.png", "a.png", "--json", "m.json", "--html", "p.html")
     assert result.exit_code == FAILURE and "the disk is full; written: m.json" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt, command.EXIT_INTERRUPTED, "interrupted"),
+        (MemoryError, FAILURE, "not enough memory for images of this size"),
+    ],
+)
+def test_an_end_before_its_time_is_one_line(folder, run, monkeypatch, error, code, told):
+    def fail(found):
+        raise error
+
+    monkeypatch.setattr(page, "render", fail)
+    result = run("stone.png", "a.png", "--json", "m.json", "--html", "p.html")
+    assert result.exit_code == code and result.stdout == ""
+    assert result.stderr == f"texsynth.evaluate: error: {told}; written: m.json\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_standard_output_is_told_with_what_was_written(folder, random_weights_file):
+    options = ["--weights", str(random_weights_file), "--json", "m.json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "texsynth.evaluate", "stone.png", "a.png", *options],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == FAILURE
+    assert done.stderr.startswith("texsynth.evaluate: error: cannot write to standard output: ")
+    assert done.stderr.endswith("; written: m.json\n")
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

@@ -24,9 +24,26 @@ def test_a_lattice_is_regular_and_its_lag_is_found():
     repeat = regularity.measure(batch(regular()))
     assert repeat.strength > 0.6
     x, y = repeat.lag
+    assert np.hypot(x, y) < 20  # the nearest of many as good
     # Phases of both waves return at the lag, within a pixel.
     for phase, period in ((x + 0.1 * y, 17), (y, 23)):
         assert abs(phase / period * 2 - round(phase / period * 2)) < 2.5 / period
+
+
+@pytest.mark.parametrize("period", [6, 26])
+def test_a_repeat_along_one_axis_is_found(period):
+    """However short it is, but for the grain of the image."""
+    rows = np.tile(make_texture(150, period), (130 // period, 1, 1))
+    for pixels, lag in ((rows, [0, period]), (rows.transpose(1, 0, 2), [period, 0])):
+        repeat = regularity.measure(batch(pixels))
+        assert 0.25 < repeat.strength <= 1
+        assert np.abs(repeat.lag).tolist() == lag
+
+
+def test_a_repeat_of_one_colour_is_found():
+    pixels = np.full((130, 150, 3), 128.0)
+    pixels[..., 1] = regular()[..., 1]
+    assert regularity.measure(batch(pixels)).strength > 0.6
 
 
 def test_lags_are_pixels_of_the_exemplar_however_large():
@@ -64,6 +81,13 @@ def test_auto_takes_regular_or_natural_and_says_why():
     assert scheme.why.startswith("nothing in the exemplar repeats (correlation ")
 
 
+@pytest.mark.parametrize(("strength", "name"), [(0.29, "natural"), (0.3, "regular")])
+def test_auto_takes_regular_from_a_correlation_of_0_3(monkeypatch, strength, name):
+    repeat = regularity.Regularity(strength, (3, 4))
+    monkeypatch.setattr(regularity, "measure", lambda exemplar: repeat)
+    assert presets.choose(Config(), batch(regular())).name == name
+
+
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "auto"])
 def test_a_preset_that_was_asked_for_is_taken_whatever_the_exemplar(name):
     scheme = presets.choose(Config(preset=name), batch(regular()))
@@ -75,6 +99,18 @@ def test_gatys_is_the_paper_as_it_stands():
     assert scheme.losses == (Term("gram"),)
     assert (scheme.start, scheme.levels, scheme.margin, scheme.trim) == ("noise", 1, 0, 0)
     assert presets.choose(Config(), batch(regular())).iterations < scheme.iterations
+
+
+def test_natural_and_regular_are_what_was_found_best():
+    natural, regular_ = (
+        presets.choose(Config(preset=name), None) for name in ("natural", "regular")
+    )
+    assert (natural.name, natural.losses, natural.start) == ("natural", (Term("gram"),), "phase")
+    assert regular_.losses == (Term("gram"), Term("autocorrelation"))
+    assert (regular_.name, regular_.start) == ("regular", "noise")
+    assert (natural.trims_coarse, regular_.trims_coarse) == (True, False)
+    for scheme in (natural, regular_):
+        assert (scheme.levels, scheme.margin, scheme.trim * 256) == (None, 16, 8)
 
 
 def test_settings_go_before_the_preset():

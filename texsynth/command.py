@@ -48,6 +48,20 @@ class OneLineErrors(click.Command):
             code = EXIT_FAILURE
         sys.exit(code)
 
+    def invoke(self, ctx):
+        """Does what was asked for.
+
+        Args:
+            ctx (click.Context): The parsed command line.
+
+        Raises:
+            click.ClickException: It was interrupted; click itself would begin with an empty line.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise failure("interrupted", error, ["nothing"]) from error
+
 
 def from_text(parse):
     """Makes a click callback that parses an option's text and leaves ``None`` alone.

@@ -21,6 +21,12 @@ LARGEST_SIDE = 65536
 _UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
 
+_PLAIN = {
+    **dict.fromkeys(("size", "seed", "gpu", "iterations", "levels", "margin", "memory"), int),
+    **dict.fromkeys(("learning_rate", "range_weight"), float),
+    "match_colours": bool,
+}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -90,7 +96,6 @@ class Config:
         layers = DEFAULT_LAYERS if self.layers is None else self.layers
         if not isinstance(layers, Mapping):
             raise ConfigError(f"layers must map names to weights, not be {layers!r}")
-        object.__setattr__(self, "layers", layers := dict(layers))
         if not isinstance(self.weights, str | os.PathLike | None):
             raise ConfigError(f"weights must be a path, not {self.weights!r}")
         if self.weights is not None:
@@ -105,6 +110,8 @@ class Config:
         if self.tile is not None:
             _check_choice("tile", self.tile, TILINGS)
         check_layers(layers)
+        layers = {name: float(weight) for name, weight in layers.items()}
+        object.__setattr__(self, "layers", layers)
         self._check_losses()
 
     def _check_numbers(self):
@@ -117,7 +124,6 @@ class Config:
             object.__setattr__(self, "output_size", tuple(map(int, self.output_size)))
         if self.iterations is not None:
             _check_integer("iterations", self.iterations, 1)
-            object.__setattr__(self, "iterations", int(self.iterations))
         if self.levels is not None:
             _check_integer("levels", self.levels, 1)
         if self.margin is not None:
@@ -130,8 +136,11 @@ class Config:
             _check_integer("memory", self.memory, 1)
         _check_positive("learning rate", self.learning_rate)
         _check_not_negative("range weight", self.range_weight)
-        for name in ("size", "seed", "gpu"):
-            object.__setattr__(self, name, int(getattr(self, name)))  # NumPy's become plain
+        if self.match_colours not in (True, False):
+            raise ConfigError(f"match colours must be True or False, not {self.match_colours!r}")
+        for name, plain in _PLAIN.items():  # NumPy's become Python's
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, plain(value))
 
     @property
     def wrap(self):

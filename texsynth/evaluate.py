@@ -67,7 +67,9 @@ def main(source, outputs, json_path, html_path, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     written = []
     try:
-        targets = _checked_targets(source, outputs, json_path, html_path)
+        weights = options["weights_path"]
+        read = [source, *outputs, *([] if weights is None else [weights])]
+        targets = _checked_targets(read, json_path, html_path)
         # Chainer takes a second to import: usage errors need not wait for it.
         from texsynth.evaluation import report, table
 
@@ -88,10 +90,9 @@ def main(source, outputs, json_path, html_path, quiet, verbose, **options):
         raise failure("not enough memory for images of this size", error, written) from error
 
 
-def _checked_targets(source, outputs, json_path, html_path):
+def _checked_targets(read, json_path, html_path):
     """Returns ``(path, kind)`` of the files to write, once it is sure that they can be."""
     targets = []
-    read = [source, *outputs]
     for option, path, kind in (("--json", json_path, "json"), ("--html", html_path, "html")):
         if path is None or (kind == "json" and path == _STANDARD_OUTPUT):
             continue

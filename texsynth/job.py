@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import os
 import sys
 
 import click
@@ -144,7 +145,7 @@ class Job:
         self._describe(result)
         try:
             for path in self._outputs.paths:
-                click.echo(path)
+                click.echo(os.fsencode(path))  # whatever its name: the bytes that others can open
         except OSError as error:
             raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
 

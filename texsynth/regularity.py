@@ -57,7 +57,8 @@ def measure(exemplar):
     lags = [lag for strength, lag in repeats if strength >= _AS_GOOD * best]
     lag = min(lags, key=lambda lag: np.hypot(*lag))
     scale = full_size[0] / size[0]
-    return Regularity(float(best), tuple(round(float(each * scale)) for each in lag))
+    best = min(1.0, float(best))  # the window's edges may make a repeat look better than perfect
+    return Regularity(best, tuple(round(float(each * scale)) for each in lag))
 
 
 def _repeats(window):
