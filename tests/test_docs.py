@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import texsynth
-from texsynth import cli
+from texsynth import cli, presets
+from texsynth.asked import EVERY
+from texsynth.config import DEFAULT_LAYERS, Config
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
@@ -63,11 +65,39 @@ def test_every_option_has_a_help():
     assert all(help_text for _, help_text in options())
 
 
+def test_the_help_tells_the_steps_of_the_presets():
+    told = next(help_text for names, help_text in options() if "--iterations" in names)
+    steps = {
+        name: presets.choose(Config(preset=name), None).iterations
+        for name in ("gatys", "natural", "regular")
+    }
+    assert steps["natural"] == steps["regular"]
+    assert f"{steps['natural']}, gatys {steps['gatys']}]" in told
+
+
 @pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
 def test_every_option_is_in_the_readme(readme):
     text = (ROOT / readme).read_text(encoding="utf-8")
     missing = [names for names, _ in options() if not all(f"`{name}" in text for name in names)]
     assert not missing
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_readme_tells_the_defaults(readme):
+    rows = re.findall(
+        r"^\|.*`(--[a-z-]+)` \|.*\| (.*) \|$", (ROOT / readme).read_text(encoding="utf-8"), re.M
+    )
+    told = {name: default.strip("`") for name, default in rows}
+    names = ("gpu", "engine", "preset", "size", "optimizer", "pooling", "seed")
+    defaults = {f"--{name}": str(getattr(Config, name)) for name in names}
+    defaults |= {"--lr": f"{Config.learning_rate:g}", "--every": str(EVERY)}
+    defaults |= {"--layers": ",".join(DEFAULT_LAYERS)}
+    assert {name: told[name] for name in defaults} == defaults
+    schemes = [presets.choose(Config(preset=name), None) for name in ("natural", "gatys")]
+    steps = [scheme.iterations for scheme in schemes]
+    assert [int(number) for number in re.findall(r"\d+", told["--iterations"])] == steps
+    margins = sorted(scheme.margin for scheme in schemes)
+    assert [int(number) for number in re.findall(r"\d+", told["--margin"])] == margins
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.ja.md", "samples/README.md"])

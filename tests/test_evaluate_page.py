@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +61,29 @@ def test_the_pictures_are_those_that_were_measured(text, report):
             np.testing.assert_array_equal(np.asarray(picture), pixels)
 
 
+def test_the_sizes_are_those_of_the_pictures(text):
+    assert text.count('width="120" height="80" alt="The texture, 120 by 80 pixels"') == 1
+    assert text.count('width="96" height="80" alt="The source, 96 by 80 pixels"') == 2
+    assert text.count('<svg viewBox="0 0 120 80"') == 1
+
+
+def test_the_file_is_told_with_all_that_it_says():
+    made = record.Record(
+        losses=("gram", "spectrum"), layers=("conv1_1", "pool1"), pooling="max", engine="plain"
+    )
+    assert page._made(made) == (
+        '<p class="made">According to the file: loss gram, spectrum; '
+        "optimised at conv1_1, pool1; max pooling; engine plain.</p>"
+    )
+    assert "does not say how it was made" in page._made(record.Record(history=[[1.0]]))
+
+
+def test_what_was_not_optimised_is_marked_and_the_mark_explained(text, report):
+    assert text.count("* not optimised in this output</p>") == 1
+    alone = page.render(Report(report.source, report.outputs[:1]))
+    assert "* not optimised in this output</p>" not in alone
+
+
 def test_names_are_text_and_nothing_else(text):
     assert text.count("<script>") == 1 and "document.title" in text
     assert "stone &amp; sand.png" in text and "engine &lt;b&gt;" in text
@@ -84,6 +108,43 @@ def test_copied_patches_are_drawn_where_they_are(report, text):
         }
         assert {(int(x), int(y)) for x, y in places} == expected
     assert "parts were copied" in text
+    one = SimpleNamespace(
+        rows=np.array([0, 5]), columns=np.array([0, 7]), patch=12,
+        copied=np.array([[False, False], [False, True]]),
+    )  # fmt: skip
+    assert page._copies_path(one) == "M7 5h12v12h-12z"
+
+
+def test_the_shares_of_copied_patches_are_told_each_in_its_place(report, text):
+    assert report.outputs[1].measures.copied_share > report.outputs[1].measures.repetition_share
+    for output in report.outputs:
+        copied, own = output.measures.copied_share, output.measures.repetition_share
+        patch = output.measures.copies.patch
+        told = f"{100 * copied:.1f} % of the patches of {patch}\u00d7{patch} pixels are nearly"
+        told += f" verbatim in the source; {100 * own:.1f} % of the source's own are in it"
+        assert told in text
+
+
+@pytest.mark.parametrize(
+    ("copied", "repetition", "told"),
+    [
+        (None, 0.5, "too little contrast to tell"),
+        (0.5, None, "too little contrast to tell"),
+        (0.0, 0.0, "Nothing was copied."),
+        (0.5, 0.49, "nothing points to copying"),
+        (0.5, 0.6, "nothing points to copying"),
+        (0.5, 0.47, "parts were copied"),
+    ],
+)
+def test_copying_is_what_exceeds_the_repetition(copied, repetition, told):
+    measures = SimpleNamespace(copied_share=copied, repetition_share=repetition)
+    assert told in page._judgement(measures)
+
+
+def test_the_spectra_are_those_that_were_measured(report, text):
+    for output in report.outputs:
+        frequency, own, source = output.measures.spectra
+        assert plots.spectra(frequency, own, source) in text
 
 
 def numbers_of(svg, kind):
@@ -98,6 +159,44 @@ def test_curves_go_where_the_numbers_are():
     assert output[0][1] < source[0][1] == output[1][1] < output[2][1]  # y goes down the page
     first, second = (abs(output[i + 1][0] - output[i][0]) for i in (0, 1))
     assert first / second == pytest.approx(np.log(10) / np.log(4), rel=0.01)
+    assert output[0][0] < output[1][0] < output[2][0]
+    across, up = labels_of(svg, "middle"), labels_of(svg, "end")
+    assert across["0.1"][0] == pytest.approx(output[1][0], abs=0.11)
+    assert [up[text][1] - 4 for text in ("10000", "100", "1")] == pytest.approx(
+        [y for _, y in output], abs=0.11
+    )
+
+
+def labels_of(svg, kind):
+    """Text and place of each label of an axis."""
+    found = re.findall(rf'<text class="{kind}" x="([^"]*)" y="([^"]*)">([^<]*)</text>', svg)
+    return {text: (float(x), float(y)) for x, y, text in found}
+
+
+def test_levels_follow_one_another_with_dividers_between():
+    svg = plots.loss_curves(HISTORY)
+    lines = re.findall(r'class="line output" d="M([^"]*)"', svg)
+    levels = [[float(p.split()[0]) for p in line.replace("h0", "").split("L")] for line in lines]
+    assert [len(level) for level in levels] == [3, 1, 2]
+    steps = np.concatenate(levels)
+    np.testing.assert_allclose(np.diff(steps), steps[1] - steps[0], atol=0.11)
+    dividers = [float(x) for x in re.findall(r'class="divider" d="M([\d.]+) ', svg)]
+    np.testing.assert_allclose(dividers, (steps[[2, 3]] + steps[[3, 4]]) / 2, atol=0.11)
+    numbered = labels_of(svg, "middle")
+    assert [numbered[str(n)][0] for n in range(1, 7)] == pytest.approx(list(steps), abs=0.11)
+
+
+@pytest.mark.parametrize(
+    ("history", "labels"),
+    [
+        ([[1e-8, 1e-6]], ["10⁻⁸", "10⁻⁷", "10⁻⁶"]),
+        ([[1e9, 1e10, 1e11]], ["10⁹", "10¹⁰", "10¹¹"]),
+        ([[2e-5, 5e-5]], ["2·10⁻⁵", "3·10⁻⁵", "4·10⁻⁵", "5·10⁻⁵"]),
+        ([[1.0, 100.0]], ["1", "10", "100"]),
+    ],
+)
+def test_the_labels_are_the_values(history, labels):
+    assert list(labels_of(plots.loss_curves(history), "end")) == labels
 
 
 @pytest.mark.parametrize(
@@ -111,12 +210,19 @@ def test_curves_go_where_the_numbers_are():
         [list(range(1, 5000))],
         [[1], [2], [3]],
     ],
-    ids=str,
+    ids=lambda history: str(history)[:20],
 )
 def test_any_history_makes_a_plot_of_modest_size(history):
     svg = plots.loss_curves(history)
     assert "nan" not in svg and "inf" not in svg and len(svg) < 20_000
     assert 2 <= svg.count('class="end"') <= 9
+
+
+@pytest.mark.parametrize(("steps", "points"), [(600, 600), (5000, 600)])
+def test_a_long_history_is_drawn_from_its_first_step_to_its_last(steps, points):
+    drawn = numbers_of(plots.loss_curves([np.geomspace(1, 1e-3, steps).tolist()]), "output")
+    assert len(drawn) == points
+    assert [drawn[0], drawn[-1]] == numbers_of(plots.loss_curves([[1.0, 1e-3]]), "output")
 
 
 def test_a_loss_of_zero_is_no_plot():

@@ -52,6 +52,17 @@ def test_the_layers_are_those_of_all_terms(read):
     assert found.losses == ("gram", "autocorrelation", "histogram")
 
 
+def test_a_loss_that_comes_twice_is_named_once(read):
+    terms = [{"name": "gram"}, {"name": "spectrum"}, {"name": "gram", "layers": {"pool5": 1.0}}]
+    assert read(scheme=json.dumps({"losses": terms})).losses == ("gram", "spectrum")
+
+
+def test_an_image_of_many_pixels_has_a_record_too(read, monkeypatch):
+    """As many as Pillow warns of, half of what it refuses."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4 * 4 - 1)
+    assert read(engine="plain") == Record(engine="plain")
+
+
 def test_files_without_a_record(read, tmp_path, caplog):
     assert read() == Record()
     Image.fromarray(PIXELS).save(tmp_path / "x.jpg")
@@ -80,6 +91,7 @@ def test_files_without_a_record(read, tmp_path, caplog):
         "[[1], {}]",
         f"[[1{'0' * 400}]]",
         json.dumps([[1.0]] * 100),
+        "[[1.0]]" + " " * 4_000_000,
         json.dumps([[1] * 300_000]),
     ],
     ids=lambda text: text[:12],

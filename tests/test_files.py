@@ -1,8 +1,11 @@
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
+from texsynth import files
+from texsynth.errors import ConfigError, TexsynthError
 from texsynth.files import written_whole
 
 
@@ -12,6 +15,8 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
         file.write(b"new")
         file.flush()
         assert not path.exists()
+        # Beside it: from another disk it could not be renamed.
+        assert [each.suffix for each in tmp_path.iterdir()] == [".part"]
     assert path.read_bytes() == b"new"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
@@ -56,5 +61,22 @@ def test_permissions_are_what_the_umask_leaves(tmp_path):
         with written_whole(tmp_path / "file"):
             pass
     finally:
-        os.umask(before)
+        left = os.umask(before)
+    assert left == 0o027  # it was looked at, and put back
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_folder_that_takes_no_files_is_found_before_the_work():
+    with pytest.raises(TexsynthError, match="cannot write /proc/page: No such file or directory"):
+        files.check_target("--html", Path("/proc/page"), [])
+
+
+def test_what_is_read_is_not_written_over_whatever_it_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "read").touch()
+    (tmp_path / "link").symlink_to("read")
+    for path in ("read", "link", tmp_path / "read"):
+        with pytest.raises(ConfigError, match=r"--json: .* would overwrite read, which is read"):
+            files.check_target("--json", Path(path), [Path("other"), Path("read")])
+    files.check_target("--json", Path("new"), [Path("other"), Path("read")])

@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import pytest
 
@@ -42,11 +43,14 @@ class Terminal(io.StringIO):
 
 
 def test_the_bar_goes_where_the_fraction_is_and_ends_its_line(monkeypatch):
-    terminal = Terminal()
+    terminal, seconds = Terminal(), itertools.count(0, 2)
+    monkeypatch.setattr("time.time", lambda: next(seconds))
     bar = display.ProgressBar(terminal)
     for fraction in (0.25, 0.5, 0.5, 0.75):
         bar.show(make_progress(fraction=fraction))
     assert bar._bar.pos == 750
+    assert "loss 0.0123  61 s left" in terminal.getvalue()
+    assert "0:00" not in terminal.getvalue()  # the time left is told once
     bar.close()
     assert terminal.getvalue().endswith("\n") or "\x1b[?25h" in terminal.getvalue()
 
