@@ -34,6 +34,9 @@ assert team.size == int(sys.argv[1])
 np.testing.assert_array_equal(team.sum(np.full(3, team.rank + 1.0)), sum(range(1, team.size + 1)))
 assert team.any(team.rank == team.size - 1) and not team.any(False)
 assert team.largest(np.array([1.0, -team.rank - 5.0])) == team.size + 4
+assert np.isnan(team.largest(np.array([1.0, np.nan if team.rank == team.size - 1 else 2.0])))
+assert team.largest(np.empty(0)) == 0
+assert team.least(team.rank - 5.5) == -5.5
 assert (team.agreed(np.full(2, float(team.rank))) == 0).all()
 n = team.size
 bounds = [k * 12 // n for k in range(n + 1)]
@@ -63,6 +66,31 @@ def check_objective(team, size, margin, wrap, exemplar, features, losses):
     np.testing.assert_allclose(gradient, image.grad, atol=1e-4 * scale)
 
 
+def check_windows(team, features, losses, exemplar):
+    """No window is larger than a block and what it sees; and memory that is short ends the run."""
+    seen, failures = set(), []
+
+    def looking(window, **options):
+        seen.add(window.shape[2:])
+        if failures:
+            raise failures[0]
+        return features(window, **options)
+
+    size = 80 * team.size, 60
+    strips = StripObjective(looking, losses, exemplar, size=size, team=team, block=16)
+    strip = chainer.Parameter(np.full((1, 3, *size), 99, np.float32)[:, :, strips.strips.own])
+    strips(strip)
+    assert max(max(shape) for shape in seen) <= 16 + 8 + 8
+    failures.append(MemoryError("full"))
+    strips.block = 128
+    try:
+        strips(strip)
+    except MemoryError:
+        assert strips.block == 128  # no process tries again: the others do not know of it
+    else:
+        raise AssertionError("nothing was raised")
+
+
 if n > 1:
     weights = make_random_weights()
     features = VGG16Features(weights, ["conv1_1", "pool2"])
@@ -72,6 +100,8 @@ if n > 1:
         ((40 * n, 44), (5, 3), (False, False)),
         ((40 * n + 3, 41), (0, 0), (False, False)),
         ((40 * n, 44), (0, 4), (True, False)),
+        ((40 * n, 44), (50, 0), (False, False)),  # of three, the first has no row that counts
     ):
         check_objective(team, size, margin, wrap, exemplar, features, losses)
+    check_windows(team, features, losses, exemplar)
 print("ok", team.rank)

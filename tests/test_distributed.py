@@ -6,13 +6,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import make_texture
 from PIL import Image
+
+from texsynth.errors import TexsynthError
+from texsynth.strip_objective import can_share
+from texsynth.team import ALONE, assemble
 
 pytest.importorskip("mpi4py")
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -49,7 +55,12 @@ def test_strips_are_the_whole_image(processes):
     assert done.stdout.count("ok") == processes
 
 
-@pytest.mark.parametrize("options", [["--levels", "2"], ["--tile", "--output-size", "64x48"]])
+LITTLE = ["--preset", "natural", "--output-size", "200x150", "--levels", "1", "--memory", "330MB"]
+
+
+@pytest.mark.parametrize(
+    "options", [["--levels", "2"], ["--tile", "--output-size", "64x48"], LITTLE]
+)
 def test_any_number_of_processes_makes_the_same_image(mpirun, tmp_path, options):
     """To what three steps make of rounding; and the first of the processes alone writes."""
     for processes in (1, 2):
@@ -69,11 +80,7 @@ def test_a_killed_process_ends_the_run_and_nothing_is_written(mpirun, tmp_path):
         for line in run.stderr:
             if "step" in line:
                 break
-        children = subprocess.run(
-            ["pgrep", "-f", f"texsynth --distributed.*{tmp_path.parent.name}|-n 1000000"],
-            capture_output=True, text=True,
-        ).stdout.split()  # fmt: skip
-        ranks = [int(pid) for pid in children if _is_rank(pid)]
+        ranks = [pid for pid in _descendants(run.pid) if _is_rank(pid)]
         began = time.monotonic()
         os.kill(ranks[-1], signal.SIGKILL)
         assert run.wait(timeout=30) != 0
@@ -83,6 +90,13 @@ def test_a_killed_process_ends_the_run_and_nothing_is_written(mpirun, tmp_path):
         run.stdout.close()
         run.stderr.close()
     assert [path.name for path in tmp_path.iterdir()] == ["stone.png"]
+
+
+def _descendants(pid):
+    """The processes that a process started, and those that these started."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    children = [int(child) for child in found.stdout.split()]
+    return children + [each for child in children for each in _descendants(child)]
 
 
 def _is_rank(pid):
@@ -96,18 +110,19 @@ def _is_rank(pid):
 
 
 @pytest.mark.parametrize(
-    ("args", "message"),
+    ("args", "times", "message"),
     [
-        (["--preset", "regular"], "loss autocorrelation needs the whole image at once"),
-        (["--snapshots", "1"], "--snapshots: none can be taken of what processes share"),
-        (["--size", "-1"], "size must be at least 0, not -1"),
+        (["--preset", "regular"], 1, "loss autocorrelation needs the whole image at once"),
+        (["--snapshots", "1"], 2, "--snapshots: none can be taken of what processes share"),
+        (["--size", "-1"], 2, "size must be at least 0, not -1"),
     ],
 )
-def test_what_cannot_be_shared_is_said_once(mpirun, args, message):
+def test_what_cannot_be_shared_is_said(mpirun, args, times, message):
+    """Once; or by each of two, of what is seen before they know of one another."""
     done = mpirun(2, "stone.png", *args)
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if "error" in line]
-    assert message in lines[0]
+    assert len(lines) == times and all(message in line for line in lines)
 
 
 def test_a_batch_is_shared_out(mpirun, tmp_path):
@@ -120,12 +135,65 @@ def test_a_batch_is_shared_out(mpirun, tmp_path):
     assert "bad.png is not an image" in done.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {f"{n}_{kind}.png" for n in "abc" for kind in ("texture", "comparison")}
+    assert sorted(done.stdout.split()) == sorted(f"out/{name}" for name in names)  # each by one
 
 
 def test_without_mpi_it_is_said(monkeypatch):
-    from texsynth.errors import TexsynthError
-    from texsynth.team import assemble
-
     monkeypatch.setitem(sys.modules, "chainermn", None)
     with pytest.raises(TexsynthError, match="--distributed needs MPI"):
         assemble(-1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("cannot load MPI library"), OSError("no libmpi")])
+def test_where_mpi_does_not_work_it_is_said(monkeypatch, error):
+    def refuse(name):
+        raise error
+
+    monkeypatch.setitem(sys.modules, "chainermn", SimpleNamespace(create_communicator=refuse))
+    with pytest.raises(TexsynthError, match=rf"--distributed needs MPI \({error}\)"):
+        assemble(-1)
+
+
+@pytest.mark.parametrize(("gpu", "kind"), [(-1, "naive"), (0, "pure_nccl"), (3, "pure_nccl")])
+def test_a_process_knows_its_place_on_its_machine(monkeypatch, gpu, kind):
+    """The second of four on the second of two machines."""
+    communicator = SimpleNamespace(rank=5, size=8, intra_rank=1, intra_size=4)
+    made = {kind: communicator}
+    chainermn = SimpleNamespace(create_communicator=made.__getitem__)
+    monkeypatch.setitem(sys.modules, "chainermn", chainermn)
+    team = assemble(gpu)
+    assert (team.rank, team.size, team.place, team.neighbours) == (5, 8, 1, 4)
+
+
+def test_strips_are_shared_if_each_is_twice_as_high_as_what_it_borrows():
+    """pool4 sees 42 px around the pixels that it covers."""
+    two, layers = SimpleNamespace(size=2), ["conv1_1", "pool4"]
+    assert can_share((168, 20), layers, two)
+    assert not can_share((167, 2000), layers, two)
+    assert not can_share((2000, 2000), layers, ALONE)
+
+
+def test_one_failing_process_ends_the_others():
+    """What is wrong with the settings is left to the command; the others would wait for ever."""
+    script = """
+        from texsynth.errors import ConfigError
+        from texsynth.team import assemble
+
+        team = assemble(-1)
+        try:
+            with team.ending_together():
+                raise ConfigError("unknown")
+        except ConfigError:
+            print("left alone", flush=True)
+        with team.ending_together():
+            if team.rank == 1:
+                raise OSError("lost\\nconnection")
+            team.count(1)
+    """
+    done = subprocess.run(
+        [MPIEXEC, "-n", "2", sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True, text=True, timeout=60, env={**os.environ, **ONE_THREAD},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stdout.count("left alone") == 2
+    assert "texsynth: error: process 1: lost connection\n" in done.stderr

@@ -37,8 +37,8 @@ class StripObjective(BlockObjective):
         strips (texsynth.strips.Strips): Which rows are whose.
     """
 
-    def __init__(self, *settings, size, team, block, wrap=(False, False)):
-        super().__init__(*settings, block=block, wrap=wrap)
+    def __init__(self, *settings, size, team, block, wrap=(False, False), keep=None):
+        super().__init__(*settings, block=block, wrap=wrap, keep=keep)
         self.team, self._size = team, size
         stride = architecture.smallest_side(self._layers) if self._layers else 1
         share = -(-size[0] // (team.size * stride)) * stride
@@ -89,6 +89,18 @@ class StripObjective(BlockObjective):
         return pixels, [
             View(pixels, each, self._size, self._margin, self._first_row) for each in self._own
         ]
+
+    def _add(self, totals, view, activations):
+        """As for blocks; a strip within the margin has no position that counts, and adds zeros."""
+        super()._add(totals, view, activations)
+        for loss, total in zip(self._losses, totals, strict=True):
+            missing = [name for name in loss.layers if name not in total]
+            with chainer.no_backprop_mode():
+                one = loss.partial({name: activations[name][..., :1, :1] for name in missing})
+            for layer, partial in one.items():
+                total[layer] = Partial(
+                    tuple(chainer.Variable(x.xp.zeros_like(x.array)) for x in partial.sums), 0
+                )
 
     def _totals(self, totals):
         return [

@@ -34,6 +34,10 @@ class Alone:
         """Returns the largest absolute value of a distributed array."""
         return abs(array).max()
 
+    def least(self, number):
+        """Returns the least of the processes' numbers."""
+        return number
+
     def any(self, flag):
         """Returns whether any process says so."""
         return bool(flag)
@@ -78,6 +82,10 @@ class Team:
         """Returns the largest absolute value of a distributed array; not a number if one is."""
         own = float(abs(array).max()) if array.size else 0.0
         return float(np.max(self._communicator.mpi_comm.allgather(own)))
+
+    def least(self, number):
+        """Returns the least of the processes' numbers."""
+        return min(self._communicator.mpi_comm.allgather(number))
 
     def any(self, flag):
         """Returns whether any process says so."""

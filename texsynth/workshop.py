@@ -219,6 +219,7 @@ class Study:
         if budget is None:
             free = memory.available(workshop.device)
             budget = math.inf if free is None else _SHARE * free
+        budget = workshop.team.least(budget)  # or each would plan, and wait, for itself
         # The exemplar goes through the network too.
         canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].exemplar_size[::-1]
         size = max(canvas, exemplar, key=math.prod)

@@ -150,7 +150,8 @@ class WinogradVGG16:
 
     def rest(self):
         """Let go of all buffers; what ``forward`` returned is still there if somebody has it."""
-        self._shape = self._scratch = None
+        self._shape = self._scratch = self._image = None
+        self._unrolled = self._sums = self._products = None
         self._is_fresh = False
         for stage in self._stages:
             stage.activation, stage.pooled, stage.bits = NO_FLOATS, NO_FLOATS, NO_BITS
