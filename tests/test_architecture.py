@@ -6,13 +6,19 @@ def test_table_is_vgg16():
     assert len(architecture.CONVOLUTIONS) == 13
     assert names[0] == "conv1_1" and names[-1] == "pool5"
     assert names.index("pool2") == names.index("conv2_2") + 1
-    assert [layer.out_channels for layer in architecture.CONVOLUTIONS][::3] == [
-        *(64, 128, 256, 512, 512)
-    ]
+    channels = [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
+    assert [layer.out_channels for layer in architecture.CONVOLUTIONS] == channels
+    assert [layer.in_channels for layer in architecture.CONVOLUTIONS] == [3, *channels[:-1]]
+
+
+def test_stride_doubles_with_every_pooling_and_is_1_for_the_image():
+    names = ["image", "conv1_2", "pool1", "conv2_1", "pool4", "conv5_3", "pool5"]
+    assert [architecture.stride(name) for name in names] == [1, 1, 2, 2, 16, 16, 32]
 
 
 def test_deepest_goes_by_depth_and_not_by_order_of_naming():
     assert architecture.deepest(["pool4", "conv1_1", "conv4_3"]) == "pool4"
+    assert architecture.deepest(["conv4_3", "pool1"]) == "conv4_3"
 
 
 def test_smallest_side():

@@ -1,9 +1,12 @@
 """The objective block by block against the whole image's."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
-from texsynth import blocks
+from texsynth import block_objective, blocks
 from texsynth.block_objective import BlockObjective
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
@@ -123,13 +126,16 @@ def test_a_margin_wider_than_a_block(exact_weights):
     np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
 
 
-def test_an_image_smaller_than_the_margins(exact_weights):
-    """The deepest layer has one or two positions left."""
+@pytest.mark.parametrize(
+    ("size", "margin", "block"), [((7, 64), (5, 5), 16), ((20, 75), (0, 40), 20)]
+)
+def test_an_image_smaller_than_the_margins(size, margin, block, exact_weights):
+    """The deepest layer has one or two positions left, in blocks where others have none."""
     features = VGG16Features(exact_weights, SHALLOW)
     losses = [GramLoss(SHALLOW)]
-    exemplar, image = make_image((7, 45), 1, np.float64), make_image((7, 64), 2, np.float64)
-    expected, gradient = evaluate(Objective(features, losses, exemplar, (5, 5), (5, 5)), image)
-    loss, found = evaluate(BlockObjective(features, losses, exemplar, (5, 5), (5, 5), 16), image)
+    exemplar, image = make_image((7, 45), 1, np.float64), make_image(size, 2, np.float64)
+    expected, gradient = evaluate(Objective(features, losses, exemplar, (5, 5), margin), image)
+    loss, found = evaluate(BlockObjective(features, losses, exemplar, (5, 5), margin, block), image)
     assert loss == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
 
@@ -279,6 +285,79 @@ def test_features_never_see_more_than_a_window(exact_weights):
     objective(chainer.Parameter(make_image((96, 128))))
     assert len(seen) == 12 + 11 and len(set(seen)) == 1  # the last block is computed once
     assert max(max(seen)) <= 46
+
+
+def test_statistics_by_bands_of_a_few_rows_are_the_same(exact_weights, monkeypatch):
+    """A row of conv1_1 takes more than a band may: bands of one row; of others, of several."""
+    features = VGG16Features(exact_weights, SHALLOW)
+    losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
+    exemplar, image = make_image((50, 45), 1, np.float64), make_image((67, 90), 2, np.float64)
+    expected, gradient = evaluate(Objective(features, losses, exemplar), image)
+    monkeypatch.setattr(block_objective, "_BAND_BYTES", 15_000)
+    loss, found = evaluate(BlockObjective(features, losses, exemplar, block=32), image)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
+
+
+def test_images_of_other_sizes_and_dtypes_in_turn(exact_weights):
+    features = VGG16Features(exact_weights, SHALLOW)
+    objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((40, 40)), block=32)
+    whole = Objective(features, [GramLoss(SHALLOW)], make_image((40, 40)))
+    for size, dtype in (((64, 70), float), ((35, 100), float), ((35, 100), np.float32)):
+        image, same = (chainer.Parameter(make_image(size, 1, dtype)) for _ in range(2))
+        assert objective(image) == pytest.approx(whole(same), rel=1e-6)
+        assert image.grad.dtype == dtype
+        np.testing.assert_allclose(image.grad, same.grad, atol=1e-6 * abs(same.grad).max())
+
+
+@pytest.fixture
+def make_keeping(random_weights):
+    """Makes objectives that keep what the first pass computes, in blocks of a size."""
+    features_module = pytest.importorskip("texsynth.winograd.features")
+
+    def make_keeping(block, failures=()):
+        network = features_module.WinogradFeatures(random_weights, ["pool2"])
+
+        class Features:
+            keep = network.keep
+
+            def __call__(self, image, **options):
+                if chainer.config.enable_backprop and failures:
+                    raise failures.pop()
+                return network(image, **options)
+
+        losses, exemplar = [GramLoss({"pool2": 1.0})], make_image((64, 64))
+        return BlockObjective(Features(), losses, exemplar, block=block, keep="conv2_1")
+
+    return make_keeping
+
+
+def test_at_rest_nothing_of_an_evaluation_is_held(make_keeping):
+    objective = make_keeping(64)
+    objective(chainer.Parameter(make_image((64, 128), 1)))
+    held = [*map(weakref.ref, objective._rooms.values()), weakref.ref(objective._kept[0])]
+    objective.rest()
+    gc.collect()
+    assert held and not any(reference() is not None for reference in held)
+
+
+def test_out_of_memory_what_was_kept_of_larger_blocks_is_let_go(make_keeping):
+    failures = []
+    objective, image = make_keeping(128, failures), chainer.Parameter(make_image((128, 256), 1))
+    objective(image)
+    failures.append(MemoryError())
+    found = objective(image), image.grad
+    assert objective.block == 64
+    expected = make_keeping(64)(image), image.grad
+    assert found[0] == expected[0]
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_out_of_memory_with_the_smallest_blocks_is_the_end(make_keeping):
+    objective = make_keeping(256, [MemoryError("full")] * 9)
+    with pytest.raises(MemoryError, match="full"):
+        objective(chainer.Parameter(make_image((64, 128), 1)))
+    assert objective.block == 64
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in ADDITIVE])

@@ -1,4 +1,5 @@
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import texsynth
+from texsynth import compat
 from texsynth.compat import chainer
 
 PACKAGE = Path(texsynth.__file__).parent
@@ -50,6 +52,31 @@ def test_import_shows_no_warning():
         check=True,
     )
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("warning", "is_shown"),
+    [
+        ("'old', DeprecationWarning", False),
+        ("'old', FutureWarning", False),
+        ("'invalid escape sequence', SyntaxWarning", False),
+        ("'\\nnccl library could not be loaded.\\n\\nReason: ...'", False),
+        ("'\\ncudnn library could not be loaded.'", False),
+        ("'the disk is on fire'", True),
+    ],
+)
+def test_of_what_chainer_warns_at_import_only_what_a_user_can_mend_is_shown(
+    tmp_path, warning, is_shown
+):
+    (tmp_path / "chainer.py").write_text(f"import warnings; warnings.warn({warning})")
+    result = subprocess.run(
+        [sys.executable, "-P", "-W", "default", compat.__file__],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert bool(result.stderr) == is_shown
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,24 @@ def test_convolve_in_blocks_agrees_with_six_loops(monkeypatch):
     x, W, _ = arrays(2, 3, 4, 7, 5)
     monkeypatch.setattr(convolution, "_BLOCK_BYTES_CPU", 9 * 3 * 5 * 8 * 2)  # two rows a block
     np.testing.assert_allclose(convolve(x, W), naive_convolution(x, W), atol=1e-12)
+
+
+def test_a_row_that_is_larger_than_a_block_is_a_block(monkeypatch):
+    x, W, _ = arrays(*SHAPES[0])
+    monkeypatch.setattr(convolution, "_BLOCK_BYTES_CPU", 1)
+    np.testing.assert_allclose(convolve(x, W), naive_convolution(x, W), atol=1e-12)
+
+
+def test_unfolded_patches_take_little_memory():
+    """All at once they would take nine times the input."""
+    x, W, _ = arrays(1, 64, 1, 128, 128, np.float32)
+    tracemalloc.start()
+    try:
+        convolve(x, W)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * x.nbytes
 
 
 def test_forward_agrees_with_chainers_own_functions():

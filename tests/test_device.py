@@ -1,5 +1,7 @@
 import sys
 import types
+import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -38,6 +40,46 @@ def test_a_number_too_high_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", fake_cupy(lambda: 3))
     with pytest.raises(DeviceError, match=r"--gpu 3: this machine has 3 GPU\(s\), numbered from 0"):
         device.select(3)
+
+
+def test_a_cupy_that_does_not_fit_the_machine_says_why(tmp_path, monkeypatch):
+    (tmp_path / "cupy.py").write_text("raise RuntimeError('libcudart.so.12 is too old')")
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DeviceError, match=r"CuPy cannot .* \(libcudart.so.12 is too old\)"):
+        device.select(0)
+
+
+@pytest.fixture
+def one_gpu(monkeypatch):
+    """``one_gpu(get_device)``: the machine has a GPU, and this is how Chainer makes its device."""
+
+    def make(get_device):
+        chainer = types.SimpleNamespace(
+            get_device=get_device, using_device=lambda device: nullcontext()
+        )
+        monkeypatch.setattr(device, "chainer", chainer)
+        monkeypatch.setitem(sys.modules, "cupy", fake_cupy(lambda: 1))
+
+    return make
+
+
+def test_a_gpu_that_cannot_compute_is_told_before_the_work(one_gpu):
+    def ones(*arguments, **options):
+        raise OSError("libcublas.so.12: cannot open shared object file")
+
+    one_gpu(lambda name: types.SimpleNamespace(xp=types.SimpleNamespace(ones=ones)))
+    with pytest.raises(DeviceError, match=r"--gpu 0: no usable GPU \(libcublas.so.12: cannot open"):
+        device.select(0)
+
+
+def test_chainers_advice_to_install_cudnn_is_not_shown(one_gpu):
+    def get_device(name):
+        warnings.warn("cuDNN is not enabled.\nPlease reinstall CuPy", stacklevel=1)
+        return types.SimpleNamespace(name=name, xp=np)
+
+    one_gpu(get_device)
+    assert device.select(0).name == "@cupy:0"
 
 
 @pytest.fixture

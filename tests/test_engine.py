@@ -1,6 +1,7 @@
 """The Winograd engine against the plain path, and the choice between them."""
 
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from texsynth.compat import chainer
 from texsynth.errors import EngineError
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.objective import Objective
+from texsynth.vgg import VGG16Features
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 CPU = device.select(-1)
@@ -143,3 +145,44 @@ def test_blas_gets_its_threads_back_when_the_last_run_ends():
         assert blas_threads() == {1}
         second.__exit__(None, None, None)
         assert blas_threads() == before
+
+
+def test_beside_the_plain_engine_blas_keeps_its_threads():
+    def blas_threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        assert before and set(before) != {1}
+        with engine.threads("plain"):
+            assert blas_threads() == before
+
+
+def test_on_a_gpu_auto_is_plain():
+    gpu = types.SimpleNamespace(xp=types.ModuleType("cupy"))
+    assert engine.choose("auto", gpu) == "plain"
+    with pytest.raises(EngineError, match="winograd cannot be used: it runs on the CPU alone"):
+        engine.choose("winograd", gpu)
+
+
+def test_the_plain_network_goes_to_the_device(random_weights, monkeypatch):
+    devices = []
+    monkeypatch.setattr(VGG16Features, "to_device", lambda features, to: devices.append(to))
+    engine.make_features("plain", random_weights, ["conv1_1"], "average", "a GPU")
+    assert devices == ["a GPU"]
+
+
+@pytest.mark.parametrize("name", ["plain", "winograd"])
+def test_pixels_alone_need_no_weights(name):
+    features = engine.make_features(name, None, (), "average", CPU)
+    assert features(chainer.Variable(np.zeros((1, 3, 4, 4))), wrap=(False, False)) == {}
+
+
+def test_processes_share_the_threads_of_the_machine(monkeypatch):
+    asked = []
+    monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 8)
+    monkeypatch.setattr("numba.set_num_threads", asked.append)
+    for processes in (1, 3, 9):  # alone, it has them all already
+        engine.share_processor("winograd", processes)
+    engine.share_processor("plain", 3)
+    assert asked == [2, 1]

@@ -29,6 +29,26 @@ def test_gradient_agrees_with_differences(activations, check_gradient):
     check_gradient(gram.gram_matrix, activations)
 
 
+@pytest.mark.parametrize(
+    ("channels", "dtype"), [(64, np.float32), (3, np.float32), (65, np.float32), (64, np.float64)]
+)
+def test_how_activations_lie_in_memory_changes_nothing(channels, dtype):
+    """The fast products take channels next to each other, of one kind only."""
+    pytest.importorskip("numba")
+    generator = np.random.default_rng(3)
+    as_in_engine = (
+        generator.standard_normal((2, 4, 5, channels)).astype(dtype).transpose(0, 3, 1, 2)
+    )
+    plain = np.ascontiguousarray(as_in_engine)
+    gradient = generator.standard_normal((2, channels, channels)).astype(dtype)
+    for found, expected in (
+        (gram.gram_matrix(as_in_engine).array, gram.gram_matrix(plain).array),
+        (gram.gram_sum_gradient(as_in_engine, gradient), gram.gram_sum_gradient(plain, gradient)),
+    ):
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max())
+
+
 def test_sums_over_parts_add_up_to_the_whole(activations):
     left, left_count = gram.gram_sum(activations[..., :2])
     right, right_count = gram.gram_sum(activations[..., 2:])

@@ -23,6 +23,12 @@ def test_rgb_is_read_as_it_is(save, texture):
     np.testing.assert_array_equal(image.read(save(Image.fromarray(texture))), texture)
 
 
+def test_a_tall_image_is_handed_over_by_bands_of_rows(save):
+    """Each where it was; the last band is narrower."""
+    texture = make_texture(3, 700)
+    np.testing.assert_array_equal(image.read(save(Image.fromarray(texture))), texture)
+
+
 def test_grey_becomes_three_equal_channels(save, texture):
     pixels = image.read(save(Image.fromarray(texture[..., 0])))
     for channel in range(3):
@@ -75,6 +81,15 @@ def test_a_colour_profile_is_applied(save):
     swapped = srgb.replace(b"rXYZ", b"tmp.").replace(b"bXYZ", b"rXYZ").replace(b"tmp.", b"bXYZ")
     pixels = image.read(save(plain, icc_profile=swapped))
     np.testing.assert_allclose(pixels[0, 0].astype(int), (50, 100, 200), atol=2)
+
+
+def test_a_colour_profile_leaves_what_is_transparent_so(save):
+    """Black where it is opaque, and where it is not."""
+    rgba = np.zeros((1, 2, 4), np.uint8)
+    rgba[0, 0, 3] = 255
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = image.read(save(Image.fromarray(rgba), icc_profile=srgb))
+    np.testing.assert_array_equal(pixels[..., 0], [[0, 255]])
 
 
 def test_a_damaged_colour_profile_is_left_out_and_said_so(save, caplog, texture):

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
+from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
-from texsynth.losses import IMAGE, LOSSES, RangePenalty, check_additive
+from texsynth.losses import IMAGE, LOSSES, RangePenalty, check_additive, make_losses
 from texsynth.losses.loss import Partial
+from texsynth.terms import Term
+from texsynth.wasserstein import directions
 
 LAYER = {"gram": "pool1", "spectrum": IMAGE, "histogram": IMAGE}
 
@@ -36,14 +39,15 @@ def covariance(x):
     return np.cov(x.reshape(x.shape[1], -1), bias=True)
 
 
-def correlations(x):
-    """Autocorrelation about the mean at all lags of up to half the sides, by its definition."""
+def correlations(x, lags=None):
+    """Autocorrelation about the mean by its definition, by default at lags of up to half a side."""
     x = x - x.mean(axis=(2, 3), keepdims=True)
     height, width = x.shape[2:]
+    most_down, most_across = lags or (height // 2, width // 2)
     values = []
     for channel in x[0]:
-        for down in range(-(height // 2), height // 2 + 1):
-            for across in range(width // 2 + 1):
+        for down in range(-most_down, most_down + 1):
+            for across in range(most_across + 1):
                 pairs = [
                     channel[y, z] * channel[y + down, z + across]
                     for y in range(max(0, -down), min(height, height - down))
@@ -51,6 +55,11 @@ def correlations(x):
                 ]
                 values.append(sum(pairs) / len(pairs))
     return np.array(values)
+
+
+def projections(x):
+    """Sorted along each of as many directions as channels, as the layer's name gives them."""
+    return np.sort(directions(3, 3, "pool1").astype(float) @ x.reshape(3, -1))
 
 
 def relative(statistic, candidate, exemplar):
@@ -68,6 +77,7 @@ ORACLES = {
         ]
     ),
     "autocorrelation": lambda x, e: relative(correlations, x, e),
+    "wasserstein": lambda x, e: relative(projections, x, e),
     "histogram": lambda x, e: relative(lambda a: np.sort(a.reshape(3, -1)), x, e),
 }
 
@@ -77,6 +87,43 @@ def test_value_by_the_definition(name):
     candidate, exemplar = random(0), random(1) + 0.5
     expected = 0.25 * ORACLES[name](candidate, exemplar)
     assert measure(name, candidate, exemplar, 0.25) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_weights_multiply(name):
+    candidate, exemplar = random(0), random(1) + 0.5
+    once = measure(name, candidate, exemplar)
+    assert once > 0 and measure(name, candidate, exemplar, 0.25) == pytest.approx(0.25 * once)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "exemplar", "shifts"),
+    [
+        # Shifts of (rows, columns) that both are wide enough for: 2 d <= side.
+        ((6, 5), (8, 16), [(1, 0), (2, 0), (0, 1), (0, 2)]),
+        ((8, 16), (8, 17), [(1, 0), (2, 0), (4, 0), (0, 1), (0, 2), (0, 4), (0, 8)]),
+        ((20, 2), (6, 5), [(1, 0), (2, 0), (0, 1)]),
+    ],
+)
+def test_shifts_are_those_that_both_sizes_have(candidate, exemplar, shifts):
+    candidate, exemplar = random(0, (1, 3, *candidate)), random(1, (1, 3, *exemplar)) + 0.5
+    expected = np.mean([relative(lambda x, d=d: gram(x, d), candidate, exemplar) for d in shifts])
+    assert measure("shifted-gram", candidate, exemplar) == pytest.approx(expected)
+
+
+def test_no_shift_in_common_is_said():
+    with pytest.raises(ConfigError, match=r"loss shifted-gram: exemplar or output is too small"):
+        measure("shifted-gram", random(0, (1, 3, 6, 1)), random(1, (1, 3, 1, 6)))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "exemplar", "lags"),
+    [((6, 5), (9, 4), (3, 2)), ((4, 12), (6, 5), (2, 2)), ((8, 3), (6, 5), (3, 1))],
+)
+def test_lags_go_to_half_of_the_shorter_of_both(candidate, exemplar, lags):
+    candidate, exemplar = random(0, (1, 3, *candidate)), random(1, (1, 3, *exemplar)) + 0.5
+    expected = relative(lambda x: correlations(x, lags), candidate, exemplar)
+    assert measure("autocorrelation", candidate, exemplar) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -106,10 +153,11 @@ def test_an_all_zero_exemplar_gives_a_finite_loss(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_float32_stays_float32(name):
+@pytest.mark.parametrize("shape", [(1, 3, 6, 5), (1, 3, 8, 9), (1, 3, 4, 4)])
+def test_float32_stays_float32(name, shape):
     x = chainer.Variable(random(0).astype(np.float32))
     loss = LOSSES[name]({layer_of(name): 1.0})
-    target = loss.target({layer_of(name): random(1).astype(np.float32)})
+    target = loss.target({layer_of(name): random(1, shape).astype(np.float32)})
     value = loss.measure({layer_of(name): x}, target)
     value.backward()
     assert value.dtype == x.grad.dtype == np.float32
@@ -120,14 +168,42 @@ def test_layers_of_weight_zero_are_left_out(name):
     assert LOSSES[name]({"pool1": 1.0, "pool5": 0.0}).layers == ("pool1",)
 
 
-def test_layers_add_up():
+@pytest.mark.parametrize("name", [name for name in LOSSES if layer_of(name) != IMAGE])
+def test_layers_add_up(name):
     activations = {"pool1": random(0), "pool2": random(1, (1, 4, 3, 3))}
     exemplar = {"pool1": random(2), "pool2": random(3, (1, 4, 3, 3))}
     values = []
     for weights in ({"pool1": 1.0}, {"pool2": 0.5}, {"pool1": 1.0, "pool2": 0.5}):
-        loss = LOSSES["gram"](weights)
+        loss = LOSSES[name](weights)
         values.append(float(loss.measure(activations, loss.target(exemplar)).array))
     assert values[0] + values[1] == pytest.approx(values[2], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("gram", {"conv4_1": 2.0}),
+        ("centred-gram", {"conv4_1": 2.0}),
+        ("shifted-gram", dict.fromkeys(("pool1", "pool2", "pool3"), 1.0)),
+        ("autocorrelation", dict.fromkeys(("pool1", "pool2"), 1.0)),
+        ("wasserstein", dict.fromkeys(("pool1", "pool2", "pool3"), 1.0)),
+        ("spectrum", {IMAGE: 1.0}),
+        ("histogram", {IMAGE: 1.0}),
+    ],
+)
+def test_a_term_without_layers_takes_its_own_or_those_of_the_gram_loss(name, layers):
+    (made,) = make_losses([Term(name)], {"conv4_1": 2.0})
+    assert made.layers == tuple(layers)
+    activations = {layer: random(0, (1, 3, 16, 16)) for layer in layers}
+    exemplar = {layer: random(1, (1, 3, 16, 16)) for layer in layers}
+    loss = LOSSES[name](layers)
+    expected = float(loss.measure(activations, loss.target(exemplar)).array)
+    assert float(made.measure(activations, made.target(exemplar)).array) == expected
+
+
+def test_layers_of_the_gram_losses_are_the_configurations():
+    for name in ("gram", "centred-gram"):
+        assert LOSSES[name].default_layers == tuple(DEFAULT_LAYERS)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 
 from texsynth import blocks, device, memory
@@ -147,6 +148,20 @@ def test_wrapping_blocks_overlap_on_both_sides():
     assert wrapped.block <= plain.block
 
 
+def test_the_overlap_at_the_edges_of_an_image_that_wraps_is_counted():
+    """In the windows, in what is kept of them, and in the time that they take."""
+    size, wrap = (1024, 2048), (True, True)
+    choice = memory.choose(1.5e9, size, DEFAULT, "winograd", wrap)
+    window, number = blocks.outline(size, DEFAULT, choice.block, wrap)
+    assert window != blocks.outline(size, DEFAULT, choice.block)[0]
+    taken = memory.block_bytes("winograd", DEFAULT, window)
+    taken += (number - 1) * memory.kept_bytes(DEFAULT, choice.keep, window)
+    taken += memory.history_bytes(size, choice.pairs) + memory.process_bytes("winograd", DEFAULT)
+    assert choice.bytes == taken and choice.keep == "conv2_1"
+    assert number < choice.work / np.prod(window) < number + 1
+    assert f"{number} blocks of {window[1]}x{window[0]} px" in choice.description
+
+
 def test_pixels_alone_need_no_network():
     choice = memory.choose(1e9, (512, 512), (), "plain")
     assert (choice.block, choice.pairs) == (512, 20)
@@ -178,6 +193,9 @@ def test_available_is_the_least_of_machine_and_control_group(tmp_path, monkeypat
     assert memory.available(cpu) == 800 * 1024  # one without a limit
     (group / "memory.max").write_text("1005\n")
     assert memory.available(cpu) == 1000
+    (group / "memory.current").write_text("2000\n")
+    assert memory.available(cpu) == 0  # a limit that was lowered since
+    (group / "memory.current").write_text("5\n")
     meminfo.unlink()
     assert memory.available(cpu) == 1000
     (group / "memory.max").unlink()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from conftest import make_texture
 
-from texsynth.metrics.copying import CopyDetector
+from texsynth.metrics.copying import CopyDetector, CopyMap
 from texsynth.metrics.luminance import luminance
 from texsynth.metrics.patch_search import PatchIndex
 
@@ -55,6 +55,15 @@ def test_places_near_a_patch_itself_are_left_out(patch):
     assert PatchIndex(grey, patch).best_correlations(patches).min() > 0.9999
 
 
+def test_many_patches_are_searched_a_few_at_a_time(monkeypatch):
+    grey = luminance(make_texture(31, 27)).astype(np.float32)
+    index, patches = PatchIndex(grey, 6), patches_of(grey, 6, PLACES)
+    together = index.best_correlations(patches, PLACES)
+    monkeypatch.setattr("texsynth.metrics.patch_search._QUERIES_AT_ONCE", 5)
+    found = index.best_correlations(patches[::-1], PLACES[::-1])
+    np.testing.assert_allclose(found, together[::-1], atol=1e-5)
+
+
 @pytest.mark.parametrize(("period", "is_found"), [(2, False), (3, True)])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_half_a_patch_away_is_elsewhere_and_less_is_not(period, is_found, axis):
@@ -101,6 +110,13 @@ def test_the_exemplar_itself_is_all_copied_and_does_not_repeat_itself():
     assert detector.repetition(pixels) < 0.05
 
 
+def test_a_correlation_of_95_percent_is_a_copy():
+    correlation = np.array([[0.94, 0.96, 0.99]])
+    copies = CopyMap(np.arange(1), np.arange(3), 12, correlation, np.array([[False, False, True]]))
+    assert copies.copied.tolist() == [[False, True, False]]
+    assert copies.share == 1 / 2
+
+
 def test_another_image_is_not_copied():
     pixels = make_texture(128, 96)
     for other in (
@@ -137,9 +153,25 @@ def test_the_repetition_of_a_regular_texture_is_told():
     assert detector.copies(moved).share == detector.repetition(moved) == 1
 
 
-def test_flat_patches_do_not_count():
+def test_the_repetition_for_patches_of_one_size_is_measured_once(monkeypatch):
+    sizes, search = [], PatchIndex.best_correlations
+    monkeypatch.setattr(
+        PatchIndex,
+        "best_correlations",
+        lambda index, patches, *rest: (
+            sizes.append(patches.shape[1]) or search(index, patches, *rest)
+        ),
+    )
+    detector = CopyDetector(make_texture(64, 64))
+    shares = [detector.repetition(make_texture(side, 64)) for side in (64, 100, 10, 64)]
+    assert sizes == [12, 10] and shares[0] == shares[1] == shares[3]
+
+
+@pytest.mark.parametrize("contrast", [1, 4])
+def test_flat_patches_do_not_count(contrast):
+    """Either by themselves, or beside what else the exemplar has."""
     exemplar = make_texture(96, 96)
-    exemplar[:, 48:] = 128 + (exemplar[:, 48:] > 140)  # hardly any contrast
+    exemplar[:, 48:] = 128 + contrast * (exemplar[:, 48:] > 140)
     copies = CopyDetector(exemplar).copies(exemplar)
     assert copies.flat[:, copies.columns >= 48].all()
     assert not copies.flat[:, copies.columns + copies.patch <= 48].any()
@@ -161,6 +193,12 @@ def test_patches_grow_with_the_exemplar_and_fit_the_output(exemplar, output, pat
     assert copies.rows[-1] + patch <= output[1] and copies.columns[-1] + patch <= output[0]
 
 
+@pytest.mark.parametrize("side", [66, 71])
+def test_patches_lie_half_a_patch_apart_from_border_to_border(side):
+    copies = CopyDetector(make_texture(64, 64)).copies(make_texture(side, side))
+    assert copies.rows.tolist() == copies.columns.tolist() == list(range(0, 55, 6))
+
+
 def test_large_outputs_are_sampled_thinly():
-    copies = CopyDetector(make_texture(64, 64)).copies(make_texture(1200, 40))
-    assert len(copies.columns) <= 65
+    copies = CopyDetector(make_texture(64, 64)).copies(make_texture(12 + 64 * 19, 40))
+    assert copies.columns.tolist() == list(range(0, 64 * 19 + 1, 19))

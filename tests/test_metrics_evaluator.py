@@ -5,8 +5,13 @@ import pytest
 from conftest import make_texture
 
 from texsynth import Config, device, image, metrics
+from texsynth.compat import chainer
 from texsynth.errors import DeviceError, ImageError
-from texsynth.metrics import Evaluator
+from texsynth.metrics import Evaluator, Measures
+from texsynth.metrics.activations import Network
+from texsynth.metrics.colour import colour_distance, histograms
+from texsynth.metrics.copying import CopyDetector
+from texsynth.metrics.spectrum import band_edges
 
 CPU = device.select(-1)
 LAYERS = ["conv1_1", "pool1", "pool2", "pool3", "pool4", "pool5"]
@@ -95,6 +100,42 @@ def test_as_dict_has_every_number_and_nothing_else(evaluator):
     assert set(plain["seam"]) == {"x", "y"}
 
 
+def test_as_dict_calls_each_number_by_its_name():
+    numbers = {
+        "gram_errors": {"pool1": 1.0},
+        "sliced_wasserstein": {"pool1": 2.0},
+        "spectrum_distance": 3.0,
+        "colour_distance": 4.0,
+        "copied_share": 0.5,
+        "repetition_share": 0.6,
+        "seam": {"x": 7.0, "y": 8.0},
+    }
+    assert Measures(**numbers, spectra=None, copies=None).as_dict() == numbers
+
+
+def test_seam_colours_and_repetition_are_those_of_the_image(evaluator, sheet, monkeypatch):
+    """Repetition is the exemplar's, with patches of the size that the image has."""
+    asked = []
+    monkeypatch.setattr(CopyDetector, "repetition", lambda self, pixels: asked.append(pixels))
+    pixels = sheet[:, 80:140].copy()
+    pixels[..., 2] = 255 - pixels[..., 2]
+    measures = evaluator.measure(pixels)
+    assert measures.seam == metrics.seam_scores(pixels)
+    assert measures.colour_distance == colour_distance(
+        histograms(pixels), histograms(sheet[:, :80])
+    )
+    (image_asked_for,) = asked
+    np.testing.assert_array_equal(image_asked_for, pixels)
+
+
+@pytest.mark.parametrize(("side", "other"), [(40, 64), (64, 40)])
+def test_bands_are_those_that_the_smaller_of_both_has(random_weights, side, other):
+    spectra = Evaluator(noise(side), random_weights).measure(noise(other)).spectra
+    edges = band_edges(40)
+    np.testing.assert_allclose(spectra[0], np.sqrt(edges[:-1] * edges[1:]))
+    assert np.isfinite(spectra).all()
+
+
 def test_spectra_are_of_both_images(evaluator, sheet):
     frequency, ours, exemplar = evaluator.measure(noise(64)).spectra
     assert (np.diff(frequency) > 0).all() and frequency[0] >= 2 / 64 and frequency[-1] < 0.5
@@ -115,6 +156,18 @@ def test_what_cannot_be_measured_is_told(evaluator, random_weights, pixels, told
         evaluator.measure(pixels)
     with pytest.raises(ImageError, match=f"the exemplar .*{told}"):
         Evaluator(pixels, random_weights)
+
+
+def test_nothing_is_kept_for_a_gradient(random_weights, sheet, monkeypatch):
+    kept, features = [], Network.features
+
+    def watched(network, names):
+        kept.append(chainer.config.enable_backprop)
+        return features(network, names)
+
+    monkeypatch.setattr(Network, "features", watched)
+    Evaluator(sheet[:16, :16], random_weights).measure(noise(16))
+    assert kept == [False, False]
 
 
 @pytest.mark.gpu

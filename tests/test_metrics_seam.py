@@ -22,6 +22,12 @@ def test_a_periodic_texture_has_no_seam_and_a_crop_of_it_has():
     assert crop["y"] > 4 and abs(crop["x"]) < 2
 
 
+def test_a_step_smaller_than_the_others_has_a_score_below_zero():
+    there_and_back = np.array([0, 10, 20, 30, 20, 10, 0], np.uint8)
+    pixels = np.tile(there_and_back[:, None], (20, 1, 3))
+    assert seam_scores(pixels)["x"] == pytest.approx(-10 * (18 * 20) ** 0.5)
+
+
 def test_every_roll_of_a_periodic_texture_is_as_good():
     whole = make_texture(64, 64)
     assert all(abs(seam_scores(np.roll(whole, k, axis=1))["x"]) < 3 for k in range(0, 64, 5))

@@ -113,6 +113,16 @@ def test_another_crop_is_near_and_another_texture_far():
     assert spectrum_distance(noise, left) > 0.5
 
 
+def test_a_ring_in_which_no_frequency_lies_does_not_count():
+    """Of a square of 114, from sqrt(5.04) to sqrt(7.996) cycles: no sum of two squares."""
+    edges = band_edges(114)
+    full, half = (
+        radial_spectrum(white_noise(114, 114, deviation), edges) for deviation in (40, 20)
+    )
+    assert np.isnan(full).nonzero()[0].tolist() == np.isnan(half).nonzero()[0].tolist() == [0]
+    assert spectrum_distance(half, full) == pytest.approx(np.log10(4), abs=0.01)
+
+
 def test_flat_images_have_a_spectrum():
     edges = band_edges(32)
     flat = radial_spectrum(np.full((32, 32, 3), 90, np.uint8), edges)

@@ -306,3 +306,96 @@ def test_a_gradient_that_is_not_finite_at_the_start_is_told():
     _, losses, _ = run(optimizer, steep, steps=1)
     assert math.isnan(losses[0])
     assert optimizer.stop_reason == "the gradient of the start is not finite"
+
+
+def gone_on(optimizer, fresh):
+    """A fresh optimizer and image that take over the state of another's."""
+    fields, arrays = optimizer.state()
+    kept = {name: array.copy() for name, array in arrays.items()}
+    fresh.setup(optimizers.Image(optimizer.target.pixels.array.copy()))
+    fresh.restore(dict(fields), kept.__getitem__)
+    return fresh
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+def test_adam_that_went_back_goes_on_as_if_it_had_not_been_left(steps):
+    """With its smaller steps, the best image, and the failures so far."""
+    optimizer = optimizers.Adam(3.0)
+    run(optimizer, wall, np.full((1, 3, 2, 2), -0.4), steps=steps)
+    again = gone_on(optimizer, optimizers.Adam(3.0))
+    for _ in range(6):
+        losses = [each.update(Problem(wall), each.target.pixels) for each in (optimizer, again)]
+        assert losses[0] == losses[1]
+        np.testing.assert_array_equal(optimizer.target.pixels.array, again.target.pixels.array)
+    assert optimizer.alpha < 3.0
+
+
+def failing(x):
+    return math.nan, np.full_like(x, math.nan)
+
+
+@pytest.mark.parametrize("make", [lambda: optimizers.Adam(0.1), optimizers.LBFGS])
+def test_an_optimizer_that_stopped_does_not_begin_again(make):
+    optimizer = make()
+    _, _, problem = run(optimizer, rosenbrock, steps=3)
+    problem.function = failing
+    loss = optimizer.update(problem, optimizer.target.pixels)
+    assert optimizer.stop_reason is not None
+    again, unasked = gone_on(optimizer, make()), Problem(failing)
+    assert again.update(unasked, again.target.pixels) == loss
+    assert (again.stop_reason, unasked.calls) == (optimizer.stop_reason, 0)
+
+
+def test_adam_takes_over_how_often_it_has_failed():
+    """Twice in a row: the next time is the last."""
+    optimizer = optimizers.Adam(0.1)
+    _, _, problem = run(optimizer, rosenbrock, steps=3)
+    calls = []
+
+    def twice(x):
+        calls.append(1)
+        return failing(x) if len(calls) <= 2 else (0.0, np.zeros_like(x))
+
+    problem.function = twice
+    optimizer.update(problem, optimizer.target.pixels)
+    again, problem = gone_on(optimizer, optimizers.Adam(0.1)), Problem(failing)
+    again.update(problem, again.target.pixels)
+    assert "3 times in a row" in again.stop_reason and problem.calls == 1
+
+
+def test_adam_stops_at_failures_in_a_row_alone():
+    optimizer, calls = optimizers.Adam(0.1), itertools.count(1)
+
+    def now_and_then(x):
+        return failing(x) if next(calls) in (2, 6, 10, 14) else sphere(x)
+
+    run(optimizer, now_and_then, steps=16)
+    assert optimizer.stop_reason is None
+    assert optimizer.alpha == pytest.approx(1e-5)
+
+
+def test_lbfgs_takes_no_rounding_for_curvature():
+    """Its inverse would be a step out of all proportion; nor what overflowed."""
+    optimizer = optimizers.LBFGS()
+    y = np.ones(START.shape)
+    optimizer._remember(1e-11 * y, y)
+    with np.errstate(over="ignore"):
+        optimizer._remember(y, 1e200 * y)
+    assert not optimizer._pairs
+    optimizer._remember(1e-9 * y, y)
+    assert len(optimizer._pairs) == 1
+
+
+def test_lbfgs_takes_a_gradient_that_cannot_be_divided_by_for_none():
+    optimizer = optimizers.LBFGS()
+    faint = lambda x: (1.0, np.full_like(x, 1e-40))  # noqa: E731
+    run(optimizer, faint, START.astype(np.float32), steps=1)
+    assert optimizer.stop_reason == "the gradient is zero"
+
+
+@pytest.mark.parametrize("pairs", [3, 7])
+def test_an_optimizer_made_by_its_name_has_what_was_asked_for(pairs):
+    optimizer = optimizers.make("lbfgs", 4.0, pairs)
+    run(optimizer, rosenbrock, steps=30)
+    assert len(optimizer._pairs) == pairs
+    assert optimizers.make("adam", 0.25).alpha == 0.25

@@ -18,6 +18,7 @@ def test_small_images_have_fewer_levels():
     assert len(plan((255, 300), (300, 300), 1, None, 16)) == 2
     assert len(plan((128, 128), (128, 128), 1, None, 16)) == 2
     assert len(plan((127, 128), (128, 128), 1, None, 16)) == 1
+    assert len(plan((300, 300), (300, 127), 1, None, 16)) == 1  # or a small output of a large one
 
 
 def test_default_takes_three_levels_at_most():
@@ -71,6 +72,7 @@ def test_margin_and_trim_shrink_with_the_level():
     assert fine.work == 80 * 64
     assert (fine.margin, coarse.margin) == ((8, 8), (4, 4))
     assert (fine.trim, coarse.trim) == ((6, 4), (3, 2))
+    assert plan((250, 244), (250, 244), 1, 1, 16, trim=1 / 32)[0].trim == (8, 8)  # of 7.6 and 7.8
 
 
 def test_margin_and_trim_of_full_size_alone():
@@ -83,6 +85,7 @@ def test_tiling_sides_are_multiples_and_have_no_margin():
     levels = plan((300, 300), (304, 300), 1, 3, 16, margin=8, wrap=(False, True))
     assert sizes(levels) == [(80, 75), (160, 150), (304, 300)]
     assert [level.canvas_size for level in levels] == [(80, 79), (160, 158), (304, 316)]
+    assert [level.margin for level in levels] == [(2, 0), (4, 0), (8, 0)]  # rows and columns
 
 
 def test_a_size_that_cannot_tile_is_refused_with_the_nearest():

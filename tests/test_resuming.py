@@ -1,6 +1,7 @@
 """Checkpoints of a synthesis: what is resumed ends in the same bytes."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +10,12 @@ import pytest
 from conftest import make_texture
 
 import texsynth
-from texsynth import Checkpoints, Config, checkpoint, level_run, synthesis
+from texsynth import Checkpoints, Config, checkpoint, image, level_run, resuming, synthesis
 from texsynth.block_objective import BlockObjective
 from texsynth.errors import CheckpointError, ConfigError
+from texsynth.level_run import LevelRun
+from texsynth.losses import GramLoss
+from texsynth.workshop import Workshop
 
 
 @pytest.fixture
@@ -225,6 +229,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(config, exemplar, path, caplo
 
 def test_fields_that_are_missing_or_odd_are_told(saved, exemplar, path):
     fields, arrays = checkpoint.load(path)
+    optimizer = fields["run"]["optimizer"]
     for broken in (
         {},
         {**fields, "job": []},
@@ -234,6 +239,7 @@ def test_fields_that_are_missing_or_odd_are_told(saved, exemplar, path):
         {**fields, "run": {**fields["run"], "level": "1"}},
         {**fields, "run": {**fields["run"], "level": 7}},
         {**fields, "run": {**fields["run"], "optimizer": {}}},
+        {**fields, "run": {**fields["run"], "optimizer": {**optimizer, "rho": [10**400]}}},
     ):
         checkpoint.save(path, broken, arrays.items())
         with pytest.raises(CheckpointError, match=r"run\.ckpt is no checkpoint of this program"):
@@ -289,3 +295,110 @@ def test_time_left_is_at_the_pace_since_it_was_resumed(saved, exemplar, path, mo
     again = Checkpoints(resume=path)
     texsynth.synthesize(exemplar, saved, stop=tick, callback=look, checkpoints=again)
     assert left == [pytest.approx(30)]
+
+
+# Without the whole of a synthesis
+
+
+@pytest.fixture
+def study(config, exemplar):
+    return Workshop(config(preset="natural", levels=2, output_size=(48, 40))).study(exemplar)
+
+
+def test_a_seed_of_several_is_resumed_as_that_seed(config, exemplar, path):
+    settings = config(preset="gatys", iterations=3)
+    study = Workshop(settings).study(exemplar)
+    whole = texsynth.synthesize(exemplar, dataclasses.replace(settings, seed=5))
+    synthesis.make_variation(study, 5, callback=after(2), checkpoints=Checkpoints(path))
+    same(synthesis.make_variation(study, 5, checkpoints=Checkpoints(resume=path)), whole)
+    with pytest.raises(ConfigError, match="seed was 5, not 0"):
+        synthesis.make_variation(study, 0, checkpoints=Checkpoints(resume=path))
+
+
+def test_other_losses_of_the_caller_are_refused(saved, exemplar, path):
+    class Mine(GramLoss):
+        pass
+
+    with pytest.raises(ConfigError, match="another job: losses were GramLoss, "):
+        again = Checkpoints(resume=path)
+        texsynth.synthesize(exemplar, saved, losses=[Mine({"conv1_1": 1.0})], checkpoints=again)
+
+
+def taken_by(checkpoints, study):
+    """Saves three arrays; returns which were taken, for all processes gather each."""
+    taken = []
+
+    def arrays():
+        for name in "abc":
+            taken.append(name)
+            yield name, np.zeros(3, np.float32)
+
+    checkpoints.save(study, {}, arrays())
+    return taken
+
+
+def test_the_other_processes_gather_all_arrays_and_write_nothing(study, path):
+    checkpoints = Checkpoints(path)
+    checkpoints.begin(study, 0, None)
+    study.workshop.team = SimpleNamespace(rank=1)
+    assert taken_by(checkpoints, study) == ["a", "b", "c"]
+    assert not path.exists()
+
+
+def test_where_nothing_can_be_written_all_arrays_are_gathered_nevertheless(study, path):
+    """And what was saved before does not count for what is not."""
+    (path.parent / "there").mkdir()
+    checkpoints = Checkpoints(path.parent / "there" / "run.ckpt")
+    checkpoints.begin(study, 0, None)
+    assert taken_by(checkpoints, study) == ["a", "b", "c"]
+    assert checkpoints.is_saved
+    shutil.rmtree(path.parent / "there")
+    assert taken_by(checkpoints, study) == ["a", "b", "c"]
+    assert not checkpoints.is_saved
+
+
+def test_an_exemplar_of_other_sides_with_the_same_pixels_is_another(config):
+    described = [
+        resuming.describe(Workshop(config(size=0)).study(np.full(shape, 99)), 0, None)
+        for shape in ((40, 36, 3), (36, 40, 3))
+    ]
+    differing = {name for name in described[0] if described[0][name] != described[1][name]}
+    assert differing == {"exemplar_sha256"}
+
+
+def test_what_was_halved_for_lack_of_memory_stays_so(study):
+    study.adopt({"pairs": 3, "block": 128, "keep": None})
+    run = LevelRun(study, 2, study.exemplar)
+    study.objective(2).block = 64
+    fields, arrays = run.state()
+    arrays = dict(arrays)
+    study.adopt(study.memory_plan)
+    LevelRun(study, 2, None).restore(fields, arrays)
+    assert study.objective(2).block == 64
+
+
+def test_an_array_of_another_kind_is_refused(study):
+    run = LevelRun(study, 1, study.exemplar)
+    fields, arrays = run.state()
+    arrays = {name: array.astype(np.float64) for name, array in arrays}
+    with pytest.raises(ValueError, match="array image is float64"):
+        run.restore(fields, arrays)
+
+
+def test_a_level_counts_its_own_evaluations(study):
+    """The objective may have served another texture."""
+    counts = []
+    for _ in range(2):
+        run = LevelRun(study, 1, study.exemplar)
+        next(run.steps())
+        counts.append(run.evaluations)
+    assert counts[0] == counts[1] == study.objective(1).evaluations / 2
+
+
+@pytest.mark.parametrize(("tile", "wrap"), [("xy", (True, True)), (None, (False, False))])
+def test_a_level_enlarges_what_it_begins_from_as_it_wraps(tile, wrap, config, exemplar):
+    settings = config(tile=tile, output_size=(48, 40), levels=2, margin=0)
+    start = np.random.default_rng(0).uniform(0, 255, (1, 3, 20, 24)).astype(np.float32)
+    texture = LevelRun(Workshop(settings).study(exemplar), 2, start).texture()
+    np.testing.assert_array_equal(texture, image.resize(start, (48, 40), wrap))
+    assert (image.resize(start, (48, 40)) != image.resize(start, (48, 40), (True, True))).any()

@@ -1,19 +1,34 @@
+import gc
 import itertools
+import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import make_texture
 
 import texsynth
-from texsynth import Config, image, memory, synthesis
+from texsynth import (
+    Config,
+    engine,
+    image,
+    memory,
+    metrics,
+    optimizers,
+    synthesis,
+    workshop,
+)
 from texsynth import device as device_module
 from texsynth.block_objective import BlockObjective
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
+from texsynth.objective import Objective
+from texsynth.team import Alone
 from texsynth.terms import LOSSES, ON_PIXELS, Term
 from texsynth.vgg import VGG16Features
+from texsynth.workshop import Workshop
 
 
 @pytest.fixture
@@ -371,3 +386,151 @@ def test_out_of_memory_halves_the_blocks_and_goes_on(random_weights, exemplar, c
     assert objective(candidate) > 0
     assert candidate.grad.shape == candidate.shape
     assert "blocks are halved to 64 px" in caplog.text
+
+
+IN_BLOCKS = {"preset": "natural", "output_size": (272, 240), "levels": 1, "iterations": 1}
+
+
+def free_memory(monkeypatch, share):
+    """Lets so much of what the whole of ``IN_BLOCKS`` takes be free; returns how much that is."""
+    layers = ["conv1_1", "pool1", "pool2"]
+    free = int(share * memory.whole_bytes("plain", layers, (272, 304)))
+    monkeypatch.setattr(memory, "available", lambda device: free)
+    return free
+
+
+@pytest.mark.parametrize(("share", "is_in_blocks"), [(1.3, False), (1.2, True)])
+def test_a_fifth_of_what_is_free_is_left(share, is_in_blocks, config, exemplar, monkeypatch):
+    free_memory(monkeypatch, share)
+    study = Workshop(config(engine="plain", **IN_BLOCKS)).study(exemplar)
+    assert study.is_in_blocks == is_in_blocks
+
+
+def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkeypatch):
+    """In small blocks, after what the evaluations held was let go of."""
+    told, rest = [], BlockObjective.rest
+    monkeypatch.setattr(metrics, "gram_errors", lambda *asked: told.append(asked[-1]) or {})
+    monkeypatch.setattr(BlockObjective, "rest", lambda self: told.append("rest") or rest(self))
+    study = Workshop(config(engine="plain", preset="natural", levels=1)).study(exemplar)
+    synthesis.make_variation(study, 0)
+    study.adopt({"pairs": 5, "block": 32, "keep": None})
+    synthesis.make_variation(study, 0)
+    assert told == [512, "rest", 256]
+
+
+def test_blocks_of_what_tiles_are_planned_as_it_wraps(config, exemplar, monkeypatch, caplog):
+    """Their windows go on at the edges."""
+    caplog.set_level("INFO")
+    free = free_memory(monkeypatch, 1.0)
+    Workshop(config(engine="plain", tile="xy", **IN_BLOCKS)).study(exemplar)
+    layers = ["conv1_1", "pool1", "pool2"]
+    wrapped, plain = (
+        memory.choose(0.8 * free, (240, 272), layers, "plain", wrap).description
+        for wrap in ((True, True), (False, False))
+    )
+    assert wrapped in caplog.text and plain not in caplog.text
+
+
+def test_another_plan_of_memory_makes_other_objectives(config, exemplar):
+    study = Workshop(config(engine="plain", preset="natural", levels=1)).study(exemplar)
+    assert study.objective(1).block is None and study.objective(1) is study.objective(1)
+    study.adopt({"pairs": 5, "block": 32, "keep": None})
+    assert (study.pairs, study.objective(1).block) == (5, 32)
+    assert study.memory_plan == {"pairs": 5, "block": 32, "keep": None}
+
+
+def test_the_pace_is_that_of_loss_and_gradient(config, monkeypatch):
+    """A clock that ticks once a look: a pass forward, 0.42 of it all, took a second."""
+    monkeypatch.setattr(workshop.time, "perf_counter", itertools.count().__next__)
+    pace = Workshop(config(engine="plain")).pace(["conv1_1"])
+    assert pace == pytest.approx(1 / 0.42 / 256**2)
+
+
+def test_time_in_all_counts_every_level(config, exemplar, monkeypatch, caplog):
+    """Three steps at full size, and six at a quarter of its pixels."""
+    caplog.set_level("INFO")
+    free_memory(monkeypatch, 0.9)
+    monkeypatch.setattr(Workshop, "pace", lambda self, layers: 5e-4)
+    settings = {**IN_BLOCKS, "iterations": 3, "levels": 2, "margin": 16}
+    Workshop(config(engine="plain", **settings)).study(exemplar)
+    told = re.search(r"about (\d+) s for an evaluation at full size, (\d+) min in all", caplog.text)
+    once, total = map(int, told.groups())
+    assert total == pytest.approx((3 + 6 / 4) * once / 60, abs=0.6)
+    assert total >= 2
+
+
+def test_processes_of_one_machine_share_its_processor(config, monkeypatch):
+    shared = []
+    monkeypatch.setattr(engine, "share_processor", lambda *told: shared.append(told))
+    Workshop(config(engine="plain"), team=SimpleNamespace(size=4, neighbours=2))
+    assert shared == [("plain", 2)]
+
+
+def test_processes_refuse_what_cannot_be_shared_whatever_its_size(config, exemplar):
+    """Even where the texture is too small to be shared out, and before there is a network."""
+    shared = Workshop(config(preset="regular"), team=SimpleNamespace(size=2, neighbours=2))
+    with pytest.raises(ConfigError, match="loss autocorrelation needs the whole image at once"):
+        shared.study(exemplar)
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, None])
+def test_another_process_can_stop_it_before_each_evaluation_and_after_each_step(
+    config, exemplar, stop_at
+):
+    """And all are asked whether the state is saved: one that is not leaves the others waiting."""
+    asked = []
+
+    class Beside(Alone):
+        def any(self, flag):
+            asked.append(flag)
+            return len(asked) == stop_at
+
+    result = texsynth.synthesize(exemplar, config(preset="gatys"), team=Beside())
+    assert (result.reason == synthesis.STOPPED) == (stop_at is not None)
+    assert len(asked) == (result.evaluations + 3 if stop_at is None else stop_at) + 1
+
+
+def test_stopped_at_a_coarse_level_what_tiles_is_enlarged_as_it_wraps(config, exemplar):
+    seen = []
+
+    def stop(progress):
+        seen.append(progress._run.pixels())
+        return True
+
+    result = texsynth.synthesize(exemplar, config(tile="xy", levels=2), callback=stop)
+    assert seen[0].shape[2:] == (12, 16)
+    wrapped, plain = (image.resize(seen[0], (32, 24), wrap) for wrap in ((True, True), (0, 0)))
+    np.testing.assert_array_equal(result.image, image.to_pixels(wrapped))
+    assert (result.image != image.to_pixels(plain)).any()
+
+
+def test_a_level_that_is_done_holds_no_memory(config, exemplar):
+    """Of the optimizer, twenty pairs of images; not even until the collector comes by itself."""
+    gc.collect()
+    alive = []
+
+    def look(progress):
+        alive.append(sum(isinstance(each, optimizers.LBFGS) for each in gc.get_objects()))
+
+    gc.disable()
+    try:
+        texsynth.synthesize(exemplar, config(levels=3, iterations=1), callback=look)
+    finally:
+        gc.enable()
+    assert alive == [1] * 7
+
+
+def test_what_comes_to_nothing_at_a_later_level_ends_in_the_image_so_far(
+    config, exemplar, monkeypatch
+):
+    evaluate = Objective.__call__
+
+    def failing(self, pixels):
+        loss = evaluate(self, pixels)
+        return math.nan if pixels.shape[2:] == (24, 32) else loss
+
+    monkeypatch.setattr(Objective, "__call__", failing)
+    result = texsynth.synthesize(exemplar, config(preset="gatys", levels=2))
+    assert result.reason == "the loss of the start is not finite"
+    assert [len(losses) for losses in result.history] == [6, 0]
+    assert result.image.shape == exemplar.shape and result.image.std() > 10

