@@ -2,6 +2,7 @@
 
 from texsynth import gram
 from texsynth.compat import chainer
+from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
 from texsynth.losses.loss import AdditiveLoss, LayerLoss, relative_distance
 
@@ -18,7 +19,7 @@ class GramLoss(AdditiveLoss):
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
 
-    default_layers = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
+    default_layers = tuple(DEFAULT_LAYERS)
 
     def sums(self, activations):
         """Returns the sum of the products of channels, ``(N, C, C)``."""
