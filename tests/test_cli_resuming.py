@@ -845,6 +845,17 @@ def test_processes_that_share_it_are_resumed(folder, random_weights_file):
     assert opened("again.png").tobytes() == opened("stone_texture.png").tobytes()
 
 
+def test_what_was_made_alone_with_snapshots_can_be_shared(make, stopped, monkeypatch):
+    stopped(make, "--snapshots", "1", "--checkpoint", "run.ckpt")
+    team = Alone()
+    team.ending_together = contextlib.nullcontext
+    monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+    result = run("--resume", "run.ckpt", "--distributed")
+    assert result.exit_code == 0, result.stderr
+    made = contents().keys()
+    assert "stone_texture.png" in made and "stone_texture_level1_step00004.png" not in made
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_none_of_a_team_ends_on_its_own_once_another_may_have_begun(make, monkeypatch, shared):
     """A signal within the first evaluation; of one process alone there is nothing to save yet."""

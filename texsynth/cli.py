@@ -268,8 +268,9 @@ def main(
         config, image_paths, init_path = asked.job()
         is_one = len(image_paths) == 1 and variations is None
         if distributed:
-            if asked.snapshots and is_one:
+            if snapshots and is_one:
                 raise ConfigError("--snapshots: none can be taken of what processes share")
+            asked.snapshots = None  # what is resumed may have been alone
             team, config = _assembled(config)
         if is_one:
             with contextlib.nullcontext() if team is None else team.ending_together():
