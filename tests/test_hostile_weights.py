@@ -471,7 +471,7 @@ def test_links_that_lead_nowhere(tmp_path):
 
 
 def test_a_name_that_no_file_can_have():
-    with pytest.raises(WeightsError, match="cannot be read: embedded null byte"):
+    with pytest.raises(WeightsError, match=r"cannot be read: .*embedded null"):
         weights.load("a\0b.npz")
 
 

@@ -106,7 +106,7 @@ def test_kept_bytes_by_hand():
 def test_what_is_kept_is_what_takes_the_least_time():
     """Nothing, then the deepest block, then more, as memory grows; and smaller blocks for it."""
     size = (4096, 4096)
-    choices = [memory.choose(gb * 1e9, size, DEFAULT, "winograd") for gb in (2.8, 3, 3.5, 4)]
+    choices = [memory.choose(gb * 1e9, size, DEFAULT, "winograd") for gb in (2.9, 3.1, 3.5, 4)]
     works = [choice.work for choice in choices]
     assert works == sorted(works, reverse=True) and works[0] > works[-1]
     assert choices[-1].keep == "conv3_1"

@@ -17,6 +17,7 @@ conv1_2, conv2_2, conv3_3      1597      1588     2597      2612
 
 import math
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +42,11 @@ _IMAGES = 5  # image, start, direction, its gradient and the last; two of them b
 _COPIES_OF_WINDOW = 7  # in the engines' own layouts and colour orders, and gradients
 _BAND = 40e6  # what depends on no size: statistics of a band of rows, scratch of the engine
 _PLAIN_PASSES = 4  # unfolded input, mask, padding and result of the largest convolution
-_PROCESS = {"winograd": 240e6, "plain": 190e6}  # interpreter, libraries, the weights as loaded
+_NUMBA = 50e6 if sys.version_info >= (3, 13) else 0  # what importing it takes more than before
+_PROCESS = {  # interpreter, libraries, the weights as loaded
+    "winograd": 240e6 + _NUMBA,
+    "plain": 190e6,
+}
 _KERNELS = {"winograd": 8, "plain": 1}  # copies of the kernels: 6x6 points for 3x3, twice
 _CAN_KEEP = ("winograd",)
 FORWARD = 0.42
