@@ -105,8 +105,9 @@ def test_kept_bytes_by_hand():
 
 def test_what_is_kept_is_what_takes_the_least_time():
     """Nothing, then the deepest block, then more, as memory grows; and smaller blocks for it."""
-    size = (4096, 4096)
-    choices = [memory.choose(gb * 1e9, size, DEFAULT, "winograd") for gb in (2.9, 3.1, 3.5, 4)]
+    size, process = (4096, 4096), memory.process_bytes("winograd", DEFAULT)
+    budgets = [process + gb * 1e9 for gb in (2.32, 2.52, 3.02, 3.52)]
+    choices = [memory.choose(budget, size, DEFAULT, "winograd") for budget in budgets]
     works = [choice.work for choice in choices]
     assert works == sorted(works, reverse=True) and works[0] > works[-1]
     assert choices[-1].keep == "conv3_1"
