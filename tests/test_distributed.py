@@ -33,15 +33,8 @@ def mpirun(tmp_path, random_weights_file):
 
     def mpirun(processes, *args, wait=True):
         command = [MPIEXEC, "-n", processes, sys.executable, "-m", "texsynth", "--distributed"]
-        command += [
-            "--weights",
-            random_weights_file,
-            "--layers",
-            ",".join(LAYERS),
-            "-n",
-            "3",
-            *args,
-        ]
+        command += ["--weights", random_weights_file, "--layers", ",".join(LAYERS)]
+        command += ["-n", "3", *args]
         keywords = {"cwd": tmp_path, "env": {**os.environ, **ONE_THREAD}, "text": True}
         if wait:
             return subprocess.run(
