@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from texsynth import architecture
+from texsynth import architecture, cli
 from texsynth.compat import chainer
 from texsynth.weight_formats import CAFFE_MEAN
 from texsynth.weights import VGGWeights, find
@@ -60,6 +61,17 @@ def random_weights_file(random_weights, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "random.npz"
     save(path, random_weights)
     return path
+
+
+@pytest.fixture
+def run(request, random_weights_file):
+    """Runs the command in this process, with random weights and the module's ``FAST`` options."""
+
+    def run(*arguments):
+        options = [*request.module.FAST, "--weights", str(random_weights_file)]
+        return CliRunner().invoke(cli.main, [*options, *map(str, arguments)])
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -34,17 +34,6 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(random_weights_file):
-    """Runs the command in this process, with random weights and few steps before the arguments."""
-
-    def run(*arguments):
-        options = [*FAST, "--weights", str(random_weights_file)]
-        return CliRunner().invoke(cli.main, [*options, *map(str, arguments)])
-
-    return run
-
-
-@pytest.fixture
 def count(monkeypatch):
     """``count(module, name)``: a list that grows with each call of a function."""
 

@@ -35,17 +35,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def run(random_weights_file):
-    """Runs the command in this process, with random weights and few steps before the arguments."""
-
-    def run(*arguments):
-        options = [*FAST, "--weights", str(random_weights_file)]
-        return CliRunner().invoke(cli.main, [*options, *map(str, arguments)])
-
-    return run
-
-
 def opened(path):
     """Reads a picture whole, and closes it."""
     with Image.open(path) as picture:

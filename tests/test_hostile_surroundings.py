@@ -43,17 +43,6 @@ def arguments(random_weights_file):
     return [sys.executable, "-m", "texsynth", *FAST, "--weights", str(random_weights_file)]
 
 
-@pytest.fixture
-def run(random_weights_file):
-    """Runs the command in this process."""
-
-    def run(*arguments):
-        options = [*FAST, "--weights", str(random_weights_file)]
-        return CliRunner().invoke(cli.main, [*options, *map(str, arguments)])
-
-    return run
-
-
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
