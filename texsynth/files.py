@@ -12,8 +12,8 @@ from texsynth.errors import ConfigError, TexsynthError
 def written_whole(path):
     """A context manager that writes a file beside its target and renames it in the end.
 
-    Nobody ever sees it half-written: not after an exception, nor a kill, nor a loss of power. A
-    symbolic link is replaced, not followed.
+    Nobody ever sees it half-written: not after an exception, nor a kill. It is flushed to the disk
+    before it takes its name. A symbolic link is replaced, not followed.
 
     Args:
         path: Path of the file; its folder must exist.
