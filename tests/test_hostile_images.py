@@ -20,7 +20,7 @@ import pytest
 from conftest import make_texture
 from PIL import Image, ImageCms
 
-from texsynth import image
+from texsynth import decoding, image
 from texsynth.errors import ImageError
 
 PIXELS = make_texture(20, 16)
@@ -421,7 +421,7 @@ def test_no_memory_is_one_line(tmp_path, monkeypatch):
         raise MemoryError
 
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
-    monkeypatch.setattr(image, "_as_array", none_left)
+    monkeypatch.setattr(decoding, "_as_array", none_left)
     with pytest.raises(ImageError, match=r"a.png cannot be read: not enough memory"):
         image.read(tmp_path / "a.png")
 
