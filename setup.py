@@ -10,7 +10,7 @@ MPI = ["mpi4py>=4.0", "mpich>=4.2; platform_system == 'Linux'"]  # elsewhere, on
 
 setup(
     name="texsynth",
-    version=re.search(r'__version__ = "(.+)"', (ROOT / "texsynth/__init__.py").read_text())[1],
+    version=re.search(r'__version__ = "(.+)"', (ROOT / "texsynth/version.py").read_text())[1],
     description="Neural texture synthesis (Gatys, Ecker and Bethge 2015) on Chainer",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -45,5 +45,5 @@ setup(
             "selenium>=4.20",
         ],
     },
-    entry_points={"console_scripts": ["texsynth = texsynth.cli:main"]},
+    entry_points={"console_scripts": ["texsynth = texsynth.command.cli:main"]},
 )

@@ -33,10 +33,10 @@ def winograd_way(weights, exemplar, image):
 
 def engine_way(name, weights, exemplar, image):
     """The objective with one of the engines."""
-    from texsynth import device, engine
     from texsynth.compat import chainer
     from texsynth.losses import GramLoss
-    from texsynth.objective import Objective
+    from texsynth.network import device, engine
+    from texsynth.objective.whole import Objective
 
     features = engine.make_features(name, weights, LAYERS, "average", device.select(-1))
     objective = Objective(features, [GramLoss(dict.fromkeys(LAYERS, 1.0))], exemplar)
@@ -131,7 +131,7 @@ WAYS = {
 
 def path(weights):
     """Yields ``(layer, (W, b))`` as far as the deepest layer; ``(None, None)`` for a pooling."""
-    from texsynth import architecture
+    from texsynth.network import architecture
 
     for name in architecture.VGG16:
         yield name, weights.tensors.get(name, (None, None))

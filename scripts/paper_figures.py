@@ -15,8 +15,9 @@ import numpy as np
 from paper_models import FIGURE_3, LAYERS, Model, ReducedGramLoss, parameters, random_weights
 from PIL import Image, ImageDraw, ImageFont
 
-from texsynth import Config, device, image, metrics, synthesize, weights
+from texsynth import Config, images, metrics, synthesize, weights
 from texsynth.errors import TexsynthError
+from texsynth.network import device
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 EXEMPLARS = [SAMPLES / name for name in ("pebbles.png", "gravel.png", "stars.jpg", "brick.png")]
@@ -68,7 +69,7 @@ class Studio:
         # In one and the same network, or the errors of different models could not be compared.
         judge = Config(preset="gatys", size=0)
         errors = metrics.gram_errors(
-            result.image, image.to_batch(exemplar), self._trained, judge, device.select(config.gpu)
+            result.image, images.to_batch(exemplar), self._trained, judge, device.select(config.gpu)
         )
         self.account.append(
             {
@@ -148,11 +149,11 @@ def draw_grid(rows):
 
 def read_square(path, size):
     """Returns the middle square of an image file at a size, ``(size, size, 3)`` uint8."""
-    pixels = image.read(path)
+    pixels = images.read(path)
     side = min(pixels.shape[:2])
     top, left = ((whole - side) // 2 for whole in pixels.shape[:2])
-    square = image.to_batch(pixels[top : top + side, left : left + side])
-    return image.to_pixels(image.fit(square, (size, size)))
+    square = images.to_batch(pixels[top : top + side, left : left + side])
+    return images.to_pixels(images.fit(square, (size, size)))
 
 
 def read_exemplars(paths, size):
@@ -203,7 +204,7 @@ def main(images, out, figure, size, iterations, seed, weights_path, gpu):
             for number in FIGURES if figure == "both" else figure:
                 studio = Studio(config, random_file)
                 rows = FIGURES[number](studio, exemplars)
-                image.save_png(out / f"figure{number}.png", draw_grid(rows))
+                images.save_png(out / f"figure{number}.png", draw_grid(rows))
                 settings = {"size": size, "iterations": iterations, "seed": seed}
                 account = {**settings, "textures": studio.account}
                 _save_json(out / f"figure{number}.json", account)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from texsynth import architecture, gram, weight_formats, weights
+from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.losses.loss import relative_distance
+from texsynth.network import architecture
+from texsynth.statistics import gram
 
 LAYERS = tuple(DEFAULT_LAYERS)
 ALL_LAYERS = tuple(architecture.VGG16)[: list(architecture.VGG16).index(LAYERS[-1]) + 1]
@@ -152,4 +154,4 @@ def random_weights(seed):
         shape = (layer.out_channels, layer.in_channels, 3, 3)
         W = rng.standard_normal(shape, dtype=np.float32) * np.sqrt(2 / np.prod(shape[1:]))
         tensors[layer.name] = W.astype(np.float32), np.zeros(shape[0], np.float32)
-    return weights.VGGWeights(tensors, weight_formats.CAFFE_MEAN)
+    return weights.VGGWeights(tensors, weights.CAFFE_MEAN)

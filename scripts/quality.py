@@ -8,8 +8,10 @@ import numpy as np
 from PIL import Image
 
 import texsynth
-from texsynth import Config, image, presets, regularity, weights
+from texsynth import Config, images, weights
 from texsynth.metrics import Evaluator
+from texsynth.statistics import regularity
+from texsynth.synthesis import presets
 
 PRESETS = ("gatys", "natural", "regular")
 TRIM = 32  # the outer 1/32 of an exemplar is its frame, not its texture: no preset gains by it
@@ -30,7 +32,7 @@ def main(out, images, size, iterations, choices, weights_path):
     """
     if choices:
         for path in images:
-            repeat = regularity.measure(image.to_batch(read_exemplar(path, size)))
+            repeat = regularity.measure(images.to_batch(read_exemplar(path, size)))
             chosen = "regular" if repeat.strength >= presets.REGULAR_FROM else "natural"
             click.echo(f"| {path.stem} | {repeat.strength:.2f} | {repeat.lag} | {chosen} |")
         return
@@ -49,7 +51,7 @@ def main(out, images, size, iterations, choices, weights_path):
                 click.echo(key, err=True)
         strip(out, path.stem, exemplar)
     for path in images:
-        chosen = presets.choose(Config(), image.to_batch(read_exemplar(path, size)))
+        chosen = presets.choose(Config(), images.to_batch(read_exemplar(path, size)))
         click.echo("\n".join(rows(path.stem, chosen.name, record)))
 
 
@@ -60,8 +62,8 @@ def read_exemplar(path, size):
         path: Path of the image.
         size (int): Longer side in pixels.
     """
-    batch = image.to_batch(image.read(path))
-    return image.to_pixels(image.fit(batch, image.fitted_size(batch.shape[:1:-1], size)))
+    batch = images.to_batch(images.read(path))
+    return images.to_pixels(images.fit(batch, images.fitted_size(batch.shape[:1:-1], size)))
 
 
 def measured(exemplar, config, path):
@@ -73,7 +75,7 @@ def measured(exemplar, config, path):
         path: Path of the PNG.
     """
     result = texsynth.synthesize(exemplar, config)
-    image.save_png(path, result.image)
+    images.save_png(path, result.image)
     rows, columns = (max(1, side // TRIM) for side in exemplar.shape[:2])
     inner = np.ascontiguousarray(exemplar[rows:-rows, columns:-columns])
     vgg_weights = weights.load(config.weights)
@@ -93,7 +95,7 @@ def strip(out, name, exemplar):
     """
     row = exemplar
     for preset in PRESETS:
-        row = image.side_by_side(row, image.read(out / f"{name}_{preset}.png"))
+        row = images.side_by_side(row, images.read(out / f"{name}_{preset}.png"))
     Image.fromarray(row).save(out / f"{name}.jpg", quality=88)
 
 

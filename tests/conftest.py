@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from texsynth import architecture, cli
+from texsynth.command import cli
 from texsynth.compat import chainer
-from texsynth.weight_formats import CAFFE_MEAN
-from texsynth.weights import VGGWeights, find
+from texsynth.network import architecture
+from texsynth.weights import CAFFE_MEAN, VGGWeights, find
 
 
 def pytest_configure():

@@ -7,11 +7,11 @@ from conftest import make_random_weights
 
 from texsynth.compat import chainer
 from texsynth.losses import GramLoss, RangePenalty
-from texsynth.objective import Objective
-from texsynth.strip_objective import StripObjective, can_share
-from texsynth.strips import Strips
-from texsynth.team import assemble
-from texsynth.vgg import VGG16Features
+from texsynth.network.vgg import VGG16Features
+from texsynth.objective.strip_objective import StripObjective, can_share
+from texsynth.objective.strips import Strips
+from texsynth.objective.team import assemble
+from texsynth.objective.whole import Objective
 
 
 def check(team, height, bounds, windows):

@@ -1,4 +1,4 @@
-from texsynth import architecture
+from texsynth.network import architecture
 
 
 def test_table_is_vgg16():

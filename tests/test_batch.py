@@ -16,8 +16,11 @@ from click.testing import CliRunner
 from conftest import make_texture
 from PIL import Image, PngImagePlugin
 
-from texsynth import batch, cli, command, engine, image, provenance, synthesis, weights, workshop
+from texsynth import command, images, weights
+from texsynth.command import batch, cli, provenance
 from texsynth.errors import DivergenceError, EngineError
+from texsynth.network import engine
+from texsynth.synthesis import loop, workshop
 
 FAST = ["--size", "24", "-n", "2", "--layers", "conv1_1,pool1"]
 USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
@@ -75,7 +78,7 @@ def rewritten(path, changes):
     """Saves a PNG anew, with changes to its text."""
     with Image.open(path) as picture:
         text, pixels = dict(picture.text), np.asarray(picture)
-    image.save_png(path, pixels, {**text, **changes})
+    images.save_png(path, pixels, {**text, **changes})
 
 
 def test_each_image_gives_what_it_gives_alone(folder, run):
@@ -348,14 +351,14 @@ def test_small_images_folders_and_long_names_are_passed_over(folder, run):
 
 
 def fail_for_seed(monkeypatch, seed, error):
-    make_variation = synthesis.make_variation
+    make_variation = loop.make_variation
 
     def make(study, own_seed, **options):
         if own_seed == seed:
             raise error
         return make_variation(study, own_seed, **options)
 
-    monkeypatch.setattr(synthesis, "make_variation", make)
+    monkeypatch.setattr(loop, "make_variation", make)
 
 
 @pytest.mark.parametrize(
@@ -422,7 +425,7 @@ def test_a_folder_that_takes_no_files_is_found_before_the_work(folder, run):
 @pytest.mark.parametrize(("rank", "made"), [(0, "ac"), (1, "b")])
 def test_of_two_processes_each_makes_its_share(folder, run, monkeypatch, rank, made):
     team = SimpleNamespace(rank=rank, size=2, place=rank)
-    monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+    monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
     assert run("--distributed", "a.png", "b.png", "c.png", "-o", "out").exit_code == 0
     assert names(folder / "out") == outputs(*made)
 
@@ -536,7 +539,7 @@ def interrupt_at(monkeypatch, which, times, number=signal.SIGTERM):
         def close(self):
             pass
 
-    monkeypatch.setattr("texsynth.progress.make", lambda quiet: Display())
+    monkeypatch.setattr("texsynth.command.progress.make", lambda quiet: Display())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -575,14 +578,14 @@ def test_a_second_signal_stops_at_once(folder, run, monkeypatch):
 
 
 def test_a_signal_between_images_ends_at_once(folder, run, monkeypatch):
-    read = image.read
+    read = images.read
 
     def interrupted(path):
         if path.name == "b.png":
             signal.raise_signal(signal.SIGINT)
         return read(path)
 
-    monkeypatch.setattr(image, "read", interrupted)
+    monkeypatch.setattr(images, "read", interrupted)
     result = run("a.png", "b.png", "-o", "out")
     assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr.endswith("error: interrupted; not made: b.png\n")

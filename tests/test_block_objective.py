@@ -6,14 +6,14 @@ import weakref
 import numpy as np
 import pytest
 
-from texsynth import block_objective, blocks
-from texsynth.block_objective import BlockObjective
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses import LOSSES, GramLoss, RangePenalty
 from texsynth.losses.gram import CentredGramLoss
-from texsynth.objective import Objective
-from texsynth.vgg import VGG16Features
+from texsynth.network.vgg import VGG16Features
+from texsynth.objective import block_objective, blocks
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.whole import Objective
 from texsynth.weights import VGGWeights
 
 ADDITIVE = ("gram", "centred-gram")
@@ -36,7 +36,7 @@ def make_features(request):
     if request.param == "plain":
         return VGG16Features
     pytest.importorskip("numba")
-    from texsynth.winograd.features import WinogradFeatures
+    from texsynth.network.winograd.features import WinogradFeatures
 
     return WinogradFeatures
 
@@ -176,7 +176,7 @@ def test_both_engines_at_512(size, block, count, make_features, real_weights):
 @pytest.mark.parametrize("wrap", [(False, False), (True, True)])
 def test_what_is_kept_changes_no_bit(wrap, random_weights):
     """Nor do the layers that the losses read, or a second evaluation, of another image."""
-    features_module = pytest.importorskip("texsynth.winograd.features")
+    features_module = pytest.importorskip("texsynth.network.winograd.features")
     layers = {"conv1_1": 1.0, "pool1": 1.0, "conv3_2": 1.0, "pool3": 0.5}
     losses, exemplar = [GramLoss(layers), RangePenalty(1e-4)], make_image((80, 75), 1)
     found = {}
@@ -196,8 +196,8 @@ def test_what_is_kept_changes_no_bit(wrap, random_weights):
 
 
 def test_what_is_kept_is_not_computed_again(random_weights, monkeypatch):
-    features_module = pytest.importorskip("texsynth.winograd.features")
-    from texsynth.winograd import network
+    features_module = pytest.importorskip("texsynth.network.winograd.features")
+    from texsynth.network.winograd import network
 
     calls = []
     fill_border = network.fill_border
@@ -222,7 +222,7 @@ def test_what_is_kept_is_not_computed_again(random_weights, monkeypatch):
 
 @pytest.mark.parametrize("wrap", [(True, True), (False, True)])
 def test_the_fast_engine_wraps_in_blocks(wrap, random_weights):
-    features_module = pytest.importorskip("texsynth.winograd.features")
+    features_module = pytest.importorskip("texsynth.network.winograd.features")
     features = features_module.WinogradFeatures(random_weights, SHALLOW)
     losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
     exemplar, image = make_image((80, 75), 1), make_image((96, 128), 2)
@@ -313,7 +313,7 @@ def test_images_of_other_sizes_and_dtypes_in_turn(exact_weights):
 @pytest.fixture
 def make_keeping(random_weights):
     """Makes objectives that keep what the first pass computes, in blocks of a size."""
-    features_module = pytest.importorskip("texsynth.winograd.features")
+    features_module = pytest.importorskip("texsynth.network.winograd.features")
 
     def make_keeping(block, failures=()):
         network = features_module.WinogradFeatures(random_weights, ["pool2"])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from texsynth import architecture
-from texsynth.blocks import Span, kept, plan, reach
 from texsynth.compat import chainer
-from texsynth.vgg import VGG16Features
+from texsynth.network import architecture
+from texsynth.network.vgg import VGG16Features
+from texsynth.objective.blocks import Span, kept, plan, reach
 
 SIZES = [(512, 512), (513, 700), (1000, 333), (96, 97), (17, 40), (2048, 128)]
 LAYERS = [("pool4",), ("conv1_1", "pool1"), ("pool2", "conv3_1"), ("pool5",), ()]

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from texsynth import checkpoint
-from texsynth.checkpoint import load, previous_of, save
 from texsynth.errors import CheckpointError
+from texsynth.files import checkpoint
+from texsynth.files.checkpoint import load, previous_of, save
 
 DTYPES = ["<f4", "<f8", "<i8", "|u1"]
 FIELDS = {"step": 7, "losses": [0.1, 1e-300], "of": {"seed": None}}

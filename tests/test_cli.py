@@ -18,8 +18,9 @@ from conftest import make_texture
 from PIL import Image
 
 import texsynth
-from texsynth import cli, command
-from texsynth import progress as display
+from texsynth import command
+from texsynth.command import cli
+from texsynth.command import progress as display
 from texsynth.config import Config
 from texsynth.errors import ImageError
 from texsynth.terms import Term
@@ -163,7 +164,7 @@ def test_every_option_reaches_the_synthesis(folder, random_weights_file, monkeyp
         asked.append(config)
         raise ImageError("enough")
 
-    monkeypatch.setattr(texsynth, "synthesize", synthesize, raising=False)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", synthesize)
     options = (
         "--gpu 3 --engine plain --preset gatys --size 31 --output-size 40x20 -n 5 --optimizer adam"
         " --lr 2 --loss spectrum=3 --layers pool2=4 --pooling max --levels 2 --margin 6 --tile y"
@@ -324,9 +325,9 @@ def test_a_read_only_folder_is_found_before_the_work(folder, run):
 @pytest.fixture
 def refuse_writing(monkeypatch):
     """``refuse_writing(word)``: pictures with the word in their name cannot be written."""
-    from texsynth import image
+    from texsynth import images
 
-    save_png = image.save_png
+    save_png = images.save_png
 
     def refuse_writing(word):
         def save(path, *arguments):
@@ -334,7 +335,7 @@ def refuse_writing(monkeypatch):
                 raise ImageError(f"cannot write {path}: full")
             save_png(path, *arguments)
 
-        monkeypatch.setattr(image, "save_png", save)
+        monkeypatch.setattr(images, "save_png", save)
 
     return refuse_writing
 
@@ -385,7 +386,7 @@ def test_a_defect_is_one_line_too_and_verbose_shows_where(folder, run, monkeypat
     def defect(*args, **kwargs):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(texsynth, "synthesize", defect, raising=False)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", defect)
     result = run("stone.png")
     assert result.exit_code == FAILURE
     assert result.stderr == "texsynth: error: RuntimeError: two lines\n"
@@ -406,15 +407,15 @@ def test_losing_standard_error_does_not_lose_the_picture(folder, random_weights_
 
 
 def test_a_signal_while_saving_does_not_lose_the_picture(folder, run, monkeypatch):
-    from texsynth import image
+    from texsynth import images
 
-    save_png = image.save_png
+    save_png = images.save_png
 
     def interrupted(*arguments):
         signal.raise_signal(signal.SIGINT)
         save_png(*arguments)
 
-    monkeypatch.setattr(image, "save_png", interrupted)
+    monkeypatch.setattr(images, "save_png", interrupted)
     result = run("stone.png")  # the second Ctrl-C, in the second picture, stops at once
     assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr.endswith("interrupted; written: stone_texture.png\n")
@@ -437,7 +438,7 @@ def test_no_memory_is_one_line(folder, run, monkeypatch):
     def no_memory(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr(texsynth, "synthesize", no_memory, raising=False)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", no_memory)
     result = run("stone.png")
     assert result.exit_code == FAILURE
     assert "not enough memory for this size; try a smaller --size" in result.stderr
@@ -490,7 +491,7 @@ def test_interrupting_before_the_first_step_writes_nothing(folder, run, monkeypa
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(texsynth, "synthesize", interrupted, raising=False)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", interrupted)
     result = run("stone.png")
     assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr == "texsynth: error: interrupted; written: nothing\n"
@@ -501,7 +502,7 @@ def test_interrupting_before_there_is_a_job_is_one_line_too(folder, monkeypatch)
     def interrupted(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("texsynth.record.read", interrupted)
+    monkeypatch.setattr("texsynth.command.record.read", interrupted)
     result = CliRunner().invoke(cli.main, ["--replay", "stone_record.json"])
     assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr == "texsynth: error: interrupted; written: nothing\n"
@@ -518,7 +519,7 @@ def test_a_signal_gives_up_the_step_that_is_under_way(folder, run, monkeypatch):
         answers.append(stop())
         raise ImageError("enough")
 
-    monkeypatch.setattr(texsynth, "synthesize", synthesize, raising=False)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", synthesize)
     assert run("stone.png", "-q").exit_code == FAILURE
     assert answers == [False, True]
 
@@ -529,13 +530,13 @@ def test_a_signal_gives_up_the_step_that_is_under_way(folder, run, monkeypatch):
 @pytest.fixture
 def member(monkeypatch):
     """``member(rank)``: the command is one of two processes that share the work."""
-    from texsynth.team import Alone
+    from texsynth.objective.team import Alone
 
     def member(rank):
         team = Alone()
         team.rank, team.size, team.place = rank, 2, rank
         team.ending_together = contextlib.nullcontext
-        monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+        monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
 
     return member
 
@@ -557,7 +558,7 @@ def test_the_first_process_alone_shows_the_progress(folder, run, member, monkeyp
     quiets = []
     show = display.NoProgress()
     monkeypatch.setattr(display, "make", lambda quiet: quiets.append(quiet) or show)
-    monkeypatch.setattr(texsynth, "synthesize", enough, raising=False)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", enough)
     member(rank)
     assert run("--distributed", "stone.png").exit_code == FAILURE
     assert quiets == [rank == 1]
@@ -572,7 +573,7 @@ def test_each_process_has_a_gpu_of_its_own(member, first, own):
 
 def test_help_shows_the_defaults_and_does_not_import_chainer(folder):
     code = (
-        "import sys\nfrom texsynth.cli import main\n"
+        "import sys\nfrom texsynth.command.cli import main\n"
         "try:\n    main(['--help'])\n"
         "finally:\n    assert not {'chainer', 'numpy', 'PIL'} & set(sys.modules)"
     )

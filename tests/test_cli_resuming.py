@@ -19,10 +19,12 @@ from conftest import make_texture
 from PIL import Image
 
 import texsynth
-from texsynth import checkpoint, cli, command, weights
+from texsynth import command, weights
+from texsynth.command import cli
 from texsynth.compat import chainer
-from texsynth.level_run import LevelRun
-from texsynth.team import Alone
+from texsynth.files import checkpoint
+from texsynth.objective.team import Alone
+from texsynth.synthesis.level_run import LevelRun
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -77,7 +79,7 @@ def stopped(monkeypatch):
 
     def stopped(run, *arguments, at=(2,), number=signal.SIGINT):
         with monkeypatch.context() as patch:
-            patch.setattr("texsynth.progress.make", lambda quiet: Signalling(at, number))
+            patch.setattr("texsynth.command.progress.make", lambda quiet: Signalling(at, number))
             return run(*arguments)
 
     return stopped
@@ -379,7 +381,7 @@ def test_options_that_are_the_same_may_be_given(make, stopped):
 
 def test_another_gpu_is_the_same_job_but_no_gpu_is_not(make, stopped, monkeypatch):
     """Each of the processes of a team has its own."""
-    monkeypatch.setattr("texsynth.device.select", lambda gpu: chainer.get_device("@numpy"))
+    monkeypatch.setattr("texsynth.network.device.select", lambda gpu: chainer.get_device("@numpy"))
     stopped(make, "--gpu", "0", "--checkpoint", "run.ckpt")
     assert_refused(USAGE, "gpu was 0, not -1", "--resume", "run.ckpt", "--gpu", "-1")
     assert run("--resume", "run.ckpt", "--gpu", "1").exit_code == 0
@@ -503,7 +505,7 @@ def test_nothing_is_written_over(make, random_weights_file, monkeypatch, argumen
         shutil.copy("other.png", name)
     shutil.copy(random_weights_file, "own.npz")
     Path("link.ckpt").symlink_to("own.npz")
-    monkeypatch.setattr(texsynth, "synthesize", None, raising=False)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", None)
     arguments = ["stone.png", *FAST, "--weights", "own.npz", *arguments.split()]
     assert_refused(USAGE, message, *arguments)
 
@@ -849,7 +851,7 @@ def test_what_was_made_alone_with_snapshots_can_be_shared(make, stopped, monkeyp
     stopped(make, "--snapshots", "1", "--checkpoint", "run.ckpt")
     team = Alone()
     team.ending_together = contextlib.nullcontext
-    monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+    monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
     result = run("--resume", "run.ckpt", "--distributed")
     assert result.exit_code == 0, result.stderr
     made = contents().keys()
@@ -861,7 +863,7 @@ def test_none_of_a_team_ends_on_its_own_once_another_may_have_begun(make, monkey
     """A signal within the first evaluation; of one process alone there is nothing to save yet."""
     team = Alone()
     team.ending_together = contextlib.nullcontext
-    monkeypatch.setattr("texsynth.team.assemble", lambda gpu: team)
+    monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
     evaluate, calls = LevelRun._evaluate, itertools.count(1)
 
     def signalled(self, pixels):

@@ -3,10 +3,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from texsynth import convolution, device
 from texsynth.compat import chainer
-from texsynth.convolution import NO_WRAP, ConvolutionReLU, FrozenConvolutionReLU, convolve
 from texsynth.errors import DeviceError
+from texsynth.network import convolution, device
+from texsynth.network.convolution import NO_WRAP, ConvolutionReLU, FrozenConvolutionReLU, convolve
 
 
 def naive_convolution(x, W, wrap=NO_WRAP):

@@ -8,8 +8,9 @@ import pytest
 from conftest import make_texture
 
 import texsynth
-from texsynth import Config, device
+from texsynth import Config
 from texsynth.errors import DeviceError
+from texsynth.network import device
 
 
 def test_minus_one_is_the_cpu():
@@ -110,8 +111,8 @@ def test_gpu_and_cpu_agree(gpu, random_weights_file):
 def test_gradient_on_gpu_and_cpu_agree(gpu, random_weights, pooling):
     from texsynth.compat import chainer
     from texsynth.losses import GramLoss, RangePenalty
-    from texsynth.objective import Objective
-    from texsynth.vgg import VGG16Features
+    from texsynth.network.vgg import VGG16Features
+    from texsynth.objective.whole import Objective
 
     layers = Config().layers
     exemplar = np.random.default_rng(0).uniform(0, 255, (1, 3, 70, 65)).astype(np.float32)

@@ -16,10 +16,10 @@ import pytest
 from conftest import make_texture
 from PIL import Image
 
-from texsynth import memory
 from texsynth.errors import TexsynthError
-from texsynth.strip_objective import can_share
-from texsynth.team import ALONE, assemble
+from texsynth.objective import memory
+from texsynth.objective.strip_objective import can_share
+from texsynth.objective.team import ALONE, assemble
 
 pytest.importorskip("mpi4py")
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -183,7 +183,7 @@ def test_one_failing_process_ends_the_others(tmp_path):
     script = """
         from pathlib import Path
         from texsynth.errors import ConfigError
-        from texsynth.team import assemble
+        from texsynth.objective.team import assemble
 
         team = assemble(-1)
         try:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import texsynth
-from texsynth import cli, presets
-from texsynth.asked import EVERY
+from texsynth.command import cli
+from texsynth.command.asked import EVERY
 from texsynth.config import DEFAULT_LAYERS, Config
+from texsynth.synthesis import presets
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(

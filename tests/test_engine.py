@@ -10,12 +10,13 @@ from conftest import make_texture
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import texsynth
-from texsynth import Config, device, engine, image
+from texsynth import Config, images
 from texsynth.compat import chainer
 from texsynth.errors import EngineError
 from texsynth.losses import GramLoss, RangePenalty
-from texsynth.objective import Objective
-from texsynth.vgg import VGG16Features
+from texsynth.network import device, engine
+from texsynth.network.vgg import VGG16Features
+from texsynth.objective.whole import Objective
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 CPU = device.select(-1)
@@ -45,8 +46,8 @@ def evaluate(name, weights, layers, pooling, exemplar, start):
     ],
 )
 def test_loss_and_gradient_agree(random_weights, layers, pooling, exemplar_size, size):
-    exemplar = image.to_batch(make_texture(*exemplar_size))
-    start = image.to_batch(make_texture(*size, seed=1)) * 1.2 - 20
+    exemplar = images.to_batch(make_texture(*exemplar_size))
+    start = images.to_batch(make_texture(*size, seed=1)) * 1.2 - 20
     plain, winograd = (
         evaluate(name, random_weights, layers, pooling, exemplar, start)
         for name in ("plain", "winograd")
@@ -58,7 +59,7 @@ def test_loss_and_gradient_agree(random_weights, layers, pooling, exemplar_size,
 
 
 def test_activations_agree_for_a_batch(random_weights):
-    batch = np.concatenate([image.to_batch(make_texture(35, 26, seed)) for seed in (1, 2)])
+    batch = np.concatenate([images.to_batch(make_texture(35, 26, seed)) for seed in (1, 2)])
     layers = ("conv1_1", "pool1", "conv2_1", "conv3_2", "pool3")
     plain, winograd = (
         engine.make_features(name, random_weights, layers, "average", CPU)(chainer.Variable(batch))
@@ -90,7 +91,7 @@ def test_without_its_threads_auto_is_plain(monkeypatch):
     def no_layer(*arguments):
         raise ValueError("No threading layer could be loaded")
 
-    monkeypatch.setattr("texsynth.winograd.features.gram_sum", no_layer)
+    monkeypatch.setattr("texsynth.network.winograd.features.gram_sum", no_layer)
     assert engine.choose("auto", CPU) == "plain"
     with pytest.raises(EngineError, match="No threading layer could be loaded"):
         engine.choose("winograd", CPU)
@@ -121,7 +122,7 @@ def test_quality_does_not_depend_on_the_engine(real_weights):
     """
     plain, winograd = (
         texsynth.synthesize(
-            image.read(SAMPLES / "gravel.png"),
+            images.read(SAMPLES / "gravel.png"),
             Config(size=96, iterations=50, levels=1, engine=name, weights=str(real_weights)),
         )
         for name in ("plain", "winograd")

@@ -5,9 +5,10 @@ import numpy as np
 import PIL
 
 import texsynth
-from texsynth import Config, environment
+from texsynth import Config
 from texsynth.compat import chainer
-from texsynth.workshop import Workshop
+from texsynth.synthesis import environment
+from texsynth.synthesis.workshop import Workshop
 
 
 def test_what_is_told(random_weights_file):

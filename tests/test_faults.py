@@ -40,8 +40,9 @@ class Runs:
     """
 
     def __init__(self, folder, weights):
-        from texsynth import cli, job, synthesis  # noqa: F401 (once, and not in every child)
         from texsynth import weights as loading
+        from texsynth.command import cli, job  # noqa: F401 (once, and not in every child)
+        from texsynth.synthesis import loop  # noqa: F401 (once, and not in every child)
 
         loading.load = functools.cache(loading.load)
         checksum = loading.load(str(weights)).checksum()
@@ -97,7 +98,8 @@ class Runs:
 
     def check(self):
         """Makes sure that every file is whole; returns the names of those that are there."""
-        from texsynth import checkpoint, record
+        from texsynth.command import record
+        from texsynth.files import checkpoint
 
         names = sorted(path.name for path in self.folder.iterdir())
         for name in names:

@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from test_weight_formats import SUFFIXES, make_tiny_network, oxford, write_whole_file
 
-import texsynth
-from texsynth import cli, config, image, presets, terms, weights
+from texsynth import config, images, terms, weights
+from texsynth.command import cli
 from texsynth.config import Config
 from texsynth.errors import ConfigError, ImageError, TexsynthError, WeightsError
+from texsynth.synthesis import presets
 
 TIMES = int(os.environ.get("TEXSYNTH_FUZZ", "1"))
 LONGEST = 2.0  # seconds, of any one example
@@ -146,10 +147,10 @@ def test_images(tmp_path, bounded, content):
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image, "MAX_IMAGE_PIXELS", 4_000_000)  # so that a million is much
-        got = outcome(image.read, path, error=ImageError)
+        got = outcome(images.read, path, error=ImageError)
     if not isinstance(got, ImageError):
         assert got.dtype == np.uint8 and got.ndim == 3 and got.shape[2] == 3 and got.size > 0
-        assert image.to_batch(got).shape == (1, 3, *got.shape[:2])
+        assert images.to_batch(got).shape == (1, 3, *got.shape[:2])
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +305,7 @@ ARGUMENTS = st.lists(
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder to stand in, in which textures come from nowhere."""
-    from texsynth import synthesis, workshop
+    from texsynth.synthesis import loop, workshop
 
     class Study:
         def __init__(self, workshop, exemplar):
@@ -314,7 +315,7 @@ def folder(tmp_path, monkeypatch):
         shape = study.exemplar.shape
         if min(shape[:2]) < 8:
             raise TexsynthError("too small")
-        return synthesis.Result(
+        return loop.Result(
             image=study.exemplar,
             exemplar=study.exemplar,
             errors={"conv1_1": 0.5},
@@ -331,8 +332,8 @@ def folder(tmp_path, monkeypatch):
     def synthesize(exemplar, config, **others):
         return made(Study(None, exemplar), config.seed)
 
-    monkeypatch.setattr(texsynth, "synthesize", synthesize, raising=False)
-    monkeypatch.setattr(synthesis, "make_variation", made)
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", synthesize)
+    monkeypatch.setattr(loop, "make_variation", made)
     monkeypatch.setattr(workshop, "Workshop", lambda config: config)
     monkeypatch.setattr(
         Config, "study", lambda self, exemplar: Study(self, exemplar), raising=False

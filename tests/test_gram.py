@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from texsynth import gram
+from texsynth.statistics import gram
 
 
 def naive_gram(x):

@@ -20,8 +20,9 @@ import pytest
 from conftest import make_texture
 from PIL import Image, ImageCms
 
-from texsynth import decoding, image
+from texsynth import images
 from texsynth.errors import ImageError
+from texsynth.images import decoding, reading
 
 PIXELS = make_texture(20, 16)
 
@@ -99,11 +100,11 @@ def eps(width, height, program="showpage"):
 
 READ_ALL = """
 import sys
-from texsynth import image
+from texsynth import images
 from texsynth.errors import ImageError
 for path in sys.argv[1:]:
     try:
-        print(image.read(path).shape)
+        print(images.read(path).shape)
     except ImageError as error:
         print(error)
 """
@@ -164,7 +165,7 @@ def test_half_of_pillows_limit_is_read_from_a_file_of_any_size(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     (tmp_path / "a.gif").write_bytes(gif(*size))  # 35 bytes, which are good for 1750 pixels
     with contextlib.nullcontext() if allowed else pytest.raises(ImageError, match="too many"):
-        image.read(tmp_path / "a.gif")
+        images.read(tmp_path / "a.gif")
 
 
 def test_a_large_image_is_read_from_a_large_file(tmp_path, monkeypatch):
@@ -174,7 +175,7 @@ def test_a_large_image_is_read_from_a_large_file(tmp_path, monkeypatch):
     for limit, allowed in ((160, True), (159, False)):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with contextlib.nullcontext() if allowed else pytest.raises(ImageError, match="too many"):
-            image.read(tmp_path / "a.png")
+            images.read(tmp_path / "a.png")
         assert limit == Image.MAX_IMAGE_PIXELS
 
 
@@ -210,16 +211,16 @@ def test_a_progressive_jpeg_of_endless_scans_is_refused(tmp_path):
     (tmp_path / "a.jpg").write_bytes(content[:-2] + content[last:-2] * 2000 + content[-2:])
     began = time.monotonic()
     with pytest.raises(ImageError, match=r"a.jpg: too much work \(2006 scans of 25000000 pixels\)"):
-        image.read(tmp_path / "a.jpg")
+        images.read(tmp_path / "a.jpg")
     assert time.monotonic() - began < 10
     (tmp_path / "a.jpg").write_bytes(content)
-    assert image.read(tmp_path / "a.jpg").shape == (5000, 5000, 3)
+    assert images.read(tmp_path / "a.jpg").shape == (5000, 5000, 3)
 
 
 def test_shrinking_needs_no_second_copy_of_a_large_image():
     batch = np.zeros((1, 3, 1000, 1000), np.float32)
     tracemalloc.start()
-    image.fit(batch, (10, 10))
+    images.fit(batch, (10, 10))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.8 * batch.nbytes
@@ -228,7 +229,7 @@ def test_shrinking_needs_no_second_copy_of_a_large_image():
 def test_checking_an_image_needs_one_copy_of_it():
     pixels = np.zeros((1000, 1000, 3), np.uint8)
     tracemalloc.start()
-    batch = image.to_batch(pixels)
+    batch = images.to_batch(pixels)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.1 * batch.nbytes
@@ -266,10 +267,10 @@ def test_lying_files_end_in_one_line(tmp_path, content, message, capfd):
     path = tmp_path / "a.png"
     path.write_bytes(content)
     if message is None:
-        assert image.read(path).shape[2] == 3  # as browsers do
+        assert images.read(path).shape[2] == 3  # as browsers do
         return
     with pytest.raises(ImageError, match=f"a.png:? .*{message}") as caught:
-        image.read(path)
+        images.read(path)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -277,14 +278,14 @@ def test_lying_files_end_in_one_line(tmp_path, content, message, capfd):
 @pytest.mark.parametrize("size", [(1, 1), (1, 65536), (65536, 1)])
 def test_absurd_sizes_are_read(tmp_path, size):
     (tmp_path / "a.png").write_bytes(png(*size))
-    assert image.read(tmp_path / "a.png").shape == (*size[::-1], 3)
+    assert images.read(tmp_path / "a.png").shape == (*size[::-1], 3)
 
 
 def test_values_that_are_no_numbers_are_refused_as_all_floating_point(tmp_path):
     values = np.array([[np.nan, np.inf, -np.inf, 1e30]], np.float32)
     Image.fromarray(values).save(tmp_path / "a.tif")
     with pytest.raises(ImageError, match="floating-point images are not supported"):
-        image.read(tmp_path / "a.tif")
+        images.read(tmp_path / "a.tif")
 
 
 # Metadata
@@ -297,7 +298,7 @@ def test_values_that_are_no_numbers_are_refused_as_all_floating_point(tmp_path):
 )
 def test_a_profile_that_is_no_bytes_is_left_out(tmp_path, caplog, profile):
     (tmp_path / "a.tif").write_bytes(tiff(20, 16, profile, data=bytes(range(160)) * 2))
-    assert image.read(tmp_path / "a.tif")[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
+    assert images.read(tmp_path / "a.tif")[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
     assert "its colour profile cannot be applied and is left out" in caplog.text
 
 
@@ -305,7 +306,7 @@ def test_a_profile_that_is_no_bytes_is_left_out(tmp_path, caplog, profile):
 def test_a_profile_of_other_colours_is_left_out(tmp_path, caplog, kind):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
     (tmp_path / "a.png").write_bytes(encoded("PNG", icc_profile=profile))
-    np.testing.assert_array_equal(image.read(tmp_path / "a.png"), PIXELS)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), PIXELS)
     assert "its colour profile cannot be applied and is left out" in caplog.text
 
 
@@ -326,12 +327,12 @@ BAD_EXIF = {
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
 def test_damaged_exif_is_no_reason_to_do_without_the_picture(tmp_path, exif, format_):
     (tmp_path / "a").write_bytes(encoded(format_, exif=exif))
-    assert sorted(image.read(tmp_path / "a").shape) == [3, 16, 20]
+    assert sorted(images.read(tmp_path / "a").shape) == [3, 16, 20]
 
 
 def test_an_orientation_in_damaged_exif_is_applied_where_it_can_be_read(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded("PNG", exif=BAD_EXIF["cut off"]))
-    np.testing.assert_array_equal(image.read(tmp_path / "a.png"), np.rot90(PIXELS, -1))
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), np.rot90(PIXELS, -1))
 
 
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
@@ -341,20 +342,20 @@ def test_a_tiff_is_turned_once(tmp_path, compression, orientation):
     exif[0x0112] = orientation
     (tmp_path / "a.tif").write_bytes(encoded("TIFF", exif=exif, compression=compression))
     turns = {1: 0, 3: 2, 6: -1, 8: 1}[orientation]
-    np.testing.assert_array_equal(image.read(tmp_path / "a.tif"), np.rot90(PIXELS, turns))
+    np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), np.rot90(PIXELS, turns))
 
 
 def test_tags_that_point_beyond_the_file_are_not_warned_of(tmp_path):
     """Warnings are errors here, and two lines of Python's elsewhere."""
     huge = (37500, 12, 0x1FFFFFFF, 1)
     (tmp_path / "a.tif").write_bytes(tiff(20, 16, huge, data=bytes(320)))
-    assert image.read(tmp_path / "a.tif").shape == (16, 20, 3)
+    assert images.read(tmp_path / "a.tif").shape == (16, 20, 3)
 
 
 def test_damage_in_a_tiff_is_told_once_and_by_us(tmp_path, capfd):
     (tmp_path / "a.tif").write_bytes(tiff(2000, 2000, data=zlib.compress(b"x"), compression=8))
     with pytest.raises(ImageError, match=r"a.tif cannot be read: decoder error"):
-        image.read(tmp_path / "a.tif")
+        images.read(tmp_path / "a.tif")
     os.write(2, b"heard again\n")
     assert capfd.readouterr() == ("", "heard again\n")
 
@@ -366,7 +367,7 @@ def test_without_standard_error_its_number_is_left_to_others(tmp_path, monkeypat
     with monkeypatch.context() as meanwhile:  # pytest redirects it too
         meanwhile.setattr(sys, "stderr", None)
         meanwhile.setattr(os, "dup2", lambda *numbers: redirected.append(numbers))
-        pixels = image.read(tmp_path / "a.tif")
+        pixels = images.read(tmp_path / "a.tif")
     np.testing.assert_array_equal(pixels, PIXELS)
     assert redirected == []
 
@@ -378,7 +379,7 @@ def test_a_reason_of_several_lines_is_told_in_one(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
     monkeypatch.setattr(Image, "open", refuse)
     with pytest.raises(ImageError, match=r"a.png cannot be read: two lines$"):
-        image.read(tmp_path / "a.png")
+        images.read(tmp_path / "a.png")
 
 
 # What is no picture, or none for long
@@ -391,7 +392,7 @@ def test_postscript_is_not_run(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     (tmp_path / "a.png").write_bytes(eps(20, 16, "{} loop"))
     with pytest.raises(ImageError, match="is PostScript, a program that is not run"):
-        image.read(tmp_path / "a.png")
+        images.read(tmp_path / "a.png")
     assert not (tmp_path / "made").exists()
 
 
@@ -405,7 +406,7 @@ def test_a_file_that_is_cut_off_while_it_is_read_makes_no_difference(tmp_path, m
         return file
 
     monkeypatch.setattr(Image, "open", cutting)
-    np.testing.assert_array_equal(image.read(path), PIXELS)
+    np.testing.assert_array_equal(images.read(path), PIXELS)
 
 
 def test_a_file_of_a_million_megabytes_is_not_read(tmp_path):
@@ -413,7 +414,7 @@ def test_a_file_of_a_million_megabytes_is_not_read(tmp_path):
     path.write_bytes(encoded("PNG"))
     os.truncate(path, 1 << 40)
     with pytest.raises(ImageError, match=r"a.png is too large: of an image, 1024 MiB are read"):
-        image.read(path)
+        images.read(path)
 
 
 def test_no_memory_is_one_line(tmp_path, monkeypatch):
@@ -423,21 +424,21 @@ def test_no_memory_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
     monkeypatch.setattr(decoding, "_as_array", none_left)
     with pytest.raises(ImageError, match=r"a.png cannot be read: not enough memory"):
-        image.read(tmp_path / "a.png")
+        images.read(tmp_path / "a.png")
 
 
 def test_a_folder_is_not_read(tmp_path):
     with pytest.raises(ImageError, match="is a folder, not an image"):
-        image.read(tmp_path)
+        images.read(tmp_path)
 
 
 def test_links_that_lead_nowhere(tmp_path):
     (tmp_path / "dangling.png").symlink_to("nowhere.png")
     (tmp_path / "loop.png").symlink_to("loop.png")
     with pytest.raises(ImageError, match=r"no such file: .*dangling.png"):
-        image.read(tmp_path / "dangling.png")
+        images.read(tmp_path / "dangling.png")
     with pytest.raises(ImageError, match=r"loop.png cannot be read: Too many levels of symbolic"):
-        image.read(tmp_path / "loop.png")
+        images.read(tmp_path / "loop.png")
 
 
 def test_what_may_not_be_read():
@@ -450,7 +451,7 @@ def test_what_may_not_be_read():
             os.seteuid(65534)
         try:
             with pytest.raises(ImageError, match=r"a.png cannot be read: Permission denied"):
-                image.read(path)
+                images.read(path)
         finally:
             os.seteuid(user)
 
@@ -458,7 +459,7 @@ def test_what_may_not_be_read():
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random"])
 def test_devices_are_not_read(device):
     with pytest.raises(ImageError, match=f"{device} is a device, not an image"):
-        image.read(device)
+        images.read(device)
 
 
 def test_a_socket_is_not_read(tmp_path, monkeypatch):
@@ -466,7 +467,7 @@ def test_a_socket_is_not_read(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("a.png")
         with pytest.raises(ImageError, match=r"a.png is a device, not an image"):
-            image.read("a.png")
+            images.read("a.png")
 
 
 @pytest.fixture
@@ -496,18 +497,18 @@ def test_what_comes_through_a_pipe_is_read(pipe):
     path, write = pipe
     content = encoded("PNG")
     write(content[:300], content[300:])
-    np.testing.assert_array_equal(image.read(path), PIXELS)
+    np.testing.assert_array_equal(images.read(path), PIXELS)
 
 
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(pipe, monkeypatch):
-    monkeypatch.setattr(image, "_PATIENCE", 0.05)
+    monkeypatch.setattr(reading, "_PATIENCE", 0.05)
     with pytest.raises(ImageError, match=r"a.png is a pipe that nothing comes through"):
-        image.read(pipe[0])
+        images.read(pipe[0])
 
 
 def test_a_pipe_without_end_is_not_read_to_the_end(pipe, monkeypatch):
-    monkeypatch.setattr(image, "_LARGEST_FROM_PIPE", 3 << 20)
+    monkeypatch.setattr(reading, "_LARGEST_FROM_PIPE", 3 << 20)
     path, write = pipe
     write(*[bytes(1 << 20)] * 9)
     with pytest.raises(ImageError, match=r"a.png is too large: of an image, 3 MiB are read"):
-        image.read(path)
+        images.read(path)

@@ -21,7 +21,8 @@ from click.testing import CliRunner
 from conftest import make_texture
 from PIL import Image
 
-from texsynth import cli, command
+from texsynth import command
+from texsynth.command import cli
 from texsynth.terms import LOSSES
 
 FAST = ["--engine", "plain", "--size", "32", "-n", "1", "--layers", "conv1_1"]

@@ -25,8 +25,9 @@ from test_weight_formats import (
     write_whole_file,
 )
 
-from texsynth import weight_formats, weights
+from texsynth import weights
 from texsynth.errors import WeightsError
+from texsynth.weights import checks
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_objects_in_an_npz_are_not_loaded(tmp_path, stowaway, tiny_network, name
 
 
 def test_objects_that_went_unnoticed_are_not_loaded(tmp_path, stowaway, monkeypatch):
-    monkeypatch.setattr(weight_formats, "_layers_in", lambda headers: {})
+    monkeypatch.setattr(checks, "layers_in", lambda headers: {})
     np.savez(tmp_path / "vgg.npz", **{"conv1_1/W": np.array([stowaway], object)})
     refused(tmp_path / "vgg.npz", "conv1_1/W cannot be read: Object arrays cannot be loaded")
 

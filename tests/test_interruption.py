@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from texsynth.interruption import Interrupted, Interruption
+from texsynth.command.interruption import Interrupted, Interruption
 
 BOTH = [signal.SIGINT, signal.SIGTERM]
 

@@ -6,8 +6,8 @@ from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, RangePenalty, check_additive, make_losses
 from texsynth.losses.loss import Partial
+from texsynth.statistics.wasserstein import directions
 from texsynth.terms import Term
-from texsynth.wasserstein import directions
 
 LAYER = {"gram": "pool1", "spectrum": IMAGE, "histogram": IMAGE}
 

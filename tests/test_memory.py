@@ -8,9 +8,10 @@ import textwrap
 import numpy as np
 import pytest
 
-from texsynth import blocks, device, memory
 from texsynth.config import parse_memory
 from texsynth.errors import ConfigError
+from texsynth.network import device
+from texsynth.objective import blocks, memory
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 
@@ -210,8 +211,9 @@ def test_available_is_the_least_of_machine_and_control_group(tmp_path, monkeypat
 PEAK = """
     import pathlib, re, sys
     import numpy as np
-    from texsynth import device, engine, weights
-    from texsynth.block_objective import BlockObjective
+    from texsynth import weights
+    from texsynth.network import device, engine
+    from texsynth.objective.block_objective import BlockObjective
     from texsynth.compat import chainer
     from texsynth.losses import GramLoss, RangePenalty
 

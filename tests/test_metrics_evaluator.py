@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import make_texture
 
-from texsynth import Config, device, image, metrics
+from texsynth import Config, images, metrics
 from texsynth.compat import chainer
 from texsynth.errors import DeviceError, ImageError
 from texsynth.metrics import Evaluator, Measures
@@ -12,6 +12,7 @@ from texsynth.metrics.activations import Network
 from texsynth.metrics.colour import colour_distance, histograms
 from texsynth.metrics.copying import CopyDetector
 from texsynth.metrics.spectrum import band_edges
+from texsynth.network import device
 
 CPU = device.select(-1)
 LAYERS = ["conv1_1", "pool1", "pool2", "pool3", "pool4", "pool5"]
@@ -52,7 +53,7 @@ def test_another_crop_is_better_than_noise_in_everything(evaluator, sheet):
 
 
 def test_gram_errors_are_those_of_the_function(evaluator, random_weights, sheet):
-    exemplar = image.to_batch(sheet[:, :80])
+    exemplar = images.to_batch(sheet[:, :80])
     expected = metrics.gram_errors(noise(48), exemplar, random_weights, Config(), CPU)
     assert evaluator.measure(noise(48)).gram_errors == pytest.approx(expected, rel=1e-5)
 

@@ -3,7 +3,7 @@ import pytest
 
 from texsynth.metrics import sliced_distance
 from texsynth.metrics.sliced_distance import SlicedDistribution
-from texsynth.wasserstein import directions
+from texsynth.statistics.wasserstein import directions
 
 
 def activations(channels, height, width, seed, scale=1.0):

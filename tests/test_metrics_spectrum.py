@@ -5,12 +5,7 @@ import pytest
 from conftest import make_texture
 
 from texsynth.metrics.luminance import luminance
-from texsynth.metrics.spectrum import (
-    band_edges,
-    power_spectrum,
-    radial_spectrum,
-    spectrum_distance,
-)
+from texsynth.metrics.spectrum import band_edges, power_spectrum, radial_spectrum, spectrum_distance
 
 ROUNDING = 1 / 12
 

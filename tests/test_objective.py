@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.interior import interior
 from texsynth.losses import GramLoss, RangePenalty
-from texsynth.objective import Objective
-from texsynth.vgg import VGG16Features
+from texsynth.network.vgg import VGG16Features
+from texsynth.objective.interior import interior
+from texsynth.objective.whole import Objective
 from texsynth.weights import VGGWeights
 
 

@@ -13,8 +13,8 @@ import paper_figures
 import paper_models
 from paper_models import ALL_LAYERS, LAYERS, Model, ReducedGramLoss, parameters
 
-from texsynth import Config, image, weights
-from texsynth.vgg import VGG16Features
+from texsynth import Config, images, weights
+from texsynth.network.vgg import VGG16Features
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_a_texture_matches_its_model_and_is_made_once(random_weights_file, textu
     assert entry["parameters"] == 6 and entry["loss"] < 1e-6
     network = VGG16Features(weights.load(random_weights_file), ["conv1_1"])
     grams = [
-        naive_gram(network(image.to_batch(pixels))["conv1_1"].array[0, :3].reshape(3, -1))
+        naive_gram(network(images.to_batch(pixels))["conv1_1"].array[0, :3].reshape(3, -1))
         for pixels in (made, exemplar)
     ]
     assert np.linalg.norm(grams[0] - grams[1]) < 0.02 * np.linalg.norm(grams[1])

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from conftest import make_texture
 
-from texsynth import image, presets, regularity
+from texsynth import images
 from texsynth.config import PRESETS, Config
+from texsynth.statistics import regularity
+from texsynth.synthesis import presets
 from texsynth.terms import Term
 
 
@@ -17,7 +19,7 @@ def regular(width=150, height=130, period=(17, 23)):
 
 
 def batch(pixels):
-    return image.to_batch(np.asarray(pixels, np.float32))
+    return images.to_batch(np.asarray(pixels, np.float32))
 
 
 def test_a_lattice_is_regular_and_its_lag_is_found():
@@ -48,7 +50,7 @@ def test_a_repeat_of_one_colour_is_found():
 
 def test_lags_are_pixels_of_the_exemplar_however_large():
     small = batch(regular())
-    large = image.resize(small, (600, 520))
+    large = images.resize(small, (600, 520))
     lags = [regularity.measure(x).lag for x in (small, large)]
     np.testing.assert_allclose(np.array(lags[0]) * 4, lags[1], atol=6)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from texsynth.printable import one_line, printable
+from texsynth.files.printable import one_line, printable
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import itertools
 
 import pytest
 
-from texsynth import progress as display
-from texsynth.synthesis import Progress
+from texsynth.command import progress as display
+from texsynth.synthesis.loop import Progress
 
 
 def make_progress(step=1, steps=100, fraction=0.5):

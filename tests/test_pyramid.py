@@ -1,7 +1,7 @@
 import pytest
 
 from texsynth.errors import ConfigError
-from texsynth.pyramid import plan, tileable
+from texsynth.synthesis.pyramid import plan, tileable
 
 
 def sizes(levels):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import texsynth
-from texsynth import Config, device, image, metrics, weights
+from texsynth import Config, images, metrics, weights
+from texsynth.network import device
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 pytestmark = pytest.mark.slow
@@ -21,13 +22,13 @@ DEFAULT = dict(zip(LAYERS, (0.028, 0.029, 0.058, 0.175, 0.285, 0.58), strict=Tru
 @pytest.fixture(scope="module")
 def paper(real_weights):
     config = Config(preset="gatys", levels=2, size=128, weights=str(real_weights))
-    return texsynth.synthesize(image.read(SAMPLES / "pebbles.png"), config)
+    return texsynth.synthesize(images.read(SAMPLES / "pebbles.png"), config)
 
 
 @pytest.fixture(scope="module")
 def result(real_weights):
     config = Config(size=128, weights=str(real_weights))
-    return texsynth.synthesize(image.read(SAMPLES / "pebbles.png"), config)
+    return texsynth.synthesize(images.read(SAMPLES / "pebbles.png"), config)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -37,7 +38,7 @@ def test_gram_matrices_match(paper, layer):
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_gram_matrices_match_those_of_the_inner_exemplar(result, layer, real_weights):
-    inner = image.to_batch(result.exemplar[4:-4, 4:-4])
+    inner = images.to_batch(result.exemplar[4:-4, 4:-4])
     vgg_weights = weights.load(real_weights)
     errors = metrics.gram_errors(result.image, inner, vgg_weights, Config(), device.select(-1))
     assert errors[layer] < DEFAULT[layer]

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from texsynth import presets, record
+from texsynth.command import record
+from texsynth.command.provenance import Picture, checksum
 from texsynth.config import Config
 from texsynth.errors import RecordError
-from texsynth.provenance import Picture, checksum
+from texsynth.synthesis import presets
 from texsynth.terms import Term
 
 CONFIG = Config(

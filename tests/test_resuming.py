@@ -10,12 +10,14 @@ import pytest
 from conftest import make_texture
 
 import texsynth
-from texsynth import Checkpoints, Config, checkpoint, image, level_run, resuming, synthesis
-from texsynth.block_objective import BlockObjective
+from texsynth import Checkpoints, Config, images
 from texsynth.errors import CheckpointError, ConfigError
-from texsynth.level_run import LevelRun
+from texsynth.files import checkpoint
 from texsynth.losses import GramLoss
-from texsynth.workshop import Workshop
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.synthesis import level_run, loop, resuming
+from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.workshop import Workshop
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_resumed_is_bit_for_bit_the_same(way, stop_after, config, exemplar, path
     stopped = texsynth.synthesize(
         exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
     )
-    assert stopped.reason == synthesis.STOPPED
+    assert stopped.reason == loop.STOPPED
     resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
     same(resumed, whole)
 
@@ -131,7 +133,7 @@ def test_in_blocks_as_it_was_planned(config, exemplar, path, monkeypatch):
             made.append(self.block), f(self, image))[1]
     )  # fmt: skip
     free = 3.3e8
-    monkeypatch.setattr("texsynth.memory.available", lambda device: free)
+    monkeypatch.setattr("texsynth.objective.memory.available", lambda device: free)
     whole = texsynth.synthesize(exemplar, settings)
     blocks = set(made)
     assert len(blocks) == 1
@@ -154,7 +156,7 @@ def test_a_stop_in_the_middle_of_a_step_gives_that_step_up(config, exemplar, pat
             return len(asked) > number
 
         stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
-        assert stopped.reason == synthesis.STOPPED
+        assert stopped.reason == loop.STOPPED
         assert stopped.evaluations == number
         resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
         np.testing.assert_array_equal(resumed.image, whole.image)
@@ -309,10 +311,10 @@ def test_a_seed_of_several_is_resumed_as_that_seed(config, exemplar, path):
     settings = config(preset="gatys", iterations=3)
     study = Workshop(settings).study(exemplar)
     whole = texsynth.synthesize(exemplar, dataclasses.replace(settings, seed=5))
-    synthesis.make_variation(study, 5, callback=after(2), checkpoints=Checkpoints(path))
-    same(synthesis.make_variation(study, 5, checkpoints=Checkpoints(resume=path)), whole)
+    loop.make_variation(study, 5, callback=after(2), checkpoints=Checkpoints(path))
+    same(loop.make_variation(study, 5, checkpoints=Checkpoints(resume=path)), whole)
     with pytest.raises(ConfigError, match="seed was 5, not 0"):
-        synthesis.make_variation(study, 0, checkpoints=Checkpoints(resume=path))
+        loop.make_variation(study, 0, checkpoints=Checkpoints(resume=path))
 
 
 def test_other_losses_of_the_caller_are_refused(saved, exemplar, path):
@@ -400,5 +402,5 @@ def test_a_level_enlarges_what_it_begins_from_as_it_wraps(tile, wrap, config, ex
     settings = config(tile=tile, output_size=(48, 40), levels=2, margin=0)
     start = np.random.default_rng(0).uniform(0, 255, (1, 3, 20, 24)).astype(np.float32)
     texture = LevelRun(Workshop(settings).study(exemplar), 2, start).texture()
-    np.testing.assert_array_equal(texture, image.resize(start, (48, 40), wrap))
-    assert (image.resize(start, (48, 40)) != image.resize(start, (48, 40), (True, True))).any()
+    np.testing.assert_array_equal(texture, images.resize(start, (48, 40), wrap))
+    assert (images.resize(start, (48, 40)) != images.resize(start, (48, 40), (True, True))).any()

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from texsynth import fourier, spectrum, wasserstein
-from texsynth.autocorrelation import autocorrelation, fast_length
 from texsynth.compat import chainer
-from texsynth.interior import interior
+from texsynth.objective.interior import interior
+from texsynth.statistics import fourier, spectrum, wasserstein
+from texsynth.statistics.autocorrelation import autocorrelation, fast_length
 
 
 def random(seed, shape=(1, 3, 24, 20)):

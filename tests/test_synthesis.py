@@ -9,26 +9,20 @@ import pytest
 from conftest import make_texture
 
 import texsynth
-from texsynth import (
-    Config,
-    engine,
-    image,
-    memory,
-    metrics,
-    optimizers,
-    synthesis,
-    workshop,
-)
-from texsynth import device as device_module
-from texsynth.block_objective import BlockObjective
+from texsynth import Config, images, metrics, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
-from texsynth.objective import Objective
-from texsynth.team import Alone
+from texsynth.network import device as device_module
+from texsynth.network import engine
+from texsynth.network.vgg import VGG16Features
+from texsynth.objective import memory
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.team import Alone
+from texsynth.objective.whole import Objective
+from texsynth.synthesis import loop, workshop
+from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import LOSSES, ON_PIXELS, Term
-from texsynth.vgg import VGG16Features
-from texsynth.workshop import Workshop
 
 
 @pytest.fixture
@@ -154,7 +148,7 @@ def test_a_callback_can_stop_it_and_gets_the_image_at_full_size(config, exemplar
     result = texsynth.synthesize(exemplar, config(levels=2), callback=stop)
     assert len(seen) == stop_at
     assert result.image.shape == exemplar.shape
-    assert result.reason == synthesis.STOPPED
+    assert result.reason == loop.STOPPED
 
 
 def test_pixels_stay_within_the_range(config):
@@ -248,9 +242,9 @@ def test_golden_image_from_an_image(config, exemplar, golden):
 
 def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar, monkeypatch):
     sizes = []
-    noise = image.noise
+    noise = images.noise
     monkeypatch.setattr(
-        image, "noise", lambda size, *rest: sizes.append(size) or noise(size, *rest)
+        images, "noise", lambda size, *rest: sizes.append(size) or noise(size, *rest)
     )
     texsynth.synthesize(exemplar, config(preset="gatys", levels=2, output_size=(64, 40)))
     assert sizes == [(32, 20)]
@@ -259,7 +253,7 @@ def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar,
 def test_time_left_is_at_the_pace_of_the_level(config, exemplar, monkeypatch):
     """A clock that ticks once a step: six steps at a quarter of the pixels, then three."""
     now, seen = [0.0], []
-    monkeypatch.setattr(synthesis.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
 
     def tick(progress):
         seen.append(progress.seconds_left)
@@ -380,7 +374,7 @@ def test_out_of_memory_halves_the_blocks_and_goes_on(random_weights, exemplar, c
             raise failures.pop()
         return features(image, wrap)
 
-    batch = image.to_batch(exemplar)
+    batch = images.to_batch(exemplar)
     objective = BlockObjective(failing, [GramLoss({"conv1_1": 1.0})], batch, block=256)
     candidate = chainer.Parameter(np.full((1, 3, 80, 70), 99, np.float32))
     assert objective(candidate) > 0
@@ -412,9 +406,9 @@ def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkey
     monkeypatch.setattr(metrics, "gram_errors", lambda *asked: told.append(asked[-1]) or {})
     monkeypatch.setattr(BlockObjective, "rest", lambda self: told.append("rest") or rest(self))
     study = Workshop(config(engine="plain", preset="natural", levels=1)).study(exemplar)
-    synthesis.make_variation(study, 0)
+    loop.make_variation(study, 0)
     study.adopt({"pairs": 5, "block": 32, "keep": None})
-    synthesis.make_variation(study, 0)
+    loop.make_variation(study, 0)
     assert told == [512, "rest", 256]
 
 
@@ -486,7 +480,7 @@ def test_another_process_can_stop_it_before_each_evaluation_and_after_each_step(
             return len(asked) == stop_at
 
     result = texsynth.synthesize(exemplar, config(preset="gatys"), team=Beside())
-    assert (result.reason == synthesis.STOPPED) == (stop_at is not None)
+    assert (result.reason == loop.STOPPED) == (stop_at is not None)
     assert len(asked) == (result.evaluations + 3 if stop_at is None else stop_at) + 1
 
 
@@ -499,9 +493,9 @@ def test_stopped_at_a_coarse_level_what_tiles_is_enlarged_as_it_wraps(config, ex
 
     result = texsynth.synthesize(exemplar, config(tile="xy", levels=2), callback=stop)
     assert seen[0].shape[2:] == (12, 16)
-    wrapped, plain = (image.resize(seen[0], (32, 24), wrap) for wrap in ((True, True), (0, 0)))
-    np.testing.assert_array_equal(result.image, image.to_pixels(wrapped))
-    assert (result.image != image.to_pixels(plain)).any()
+    wrapped, plain = (images.resize(seen[0], (32, 24), wrap) for wrap in ((True, True), (0, 0)))
+    np.testing.assert_array_equal(result.image, images.to_pixels(wrapped))
+    assert (result.image != images.to_pixels(plain)).any()
 
 
 def test_a_level_that_is_done_holds_no_memory(config, exemplar):

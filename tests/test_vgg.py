@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.vgg import VGG16Features
+from texsynth.network.vgg import VGG16Features
 from texsynth.weights import VGGWeights
 
 F = chainer.functions

@@ -12,11 +12,12 @@ import numpy as np
 import onnx
 import pytest
 
-from texsynth import architecture, weights
-from texsynth.architecture import CONVOLUTIONS
+from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
-from texsynth.vgg import VGG16Features
+from texsynth.network import architecture
+from texsynth.network.architecture import CONVOLUTIONS
+from texsynth.network.vgg import VGG16Features
 
 NAMES = [layer.name for layer in CONVOLUTIONS]
 KERAS_NAMES = [f"block{name[4]}_conv{name[6]}" for name in NAMES]

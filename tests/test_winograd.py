@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.convolution import NO_WRAP
+from texsynth.kernels import cache
+from texsynth.kernels.aligned import aligned_zeros
+from texsynth.kernels.gram import gram_sum, gram_sum_backward
+from texsynth.kernels.product import BLOCK_ROWS
 from texsynth.losses import GramLoss
-from texsynth.objective import Objective
-from texsynth.vgg import VGG16Features
+from texsynth.network import winograd
+from texsynth.network.convolution import NO_WRAP
+from texsynth.network.vgg import VGG16Features
+from texsynth.network.winograd import schedule
+from texsynth.network.winograd.buffers import padded_buffer
+from texsynth.network.winograd.features import WinogradFeatures, try_out
+from texsynth.objective.whole import Objective
 from texsynth.weights import VGGWeights
-from texsynth.winograd import cache, schedule
-from texsynth.winograd.buffers import aligned_zeros, padded_buffer
-from texsynth.winograd.features import WinogradFeatures, try_out
-from texsynth.winograd.gram import gram_sum, gram_sum_backward
-from texsynth.winograd.product import BLOCK_ROWS
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 F = chainer.functions
@@ -217,7 +220,7 @@ def test_kernels_that_no_place_can_keep_are_those_of_the_process(places, monkeyp
 def test_compiling_is_said_once_where_kernels_are_kept(places, caplog):
     with caplog.at_level("INFO", "texsynth"):
         try_out()
-        (cache._folder() / "kernel.nbi").touch()
+        (cache._folder(winograd.SOURCES) / "kernel.nbi").touch()
         try_out()
     assert caplog.messages == ["compiling the Winograd engine, half a minute, once on this machine"]
 
@@ -232,9 +235,9 @@ def test_numbas_own_setting_is_as_it_was(monkeypatch):
 
 def test_kernels_are_kept_where_numba_is_told_to(tmp_path):
     code = (
-        "from texsynth.winograd import cache\n"
+        "from texsynth.kernels import cache\n"
         "assert cache.is_empty()\n"
-        "import numpy as np\nfrom texsynth.winograd.gradients import seed_gradient\n"
+        "import numpy as np\nfrom texsynth.network.winograd.gradients import seed_gradient\n"
         "print(cache._folder())"
     )
     result = subprocess.run(
@@ -259,7 +262,7 @@ def test_a_processor_without_avx_512():
         "NUMBA_CPU_FEATURES": ",".join(f"+{feature}" for feature in features.split()),
     }
     code = (
-        "from texsynth.winograd.simd import has_wide_registers\n"
+        "from texsynth.kernels.simd import has_wide_registers\n"
         "assert not has_wide_registers()\n"
         "import pytest, sys\n"
         f"chosen = [{__file__!r}, '-q', '-k', 'sizes_and or gram_sums']\n"
@@ -313,8 +316,8 @@ def test_the_number_of_workers_changes_no_bit(random_weights, monkeypatch):
     exemplar, image = make_image(66, 83, images=2)[:, None]
     found = []
     for workers in (1, 3, 20):
-        for module in ("gram", "network"):
-            monkeypatch.setattr(f"texsynth.winograd.{module}.get_num_threads", lambda n=workers: n)
+        for module in ("kernels.gram", "network.winograd.network"):
+            monkeypatch.setattr(f"texsynth.{module}.get_num_threads", lambda n=workers: n)
         features = WinogradFeatures(random_weights, layers)
         variable = chainer.Variable(image)
         loss = Objective(features, [GramLoss(layers)], exemplar)(variable)

@@ -5,12 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from texsynth import architecture
 from texsynth.compat import chainer
-from texsynth.convolution import NO_WRAP
 from texsynth.errors import ConfigError
-from texsynth.vgg import VGG16Features
-from texsynth.winograd.features import WinogradFeatures
+from texsynth.network import architecture
+from texsynth.network.convolution import NO_WRAP
+from texsynth.network.vgg import VGG16Features
+from texsynth.network.winograd.features import WinogradFeatures
 
 F = chainer.functions
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")

@@ -2,15 +2,23 @@
 
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
+from texsynth.version import __version__
 
-__version__ = "0.1.0"
-__all__ = ["Checkpoints", "Config", "Progress", "Result", "TexsynthError", "synthesize"]
+__all__ = [
+    "Checkpoints",
+    "Config",
+    "Progress",
+    "Result",
+    "TexsynthError",
+    "__version__",
+    "synthesize",
+]
 
 
 def __getattr__(name):
     # Chainer takes a second to import: only who synthesizes waits for it.
     if name in ("Checkpoints", "Progress", "Result", "synthesize"):
-        from texsynth import synthesis
+        from texsynth.synthesis import loop
 
-        return getattr(synthesis, name)
+        return getattr(loop, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

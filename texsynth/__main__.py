@@ -1,5 +1,5 @@
 """``python -m texsynth``."""
 
-from texsynth.cli import main
+from texsynth.command.cli import main
 
 main()

@@ -33,9 +33,9 @@ class Config:
     """The settings of a synthesis; checked when made.
 
     Attributes:
-        preset: What suits a kind of texture, as :mod:`texsynth.presets` has it; ``"auto"`` looks at
-            the exemplar. It decides whatever of ``iterations``, ``losses``, ``start``, ``levels``
-            and ``margin`` is ``None``.
+        preset: What suits a kind of texture, as :mod:`texsynth.synthesis.presets` has it;
+            ``"auto"`` looks at the exemplar. It decides whatever of ``iterations``, ``losses``,
+            ``start``, ``levels`` and ``margin`` is ``None``.
         size: Longer side in pixels that the exemplar is brought to before anything else; 0 keeps
             it as it is.
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
@@ -48,7 +48,7 @@ class Config:
         layers: Weight of each layer's Gram error, by layer name, for terms that name no layers.
         pooling: ``"average"`` (Gatys et al. 2015, section 2) or ``"max"`` (VGG as trained).
         start: ``"noise"``, uniform about the mean colour, or ``"phase"``, the exemplar with random
-            phases (:func:`texsynth.spectrum.random_phase`); ``None`` means the preset's.
+            phases (:func:`texsynth.statistics.spectrum.random_phase`); ``None`` means the preset's.
         levels: Pyramid levels; 1 means full size only, ``None`` means the preset's, or the number
             that the size allows.
         margin: Pixels beyond each edge that are optimised too, and cut away in the end; ``None``

@@ -5,8 +5,8 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from texsynth import architecture
 from texsynth.errors import ConfigError
+from texsynth.network import architecture
 
 LOSSES = (
     "gram",

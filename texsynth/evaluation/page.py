@@ -14,9 +14,9 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-import texsynth
 from texsynth.evaluation import plots, table
 from texsynth.metrics.luminance import luminance
+from texsynth.version import __version__
 
 _BEYOND_REPETITION = 0.02
 
@@ -38,7 +38,7 @@ def render(report):
         outputs="\n".join(map(_output, report.outputs)),
         table=_table(report),
         notes=marks,
-        version=texsynth.__version__,
+        version=__version__,
     )
 
 

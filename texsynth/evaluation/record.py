@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from texsynth import architecture
 from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS
+from texsynth.files.printable import one_line
 from texsynth.losses import make_losses
-from texsynth.printable import one_line
+from texsynth.network import architecture
 from texsynth.terms import Term, check_layers
 
 _log = logging.getLogger(__name__)

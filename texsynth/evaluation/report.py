@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import texsynth
-from texsynth import device, image, weights
+from texsynth import images, weights
 from texsynth.errors import ConfigError, ImageError
 from texsynth.evaluation import record
 from texsynth.files import is_same_file
+from texsynth.files.printable import printable
 from texsynth.metrics import Evaluator, Measures
-from texsynth.printable import printable
+from texsynth.network import device
+from texsynth.version import __version__
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Report:
     def as_dict(self):
         """Returns the report as plain values, ready for JSON."""
         return {
-            "texsynth": texsynth.__version__,
+            "texsynth": __version__,
             "source": self.source,
             "outputs": [
                 {
@@ -86,8 +87,8 @@ def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_pat
             weights cannot be had, or the device cannot be used.
     """
     _check_distinct([source_path, *output_paths])
-    source = image.to_batch(image.read(source_path))
-    outputs = [(path, image.read(path), record.read(path)) for path in output_paths]
+    source = images.to_batch(images.read(source_path))
+    outputs = [(path, images.read(path), record.read(path)) for path in output_paths]
     target_device = device.select(gpu)
     vgg_weights = weights.load(weights_path or weights.find_or_fetch())
     names = _names(output_paths)
@@ -96,7 +97,7 @@ def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_pat
         exemplar_size = _exemplar_size(source.shape[:1:-1], size, made.size, pixels.shape[1::-1])
         key = exemplar_size, pooling or made.pooling or "average", made.layers or ()
         if key not in evaluators:
-            exemplar = image.to_pixels(image.fit(source, exemplar_size))
+            exemplar = images.to_pixels(images.fit(source, exemplar_size))
             options = (vgg_weights, key[1], target_device, key[2])
             found = _named(source_path, Evaluator, exemplar, *options)
             evaluators[key] = exemplar, found
@@ -108,10 +109,10 @@ def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_pat
 
 def _exemplar_size(source_size, asked, recorded, output_size):
     if asked is not None:
-        return image.fitted_size(source_size, asked)
+        return images.fitted_size(source_size, asked)
     # A file may name any size: not one for which there would not be the memory.
     if recorded is not None and recorded <= 2 * max(*source_size, *output_size):
-        return image.fitted_size(source_size, recorded)
+        return images.fitted_size(source_size, recorded)
     return source_size
 
 

@@ -1,7 +1,7 @@
 """All measures of a report as a table: measures down, outputs across."""
 
-from texsynth import architecture
 from texsynth.config import DEFAULT_LAYERS
+from texsynth.network import architecture
 
 MISSING = "-"
 

@@ -1,8 +1,8 @@
 """The loss on the autocorrelation of activations: what repeats, and how far apart."""
 
-from texsynth.autocorrelation import autocorrelation
 from texsynth.compat import chainer
 from texsynth.losses.loss import LayerLoss, relative_distance
+from texsynth.statistics.autocorrelation import autocorrelation
 
 
 class AutocorrelationLoss(LayerLoss):

@@ -1,10 +1,10 @@
 """Losses on Gram matrices: as they are, about the mean, and between shifted positions."""
 
-from texsynth import gram
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
 from texsynth.losses.loss import AdditiveLoss, LayerLoss, relative_distance
+from texsynth.statistics import gram
 
 
 class GramLoss(AdditiveLoss):

@@ -1,8 +1,8 @@
 """Losses on the pixels themselves."""
 
-from texsynth import spectrum
 from texsynth.compat import chainer
 from texsynth.losses.loss import IMAGE, TINY, Partial
+from texsynth.statistics import spectrum
 
 
 class RangePenalty:

@@ -1,8 +1,8 @@
 """Losses on distributions: of activations along random directions, of colours by channel."""
 
-from texsynth import wasserstein
 from texsynth.compat import chainer
 from texsynth.losses.loss import IMAGE, TINY
+from texsynth.statistics import wasserstein
 
 
 class _DistributionLoss:

@@ -1,7 +1,7 @@
 """Activations of an image at those of the wanted layers that it is large enough for."""
 
-from texsynth import architecture, engine
 from texsynth.compat import chainer
+from texsynth.network import architecture, engine
 
 
 class Network:

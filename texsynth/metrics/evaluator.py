@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from texsynth import device as devices
-from texsynth import image
+from texsynth import images
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ImageError
@@ -17,6 +16,7 @@ from texsynth.metrics.gram_error import HELD_OUT, gram_matrices, relative_errors
 from texsynth.metrics.seam import seam_scores
 from texsynth.metrics.sliced_distance import SlicedDistribution
 from texsynth.metrics.spectrum import band_edges, radial_spectrum, spectrum_distance
+from texsynth.network import device as devices
 
 SMALLEST_SIDE = 16
 """Pixels that an image must have, to each side."""
@@ -119,7 +119,7 @@ class Evaluator:
         )
 
     def _statistics(self, pixels, names):
-        activations = self._network.activations(image.to_batch(pixels), names)
+        activations = self._network.activations(images.to_batch(pixels), names)
         with chainer.using_device(self._device):
             distributions = {name: SlicedDistribution(each) for name, each in activations.items()}
             return gram_matrices(activations), distributions

@@ -1,10 +1,11 @@
 """Relative Gram error: how far a texture is from what Gatys et al. (2015) optimise."""
 
-from texsynth import gram, image
-from texsynth.block_objective import BlockObjective
+from texsynth import images
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.losses import GramLoss
 from texsynth.metrics.activations import Network
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.statistics import gram
 
 HELD_OUT = "pool5"
 """Measured, and by default not optimised: deeper structure than the loss asks for."""
@@ -33,7 +34,7 @@ def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain"
     features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
     candidate, target = (
         BlockObjective(features, losses, target_device.send(batch), block=block).targets[0]
-        for batch in (image.to_batch(pixels), exemplar)
+        for batch in (images.to_batch(pixels), exemplar)
     )
     return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}
 

@@ -7,7 +7,7 @@ exemplar's own standard deviation, so that layers and textures can be compared.
 """
 
 from texsynth.compat import chainer
-from texsynth.wasserstein import directions, resample, sorted_projections
+from texsynth.statistics.wasserstein import directions, resample, sorted_projections
 
 DIRECTIONS = 64
 _KEY = "metrics"  # other directions than any loss takes: nothing is optimised along these

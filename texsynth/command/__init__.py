@@ -1,0 +1,25 @@
+"""The command: options to settings, jobs, batches; the only room that prints, exits and draws."""
+
+from texsynth.command.shared import (
+    EXIT_FAILURE,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    HELP_OPTIONS,
+    PATH,
+    OneLineErrors,
+    failure,
+    from_text,
+    set_up_logging,
+)
+
+__all__ = [
+    "EXIT_FAILURE",
+    "EXIT_INTERRUPTED",
+    "EXIT_USAGE",
+    "HELP_OPTIONS",
+    "PATH",
+    "OneLineErrors",
+    "failure",
+    "from_text",
+    "set_up_logging",
+]

@@ -1,0 +1,258 @@
+"""Several textures one after another: what is there is left, what fails is told and passed over."""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import logging
+import os
+import signal
+import stat
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from texsynth.command.interruption import Interruption
+from texsynth.command.job import Job
+from texsynth.command.outputs import Outputs
+from texsynth.command.provenance import Picture
+from texsynth.command.shared import EXIT_FAILURE
+from texsynth.config import Config
+from texsynth.errors import ConfigError, DeviceError, EngineError, TexsynthError, WeightsError
+
+_log = logging.getLogger("texsynth")
+
+_ENDS_ALL = (DeviceError, EngineError, WeightsError)  # no other image would fare better
+
+NO_MEMORY = "not enough memory for this size; try a smaller --size or --output-size"
+"""What is told of a ``MemoryError``."""
+
+
+class Task(NamedTuple):
+    """One texture of a batch.
+
+    Attributes:
+        number (int): Which of all, from 1.
+        config (texsynth.Config): The settings, with its own seed.
+        image_path (pathlib.Path): The exemplar.
+        outputs (texsynth.command.outputs.Outputs): The files to write.
+        name (str): What it is called in messages.
+    """
+
+    number: int
+    config: Config
+    image_path: Path
+    outputs: Outputs
+    name: str
+
+
+def plan(config, image_paths, variations, init_path, out, keeps_record=False):
+    """Returns the tasks, those of an image side by side, once it is sure that all can be written.
+
+    Args:
+        config (texsynth.Config): The settings, with the first seed.
+        image_paths: Paths of the exemplars.
+        variations (int): How many seeds each image is made with; ``None`` makes it once, and leaves
+            the seed out of the names.
+        init_path (pathlib.Path): The image to start from, or ``None``.
+        out (pathlib.Path): The folder to write to; ``None`` is the current one.
+        keeps_record (bool): Whether a record of each is written.
+
+    Returns:
+        list of Task: In the order of the images and seeds.
+
+    Raises:
+        texsynth.errors.ConfigError: ``out`` is no folder; two textures would have the same name;
+            one would overwrite what is read; or the seed would make no difference.
+        texsynth.errors.TexsynthError: The folder cannot be written.
+    """
+    if (variations or 1) > 1 and init_path is not None:
+        raise ConfigError(f"--variations: all would start from {init_path}, and be the same")
+    folder = out or Path()
+    if not folder.is_dir():
+        raise ConfigError(f"--out must be a folder that is there, not {folder}")
+    tasks = _tasks(config, image_paths, variations, folder, keeps_record)
+    _check_outputs(tasks, [*image_paths, *([init_path] if init_path else [])])
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TexsynthError(f"cannot write to {folder}: {error.strerror}") from error
+    return tasks
+
+
+def _tasks(config, image_paths, variations, folder, keeps_record):
+    tasks = []
+    for path in image_paths:
+        for number in range(variations or 1):
+            own = dataclasses.replace(config, seed=config.seed + number)
+            seed = "" if variations is None else f"_seed{own.seed}"
+            name = str(path) if variations is None else f"{path} (seed {own.seed})"
+            target = folder / f"{path.stem}{seed}_texture.png"
+            outputs = Outputs(target, config.tile, keeps_record)
+            tasks.append(Task(len(tasks) + 1, own, path, outputs, name))
+    return tasks
+
+
+def _check_outputs(tasks, inputs):
+    read = {_identity(path): path for path in inputs}
+    read.pop(None, None)
+    written = {}
+    for task in tasks:
+        for path in task.outputs.paths:
+            other = written.setdefault(os.path.normcase(path), task)
+            if other is not task:
+                names = f"{other.image_path} and {task.image_path}"
+                raise ConfigError(f"{names} would both write {path}")
+            if (source := read.get(_identity(path))) is not None:
+                raise ConfigError(f"{path} would overwrite {source}, which is read")
+
+
+def _identity(path):
+    """What two paths of one file have in common; ``None`` if there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:  # told when it is read or written
+        return None
+    return status.st_dev, status.st_ino
+
+
+class Batch:
+    """Several textures with one network.
+
+    Args:
+        tasks: What to make, from :func:`plan`.
+        init_path (pathlib.Path): The image to start from, or ``None``.
+        snapshots (int): Save the image after every so many steps; ``None`` never does.
+        quiet (bool): Say nothing but errors.
+    """
+
+    def __init__(self, tasks, init_path, snapshots, quiet):
+        self._tasks = tasks
+        self._init_path = init_path
+        self._snapshots = snapshots
+        self._quiet = quiet
+        self._inputs = list(dict.fromkeys(task.image_path for task in tasks))
+        self._inputs += [] if init_path is None else [init_path]
+        self._interruption = Interruption()
+        self._left = list(tasks)
+        self._failed = []
+        self._stopped = []
+
+    def run(self):
+        """Does the work and tells what failed; returns the exit code."""
+        try:
+            with self._interruption:
+                self._make_all()
+        except KeyboardInterrupt as error:
+            return self._end("interrupted", 128 + getattr(error, "number", signal.SIGINT))
+        except TexsynthError as error:
+            return self._end(error, EXIT_FAILURE)
+        if self._interruption.number is not None:
+            return self._end("interrupted", 128 + self._interruption.number)
+        return self._end(None, EXIT_FAILURE if self._failed else 0)
+
+    @functools.cached_property
+    def _workshop(self):
+        from texsynth.synthesis.workshop import (
+            Workshop,  # takes a second: not where all is there already
+        )
+
+        return Workshop(self._tasks[0].config)
+
+    def _make_all(self):
+        init = None if self._init_path is None else Picture(self._init_path)
+        if init is not None:
+            init.pixels  # noqa: B018 (read now, for without it nothing can be made)
+        for path, tasks in itertools.groupby(self._tasks, key=lambda task: task.image_path):
+            self._make_all_of(Picture(path), init, list(tasks))
+            if self._interruption.number is not None:
+                return
+
+    def _make_all_of(self, exemplar, init, tasks):
+        study, wanted = None, []
+        with self._passing_over(exemplar.path, tasks):
+            jobs = [(task, self._job(task, exemplar, init)) for task in tasks]
+            wanted = [(task, job) for task, job in jobs if not self._is_there(task, job)]
+            study = self._workshop.study(exemplar.pixels) if wanted else None
+        for task, job in wanted if study is not None else ():
+            self._make(task, job, study)
+            if self._interruption.number is not None:
+                return
+
+    def _job(self, task, exemplar, init):
+        return Job(
+            task.config, exemplar, init, task.outputs,
+            self._snapshots, self._quiet, self._inputs, self._interruption,
+        )  # fmt: skip
+
+    def _is_there(self, task, job):
+        _check_target(task)
+        if not job.is_done():
+            return False
+        _log.info("%s is already there", task.outputs.texture)
+        self._left.remove(task)
+        return True
+
+    def _make(self, task, job, study):
+        from texsynth.synthesis.loop import make_variation
+
+        _log.info("image %d of %d: %s", task.number, len(self._tasks), task.name)
+        result = None
+        with self._passing_over(task.name, [task]):
+            result = job.synthesize(functools.partial(make_variation, study, task.config.seed))
+        if result is not None:
+            job.save(result)  # if it cannot be written, what follows could not be either
+            self._left.remove(task)
+            if not result.is_finished:
+                self._stopped.append(task.outputs.texture)
+            job.report(result)
+        self._interruption.in_order = False  # nothing to save until the next one is under way
+
+    @contextlib.contextmanager
+    def _passing_over(self, name, tasks):
+        try:
+            yield
+            return
+        except _ENDS_ALL:
+            raise
+        except MemoryError:
+            reason = NO_MEMORY
+        except TexsynthError as error:
+            reason = str(error)
+        except Exception as error:  # a defect of ours, or a GPU that failed
+            _log.debug("the traceback:", exc_info=True)
+            reason = f"{type(error).__name__}: {error}"
+        named = reason.startswith((f"{name} ", f"{name}:")) or reason.endswith(f": {name}")
+        _tell(reason if named else f"{name}: {reason}")
+        failed = [task for task in tasks if task in self._left]
+        self._failed.append((str(name), len(failed)))
+        self._left = [task for task in self._left if task not in failed]
+
+    def _end(self, why, code):
+        told = [] if why is None else [str(why)]
+        told += [f"{path} is as far as it came" for path in self._stopped]
+        if self._failed:
+            names = ", ".join(name for name, _ in self._failed)
+            count = sum(count for _, count in self._failed)
+            told.append(f"{count} of {len(self._tasks)} failed: {names}")
+        if why is not None and self._left:
+            told.append(f"not made: {', '.join(task.name for task in self._left)}")
+        if told:
+            _tell("; ".join(told))
+        return code
+
+
+def _check_target(task):
+    for path in task.outputs.paths:
+        try:
+            if stat.S_ISDIR(path.stat().st_mode):
+                raise TexsynthError(f"cannot write {path}: it is a folder")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise TexsynthError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _tell(message):
+    _log.error("error: %s", message)

@@ -1,0 +1,334 @@
+"""The command: options to :class:`texsynth.Config`, jobs of :mod:`.job`, an exit code.
+
+Nothing but this module, ``job`` and ``progress`` prints or exits. Chainer and Pillow are imported
+when the work begins, so that ``--help`` and usage errors come at once.
+"""
+
+import contextlib
+import dataclasses
+import signal
+
+import click
+from click.core import ParameterSource
+
+from texsynth import config as settings
+from texsynth.command import batch
+from texsynth.command.asked import EVERY, Asked
+from texsynth.command.job import Job
+from texsynth.command.outputs import outputs_for
+from texsynth.command.provenance import Picture
+from texsynth.command.shared import (
+    EXIT_USAGE,
+    HELP_OPTIONS,
+    PATH,
+    OneLineErrors,
+    failure,
+    from_text,
+    set_up_logging,
+)
+from texsynth.config import Config
+from texsynth.errors import ConfigError, TexsynthError
+from texsynth.terms import LOSSES, parse_layers, parse_term
+from texsynth.version import __version__
+
+
+def _terms(context, parameter, texts):
+    """Parses the texts of an option that may come several times; none means ``None``."""
+    parse = from_text(parse_term)
+    return tuple(parse(context, parameter, text) for text in texts) or None
+
+
+class _Command(OneLineErrors):
+    """``--tile`` may stand alone."""
+
+    def parse_args(self, context, args):
+        args = list(args)
+        for place, arg in enumerate(args):
+            if arg == "--":
+                break
+            if arg == "--tile" and args[place + 1 : place + 2] not in [
+                [t] for t in settings.TILINGS
+            ]:
+                args[place] = "--tile=xy"
+        return super().parse_args(context, args)
+
+
+@click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
+@click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1)
+@click.option(
+    "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
+)
+@click.option(
+    "--engine",
+    default=Config.engine,
+    show_default=True,
+    type=click.Choice(settings.ENGINES),
+    help="How the network is evaluated; auto takes the fastest that works.",
+)
+@click.option(
+    "--preset",
+    default=Config.preset,
+    show_default=True,
+    type=click.Choice(settings.PRESETS),
+    help="What suits a kind of texture: gatys is the paper as it stands, regular is for what"
+    " repeats (bricks, tiles, cloth), natural for what does not; auto looks at IMAGE.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    help="PNG file to write, or a folder; of several textures, the folder."
+    "  [default: <name>_texture.png in the current folder]",
+)
+@click.option(
+    "--size",
+    default=Config.size,
+    show_default=True,
+    help="Longer side in pixels that IMAGE is brought to before anything else; 0 keeps it.",
+)
+@click.option(
+    "--output-size",
+    metavar="WxH",
+    callback=from_text(settings.parse_size),
+    help="Size of the texture in pixels.  [default: that of the exemplar]",
+)
+@click.option(
+    "-n",
+    "--iterations",
+    type=int,
+    help="Optimizer steps at full size; a coarser level takes twice as many as the next."
+    "  [default: the preset's: 80, gatys 180]",
+)
+@click.option(
+    "--optimizer",
+    default=Config.optimizer,
+    show_default=True,
+    type=click.Choice(settings.OPTIMIZERS),
+    help="How the image is optimised.",
+)
+@click.option(
+    "--lr",
+    "learning_rate",
+    default=Config.learning_rate,
+    show_default=True,
+    help="Step size of Adam in grey levels.",
+)
+@click.option(
+    "--loss",
+    "losses",
+    metavar="NAME[=WEIGHT][:LAYERS]",
+    multiple=True,
+    callback=_terms,
+    help=f"A term of the loss, once for each: {', '.join(LOSSES)}.  [default: the preset's]",
+)
+@click.option(
+    "--layers",
+    metavar="NAME[=WEIGHT],...",
+    callback=from_text(parse_layers),
+    help="Layers of the Gram loss, conv1_1 to pool5, and their weights."
+    f"  [default: {','.join(settings.DEFAULT_LAYERS)}]",
+)
+@click.option(
+    "--pooling",
+    default=Config.pooling,
+    show_default=True,
+    type=click.Choice(settings.POOLINGS),
+    help="Pooling of the network.",
+)
+@click.option(
+    "--levels",
+    type=int,
+    help="Pyramid levels, coarse to fine; 1 is full size only."
+    "  [default: the preset's: 1, or 1 to 3 by the size]",
+)
+@click.option(
+    "--margin",
+    type=int,
+    help="Pixels beyond each edge that are made too, and cut away.  [default: the preset's]",
+)
+@click.option(
+    "--tile",
+    metavar="[x|y|xy]",
+    type=click.Choice(settings.TILINGS),
+    help="Make a texture that tiles without a seam: across, down, or (alone, or xy) both ways."
+    " Also writes <name>_tiled.png, two by two of it.",
+)
+@click.option(
+    "--match-colours",
+    is_flag=True,
+    help="Give the texture the colour histogram of the exemplar at the end.",
+)
+@click.option(
+    "--init",
+    metavar="noise|phase|IMAGE",
+    help="What to start from: uniform noise, the exemplar with random phases, or an image."
+    "  [default: the preset's]",
+)
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=from_text(settings.parse_memory),
+    help="What the run may take of the device's memory, as 4GB; larger textures are made in blocks."
+    "  [default: four fifths of what is free]",
+)
+@click.option("--seed", default=Config.seed, show_default=True, help="Seed of the start.")
+@click.option(
+    "--variations",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    help="Make N textures of each IMAGE, with this seed and those after it:"
+    " <name>_seed<S>_texture.png.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(readable=False),
+    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found, or fetched]",
+)
+@click.option(
+    "--snapshots",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Also save the image so far after every N steps.",
+)
+@click.option(
+    "--checkpoint",
+    "checkpoint_path",
+    metavar="FILE",
+    type=PATH,
+    help="Save the state in FILE every so many steps, on Ctrl-C and at the end; the last but one is"
+    " kept beside it.",
+)
+@click.option(
+    "--every",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help=f"Steps between checkpoints.  [default: {EVERY}]",
+)
+@click.option(
+    "--resume",
+    "resume_path",
+    metavar="FILE",
+    type=PATH,
+    help="Go on from a checkpoint, with its IMAGE and options; a larger -n goes further.",
+)
+@click.option(
+    "--record",
+    "keeps_record",
+    is_flag=True,
+    help="Also write <name>_record.json: all that made the texture.",
+)
+@click.option(
+    "--replay",
+    "replay_path",
+    metavar="FILE",
+    type=PATH,
+    help="Make the texture of a record again, and compare.",
+)
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Share the work among the processes that mpiexec started: the rows of one texture, or"
+    " whole textures of several.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def main(
+    context,
+    image_paths,
+    out,
+    init,
+    variations,
+    snapshots,
+    checkpoint_path,
+    every,
+    resume_path,
+    keeps_record,
+    replay_path,
+    distributed,
+    quiet,
+    verbose,
+    **options,
+):
+    """Make a new image with the texture of IMAGE, or one of each of several.
+
+    Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side. Of
+    several, those that are there already, made with the same settings, are left.
+    """
+    set_up_logging(quiet, verbose)
+    team = None
+    try:
+        if init == "":
+            raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
+        asked = Asked(
+            image_paths, init, variations, options, _given(context), out, snapshots, keeps_record,
+            checkpoint_path, every, resume_path, replay_path,
+        )  # fmt: skip
+        config, image_paths, init_path = asked.job()
+        is_one = len(image_paths) == 1 and variations is None
+        if distributed:
+            if snapshots and is_one:
+                raise ConfigError("--snapshots: none can be taken of what processes share")
+            asked.snapshots = None  # what is resumed may have been alone
+            team, config = _assembled(config)
+        if is_one:
+            with contextlib.nullcontext() if team is None else team.ending_together():
+                code = _make_one(config, image_paths[0], init_path, quiet, team, asked)
+        else:
+            tasks = batch.plan(config, image_paths, variations, init_path, out, keeps_record)
+            tasks = tasks if team is None else tasks[team.rank :: team.size]
+            code = batch.Batch(tasks, init_path, snapshots, quiet).run() if tasks else 0
+    except TexsynthError as error:
+        if team is not None and team.rank > 0:  # all say the same
+            return EXIT_USAGE
+        raise failure(error, error) from error
+    return code
+
+
+def _given(context):
+    """Names of the options that are on the command line."""
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _assembled(config):
+    """The team, and the settings with this process's own GPU."""
+    from texsynth.objective.team import assemble
+
+    team = assemble(config.gpu)
+    if config.gpu >= 0:
+        config = dataclasses.replace(config, gpu=config.gpu + team.place)
+    return team, config
+
+
+def _make_one(config, image_path, init_path, quiet, team, asked):
+    """Makes one texture; returns the exit code."""
+    quiet = quiet or (team is not None and team.rank > 0)
+    outputs = outputs_for(image_path, init_path, asked.out, config.tile, asked.keeps_record)
+    exemplar, init = Picture(image_path), init_path and Picture(init_path)
+    inputs = [picture.path for picture in (exemplar, init) if picture]
+    asked.check_targets(inputs, outputs)
+    asked.check_pictures(exemplar, init)
+    job = Job(
+        config, exemplar, init, outputs, asked.snapshots, quiet, inputs,
+        team=team, checkpoints=asked.checkpoints(config, image_path, init_path),
+    )  # fmt: skip
+    try:
+        result, stopped_by = job.run()
+        if stopped_by is None:
+            asked.check_result(result)
+    except KeyboardInterrupt as error:
+        ended = failure("interrupted", error, job.written or ["nothing"])
+        ended.exit_code = 128 + getattr(error, "number", signal.SIGINT)
+        raise ended from error
+    except ConfigError:
+        raise
+    except TexsynthError as error:
+        raise failure(error, error, job.written) from error
+    except MemoryError as error:
+        raise failure(batch.NO_MEMORY, error, job.written) from error
+    return 0 if stopped_by is None else 128 + stopped_by

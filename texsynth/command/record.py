@@ -1,0 +1,184 @@
+"""The record of a texture: a JSON file of what made it, from which it can be made again."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from texsynth.command.provenance import checksum
+from texsynth.config import Config
+from texsynth.errors import ConfigError, RecordError, TexsynthError
+from texsynth.files import write_text
+from texsynth.files.printable import one_line
+
+FORMAT = 1
+"""Version of the format; a reader refuses what is newer than itself."""
+
+_KIND = "texsynth record"
+_MOST_BYTES = 2**26  # of a million steps
+_LONGEST_LINE = 400  # characters of what a file says
+
+
+class Record(NamedTuple):
+    """What a record says that is needed to make its texture again.
+
+    Attributes:
+        path (pathlib.Path): The file.
+        config (texsynth.Config): The settings.
+        image_path (pathlib.Path): The exemplar.
+        init_path (pathlib.Path): The image to start from, or ``None``.
+        checksums (dict): SHA-256 of ``exemplar``, ``init`` (or ``None``) and ``texture``, of the
+            sizes and pixels, and of the ``weights``.
+        environment (dict): What :func:`texsynth.synthesis.environment.describe` returned.
+    """
+
+    path: Path
+    config: Config
+    image_path: Path
+    init_path: Path | None
+    checksums: dict
+    environment: dict
+
+    def check(self, exemplar, init):
+        """Makes sure that what is read is what was read.
+
+        Args:
+            exemplar (texsynth.command.provenance.Picture): The exemplar.
+            init (texsynth.command.provenance.Picture): The image to start from, or ``None``.
+
+        Raises:
+            texsynth.errors.RecordError: A picture has changed.
+        """
+        for name, picture in (("exemplar", exemplar), ("init", init)):
+            if picture is not None and picture.checksum != self.checksums[name]:
+                raise RecordError(f"{picture.path} is not what {self.path} was made from")
+
+
+def compose(command, config, exemplar, init, result, lengthened):
+    """Returns the record of a texture, plain values by name.
+
+    Args:
+        command: The arguments of the process, a list of str.
+        config (texsynth.Config): The settings.
+        exemplar (texsynth.command.provenance.Picture): The exemplar.
+        init (texsynth.command.provenance.Picture): The image to start from, or ``None``.
+        result (texsynth.Result): The texture.
+        lengthened (bool): Whether it was resumed with more steps than it began with.
+    """
+    settings = config.as_dict()
+    if config.weights is not None:  # it may be followed from another folder
+        settings["weights"] = str(Path(config.weights).absolute())
+    return {
+        "kind": _KIND,
+        "format": FORMAT,
+        "command": command,
+        "image": str(exemplar.path.absolute()),
+        "init": None if init is None else str(init.path.absolute()),
+        "config": settings,
+        "sha256": {
+            "exemplar": exemplar.checksum,
+            "init": None if init is None else init.checksum,
+            "weights": result.weights_sha256,
+            "texture": checksum(result.image),
+        },
+        "environment": result.environment,
+        "preset": {"name": result.scheme.name, "why": result.scheme.why},
+        "lengthened": lengthened,
+        "history": result.history,
+        "evaluations": result.evaluations,
+        "seconds": result.seconds,
+        "reason": result.reason,
+        "finished": result.is_finished,
+        "errors": result.errors,
+    }
+
+
+def save(path, record):
+    """Writes a record, whole or not at all.
+
+    Args:
+        path (pathlib.Path): Path of the file; its folder must exist.
+        record (dict): What :func:`compose` returned.
+
+    Raises:
+        texsynth.errors.TexsynthError: It cannot be written.
+    """
+    write_text(path, json.dumps(record, indent=1) + "\n")
+
+
+def is_of(path, texture):
+    """Returns whether a file is the record of a texture, from which it can be made again.
+
+    Args:
+        path (pathlib.Path): The file, which need not be there.
+        texture (texsynth.command.provenance.Picture): The texture.
+    """
+    try:
+        return read(path).checksums["texture"] == texture.checksum
+    except TexsynthError:  # or the texture has more pixels than are read
+        return False
+
+
+def read(path):
+    """Reads what is needed to make the texture of a record again.
+
+    Args:
+        path (pathlib.Path): Path of the file.
+
+    Returns:
+        Record: The settings and what to compare.
+
+    Raises:
+        texsynth.errors.RecordError: It is no record, of a newer format, or of a texture that
+            cannot be made from its settings.
+    """
+    try:
+        if not path.is_file():
+            raise RecordError(f"no record {path}")
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise RecordError(f"{path} is no record: it is too long")
+        fields = json.loads(data)
+        if fields["kind"] != _KIND:
+            raise RecordError(f"{path} is no record")
+        if fields["format"] != FORMAT:
+            told = _told(f"is of format {fields['format']}, not {FORMAT}")
+            raise RecordError(f"{path} {told}")
+        if fields["lengthened"]:
+            raise RecordError(
+                f"{path}: it was resumed with more steps than it began with, "
+                "and cannot be made from its settings"
+            )
+        if not fields["finished"]:
+            raise RecordError(f"{path}: it was stopped early, and cannot be made from its settings")
+        config = Config.from_dict(fields["config"])
+        init = fields["init"]
+        if any("\0" in path for path in (fields["image"], init or "")):
+            raise ValueError("a path with a zero byte")
+        checksums = {name: fields["sha256"][name] for name in _CHECKED}
+        return Record(
+            path,
+            config,
+            Path(fields["image"]),
+            None if init is None else Path(init),
+            checksums,
+            dict(fields["environment"]),
+        )
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
+    except ConfigError as error:
+        raise RecordError(f"{path}: {_told(str(error))}") from error
+    # A JSON text of a thousand brackets is a RecursionError, a number of 400 digits an
+    # OverflowError where a float is wanted.
+    except (
+        ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+    ) as error:  # fmt: skip
+        told = _told(f"{type(error).__name__} {error}")
+        raise RecordError(f"{path} is no record ({told})") from error
+
+
+def _told(text):
+    return one_line(text, _LONGEST_LINE)
+
+
+_CHECKED = ("exemplar", "init", "weights", "texture")

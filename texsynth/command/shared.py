@@ -1,0 +1,121 @@
+"""What the commands share: a failure is one line and an exit code; paths, parsing, logging."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from texsynth.errors import ConfigError
+from texsynth.files.printable import one_line
+
+_log = logging.getLogger("texsynth")
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+PATH = click.Path(path_type=Path, readable=False)
+"""A path; whether it can be read is seen when it is read, and told in our words."""
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+"""The context settings of every command."""
+
+
+class OneLineErrors(click.Command):
+    """A command whose every failure is one line on standard error and an exit code."""
+
+    def main(self, args=None, prog_name=None, **extra):
+        """Runs the command, ``prog_name`` being its own name by default, and exits.
+
+        Args:
+            args: The arguments, a list of str; ``None`` takes those of the process.
+            prog_name: The name that usage errors show.
+            extra: What else :meth:`click.Command.main` takes.
+        """
+        prog_name = prog_name or self.name
+        try:
+            code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
+        except click.ClickException as error:
+            click.echo(f"{self.name}: error: {one_line(error.format_message())}", err=True)
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(f"{self.name}: error: interrupted; written: nothing", err=True)
+            code = EXIT_INTERRUPTED
+        except Exception as error:
+            # Not foreseen, so a defect of ours or a GPU that failed: still one line, unless -v.
+            _log.debug("the traceback:", exc_info=True)
+            told = one_line(f"{type(error).__name__}: {error}")
+            click.echo(f"{self.name}: error: {told}", err=True)
+            code = EXIT_FAILURE
+        sys.exit(code)
+
+    def invoke(self, ctx):
+        """Does what was asked for.
+
+        Args:
+            ctx (click.Context): The parsed command line.
+
+        Raises:
+            click.ClickException: It was interrupted; click itself would begin with an empty line.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise failure("interrupted", error, ["nothing"]) from error
+
+
+def from_text(parse):
+    """Makes a click callback that parses an option's text and leaves ``None`` alone.
+
+    Args:
+        parse: Function of the text; raises :class:`texsynth.errors.ConfigError`.
+    """
+
+    def callback(context, parameter, text):
+        try:
+            return None if text is None else parse(text)
+        except ConfigError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def failure(message, error, written=()):
+    """Makes the exception that ends a command with one line and an exit code.
+
+    Args:
+        message: What to tell.
+        error: The exception behind it, which decides on the exit code.
+        written: Paths of the files that are there, whole.
+
+    Returns:
+        click.ClickException: To be raised.
+    """
+    told = f"; written: {', '.join(map(str, written))}" if written else ""
+    exception = click.ClickException(f"{message}{told}")
+    if isinstance(error, KeyboardInterrupt):
+        exception.exit_code = EXIT_INTERRUPTED
+    else:
+        exception.exit_code = EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE
+    return exception
+
+
+class _Lines(logging.Formatter):
+    """Each message is one line, whatever files are called; a traceback has its own."""
+
+    def formatMessage(self, record):  # noqa: N802 (logging's own name)
+        record.message = one_line(record.message)
+        return super().formatMessage(record)
+
+
+def set_up_logging(quiet, verbose):
+    """Sends the package's log to standard error as plain lines.
+
+    Args:
+        quiet (bool): Errors only.
+        verbose (bool): Everything.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("texsynth: %(message)s"))
+    _log.handlers = [handler]
+    _log.propagate = False
+    _log.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)

@@ -1,0 +1,120 @@
+"""The command ``python -m texsynth.evaluate``: tells how good synthesised textures are."""
+
+import json
+from pathlib import Path
+
+import click
+
+from texsynth import config as settings
+from texsynth import files
+from texsynth.command import HELP_OPTIONS, PATH, OneLineErrors, failure, set_up_logging
+from texsynth.errors import ConfigError, TexsynthError
+from texsynth.version import __version__
+
+_STANDARD_OUTPUT = Path("-")
+
+
+@click.command("texsynth.evaluate", cls=OneLineErrors, context_settings=HELP_OPTIONS)
+@click.argument("source", type=PATH)
+@click.argument("outputs", metavar="OUTPUT...", type=PATH, nargs=-1, required=True)
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE",
+    type=PATH,
+    help="Also write the measures as JSON; - prints them in place of the table.",
+)
+@click.option(
+    "--html",
+    "html_path",
+    metavar="FILE",
+    type=PATH,
+    help="Also write a page: the pair, plots, a map of copied patches, and a game.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(0, settings.LARGEST_SIDE),
+    help="Longer side in pixels that SOURCE is brought to; 0 keeps it."
+    "  [default: what OUTPUT says it was made at; as it is if OUTPUT does not say]",
+)
+@click.option(
+    "--pooling",
+    type=click.Choice(settings.POOLINGS),
+    help="Pooling of the network.  [default: what OUTPUT says it was made with, or average]",
+)
+@click.option(
+    "-g",
+    "--gpu",
+    default=-1,
+    show_default=True,
+    type=click.IntRange(min=-1),
+    help="CUDA device number; -1 is the CPU.",
+)
+@click.option(
+    "--weights",
+    "weights_path",
+    type=PATH,
+    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found, or fetched]",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print no table, and nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main(source, outputs, json_path, html_path, quiet, verbose, **options):
+    """Tell how good textures (OUTPUT) are that were synthesised from SOURCE.
+
+    Prints a table of measures; docs/metrics.md defines them.
+    """
+    set_up_logging(quiet, verbose)
+    written = []
+    try:
+        weights = options["weights_path"]
+        read = [source, *outputs, *([] if weights is None else [weights])]
+        targets = _checked_targets(read, json_path, html_path)
+        # Chainer takes a second to import: usage errors need not wait for it.
+        from texsynth.evaluation import report, table
+
+        found = report.make(source, outputs, **options)
+        as_json = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
+        for path, kind in targets:
+            files.write_text(path, f"{as_json}\n" if kind == "json" else _page(found))
+            written.append(path)
+        if json_path == _STANDARD_OUTPUT:
+            _print(as_json)
+        elif not quiet:
+            _print(table.as_text(found))
+    except KeyboardInterrupt as error:
+        raise failure("interrupted", error, written or ["nothing"]) from error
+    except TexsynthError as error:
+        raise failure(error, error, written) from error
+    except MemoryError as error:
+        raise failure("not enough memory for images of this size", error, written) from error
+
+
+def _checked_targets(read, json_path, html_path):
+    """Returns ``(path, kind)`` of the files to write, once it is sure that they can be."""
+    targets = []
+    for option, path, kind in (("--json", json_path, "json"), ("--html", html_path, "html")):
+        if path is None or (kind == "json" and path == _STANDARD_OUTPUT):
+            continue
+        files.check_target(option, path, read)
+        if any(path.resolve() == other.resolve() for other, _ in targets):
+            raise ConfigError(f"{option}: {path} is the file of --json too")
+        targets.append((path, kind))
+    return targets
+
+
+def _page(found):
+    from texsynth.evaluation import page
+
+    return page.render(found)
+
+
+def _print(text):
+    try:
+        click.echo(text)
+    except OSError as error:
+        raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Images as arrays: pixels to a batch and back, noise, and images beside one another."""
+
+import numpy as np
+
+from texsynth.errors import ImageError
+
+_NOISE_AMPLITUDE = 20.0  # grey levels, as in the article's program
+
+
+def to_batch(pixels):
+    """Turns ``(H, W, 3)`` of any real dtype, 0..255, into ``(1, 3, H, W)`` float32.
+
+    Raises:
+        texsynth.errors.ImageError: Another shape, no pixels, or values that are not finite or not
+            within 0..255.
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise ImageError(f"an image must be an array of (height, width, 3), not {pixels.shape}")
+    batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
+    if not (batch.min() >= 0 and batch.max() <= 255):  # neither holds of NaN
+        raise ImageError("an image must have finite values within 0..255")
+    return batch
+
+
+def to_pixels(batch):
+    """Turns ``(1, 3, H, W)`` float into ``(H, W, 3)`` uint8, rounded and clipped."""
+    return np.clip(np.rint(batch[0].transpose(1, 2, 0)), 0, 255).astype(np.uint8)
+
+
+def noise(size, seed, mean):
+    """Makes uniform noise of 20 grey levels about a colour.
+
+    The article's program takes ImageNet's mean colour. About the exemplar's own, no part of the
+    image has to travel far: dark textures keep no grey haze.
+
+    Args:
+        size: ``(width, height)`` in pixels.
+        mean: ``(3,)`` red, green, blue.
+        seed (int): The same seed gives the same noise on every device.
+
+    Returns:
+        numpy.ndarray: ``(1, 3, height, width)`` float32.
+    """
+    generator = np.random.default_rng(seed)
+    deviation = generator.uniform(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE, (1, 3, size[1], size[0]))
+    return (np.reshape(mean, (1, 3, 1, 1)) + deviation).astype(np.float32)
+
+
+def side_by_side(left, right, gap=8):
+    """Puts two images beside one another on white, centred, as the article shows its pair.
+
+    Args:
+        left: ``(H, W, 3)`` uint8.
+        right: ``(H, W, 3)`` uint8.
+        gap (int): White pixels between them.
+
+    Returns:
+        numpy.ndarray: ``(max H, sum of W + gap, 3)`` uint8.
+    """
+    height = max(left.shape[0], right.shape[0])
+    sheet = np.full((height, left.shape[1] + gap + right.shape[1], 3), 255, dtype=np.uint8)
+    for picture, x in ((left, 0), (right, left.shape[1] + gap)):
+        top = (height - picture.shape[0]) // 2
+        sheet[top : top + picture.shape[0], x : x + picture.shape[1]] = picture
+    return sheet
+
+
+def tiled(pixels):
+    """Lays an image two by two.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+
+    Returns:
+        numpy.ndarray: ``(2 H, 2 W, 3)`` uint8.
+    """
+    return np.tile(pixels, (2, 2, 1))

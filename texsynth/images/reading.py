@@ -1,0 +1,94 @@
+"""Reads an image file, or what comes through a pipe, at no absurd cost."""
+
+import os
+import select
+import stat
+from pathlib import Path
+
+from PIL import Image
+
+from texsynth.errors import ImageError
+from texsynth.files.printable import one_line
+from texsynth.images import decoding
+
+# What a file may cost. Pillow refuses twice its limit of pixels, 179 million; at 16 bits a channel
+# and uncompressed these fill _LARGEST_FILE.
+_LARGEST_FILE = 1 << 30  # bytes
+_LARGEST_FROM_PIPE = 1 << 28  # bytes: something may write without end
+_PATIENCE = 60  # seconds, with a pipe that nothing comes through
+
+
+def read(path):
+    """Reads an image file, upright, as RGB.
+
+    EXIF orientation and colour profile are applied, palettes and grey become RGB, 16 bits become 8
+    bits with rounding, transparency is composited on white (and a warning logged).
+
+    Args:
+        path: Path of any image that Pillow reads, or of a pipe that one comes through; of several
+            frames the first is taken.
+
+    Returns:
+        numpy.ndarray: ``(H, W, 3)`` uint8.
+
+    Raises:
+        texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large.
+    """
+    path = Path(path)
+    try:
+        content = _content(path)
+        return decoding.decode(content, path)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"no such file: {path}") from None
+    except Image.DecompressionBombError as error:
+        size = len(content)
+        raise ImageError(f"{path}: too many pixels for its {size} bytes ({error})") from error
+    except Image.UnidentifiedImageError:
+        raise ImageError(f"{path} is not an image that Pillow can read") from None
+    except MemoryError as error:
+        raise ImageError(f"{path} cannot be read: not enough memory") from error
+    except Exception as error:
+        # Pillow's decoders raise nearly anything on damaged files.
+        reason = getattr(error, "strerror", None) or str(error) or "it is damaged"
+        raise ImageError(f"{path} cannot be read: {one_line(reason)}") from error
+
+
+def _content(path):
+    """Reads a file once and whole: nothing can change, or be cut off, under the decoders."""
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise ImageError(f"{path} is a folder, not an image")
+    if stat.S_ISFIFO(kind):
+        return b"".join(_piped(path))
+    if not stat.S_ISREG(kind):
+        raise ImageError(f"{path} is a device, not an image")
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _LARGEST_FILE:
+            raise _too_large(path, _LARGEST_FILE)
+        return file.read(size)
+
+
+def _piped(path):
+    """Yields what comes through a pipe; nobody waits for ever for one that nobody writes to."""
+    left = _LARGEST_FROM_PIPE
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            if not select.select([pipe], [], [], _PATIENCE)[0]:
+                raise ImageError(f"{path} is a pipe that nothing comes through")
+            part = os.read(pipe, 1 << 20)
+            if not part:
+                return
+            left -= len(part)
+            if left < 0:
+                raise _too_large(path, _LARGEST_FROM_PIPE)
+            yield part
+    finally:
+        os.close(pipe)
+
+
+def _too_large(path, limit):
+    return ImageError(f"{path} is too large: of an image, {limit >> 20} MiB are read at most")

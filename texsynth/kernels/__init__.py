@@ -1,0 +1,10 @@
+"""Inner loops on arrays that Numba compiles: vectors, the matrix product, Gram matrices.
+
+``simd`` and ``product`` are the only files that speak LLVM's language; ``cache`` keeps what is
+compiled.
+"""
+
+from texsynth.kernels.cache import kernels_kept_here
+
+with kernels_kept_here():
+    from texsynth.kernels import gram  # noqa: F401 (import all that is compiled)

@@ -1,0 +1,142 @@
+"""Gram matrices and their gradient, in the thread pool of the passes."""
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from texsynth.kernels.aligned import aligned_zeros
+from texsynth.kernels.product import BLOCK_ROWS, PANEL, STRIP_ROWS, in_panels, multiply_panel
+from texsynth.kernels.simd import LANES, load, store
+
+_CHUNK = 256  # positions packed at a time, so that they stay in the cache
+_BLOCKS = 8  # the same for the product, in blocks of rows
+_PARTS = 16  # of many positions; whatever the number of workers, for sums to be the same bits
+
+
+@njit(cache=True)
+def _pack(activation, first, packed):
+    """Copy positions from ``first`` on, in a row; return how many there were."""
+    images, height, width, channels = activation.shape
+    count = min(packed.shape[0], images * height * width - first)
+    for k in range(count):
+        line, x = divmod(first + k, width)
+        image, y = divmod(line, height)
+        for channel in range(0, channels, LANES):
+            store(packed, (k, channel), load(activation, (image, y, x, channel)))
+    return count
+
+
+@njit(parallel=True, cache=True)
+def _sum_parts(activation, sums, packed, row_parts):
+    """Sum A^T A over parts of the positions, and parts of the rows of the result.
+
+    Args:
+        activation: (1, height, width, channels) float32.
+        sums: (position parts, channels, channels) float32, zero; the upper triangle
+            is written.
+        packed: (workers, positions, channels) float32, scratch.
+        row_parts: into how many parts the rows are shared out.
+    """
+    parts, workers, chunk = sums.shape[0], packed.shape[0], packed.shape[1]
+    positions, channels = activation[..., 0].size, activation.shape[3]
+    for worker in prange(workers):
+        own = packed[worker]
+        for job in range(worker, parts * row_parts, workers):
+            part, row_part = divmod(np.intp(job), row_parts)  # prange counts unsigned
+            for first in range(part * chunk, positions, parts * chunk):
+                count = _pack(activation, first, own)
+                for row in range(row_part * BLOCK_ROWS, channels, row_parts * BLOCK_ROWS):
+                    for column in range(row // PANEL * PANEL, channels, PANEL):
+                        multiply_panel(
+                            own, (0, row), 1, channels,
+                            own, (0, column), channels,
+                            sums, (part, row, column), channels,
+                            min(BLOCK_ROWS, channels - row), count, True,
+                        )  # fmt: skip
+
+
+@njit(parallel=True, cache=True)
+def _add_parts(sums, result):
+    """Add the parts, always in the same order, and mirror the upper triangle."""
+    parts, channels, _ = sums.shape
+    for line in prange(channels):
+        row = np.intp(line)  # prange counts unsigned
+        for column in range(channels):
+            first, second = min(row, column), max(row, column)
+            total = sums[0, first, second]
+            for part in range(1, parts):
+                total += sums[part, first, second]
+            result[row, column] = total
+
+
+def gram_sum(activation):
+    """``A^T A`` over the positions of each image.
+
+    Args:
+        activation: (images, height, width, channels) float32, channels next to each
+            other in memory, a multiple of 64.
+
+    Returns:
+        (images, channels, channels) float32.
+    """
+    images, height, width, channels = activation.shape
+    workers = get_num_threads()
+    # Many positions: each worker sums some of them; few: each takes rows of the result.
+    parts = _PARTS if height * width >= _CHUNK * _PARTS and channels <= _CHUNK else 1
+    packed = aligned_zeros((workers, min(_CHUNK, height * width), channels))
+    result = np.empty((images, channels, channels), np.float32)
+    for image in range(images):
+        sums = aligned_zeros((parts, channels, channels))
+        _sum_parts(activation[image : image + 1], sums, packed, max(1, workers // parts))
+        _add_parts(sums, result[image])
+    return result
+
+
+@njit(parallel=True, cache=True)
+def _multiply_positions(activation, matrix, out, packed):
+    """Multiply the positions of an image by a matrix.
+
+    Args:
+        activation: (1, height, width, channels) float32.
+        matrix: (channels / PANEL, channels, PANEL) float32.
+        out: (at least positions + STRIP_ROWS - 1, channels) float32, written.
+        packed: (workers, positions, channels) float32, scratch.
+    """
+    workers, chunk, channels = packed.shape
+    positions = activation[..., 0].size
+    for worker in prange(workers):
+        own = packed[worker]
+        for first in range(worker * chunk, positions, workers * chunk):
+            count = _pack(activation, first, own)
+            for panel in range(matrix.shape[0]):
+                multiply_panel(
+                    own, (0, 0), channels, 1,
+                    matrix, (panel, 0, 0), PANEL,
+                    out, (first, panel * PANEL), channels,
+                    count, channels, False,
+                )  # fmt: skip
+
+
+def gram_sum_backward(activation, matrix):
+    """``A M`` at every position: the gradient of a loss on the Gram matrices.
+
+    Args:
+        activation: (images, height, width, channels) float32, as for ``gram_sum``.
+        matrix: (images, channels, channels) float32.
+
+    Returns:
+        (images, height, width, channels) float32.
+    """
+    images, height, width, channels = activation.shape
+    positions = height * width
+    # The product kernel writes whole strips of rows: leave some after the last.
+    out = aligned_zeros((images * positions + STRIP_ROWS, channels))
+    packed = aligned_zeros((get_num_threads(), _BLOCKS * BLOCK_ROWS, channels))
+    for image in range(images):
+        # The junk after the last position is overwritten by the next image.
+        _multiply_positions(
+            activation[image : image + 1],
+            in_panels(matrix[image]),
+            out[image * positions :],
+            packed,
+        )
+    return out[: images * positions].reshape(activation.shape)

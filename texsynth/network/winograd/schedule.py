@@ -1,0 +1,71 @@
+"""How the workers share a convolution: grouped or shared, and how many tiles at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from texsynth.kernels.aligned import aligned_zeros
+from texsynth.kernels.product import BLOCK_ROWS, PANEL
+from texsynth.network.winograd.passes import (
+    backward_grouped,
+    backward_shared,
+    forward_grouped,
+    forward_shared,
+)
+from texsynth.network.winograd.transforms import POINTS, TILE
+
+_ROW_PADDING = 16  # floats between rows of tiles: strides of 2**n evict one another
+_GROUPED_BYTES = 384 * 1024  # transformed tiles of a worker, in its L2 cache
+_SHARED_BYTES = 10 * 2**20  # transformed tiles of all, in the L3 cache
+_SHARED_FROM = 512  # channels from which the kernels outweigh the tiles
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The two passes of a convolution and the shapes of their scratch."""
+
+    forward: object
+    backward: object
+    v_shape: tuple
+    m_shape: tuple
+
+
+def make_schedule(depth, channels, tiles, workers):
+    """Choose the passes of a convolution.
+
+    Args:
+        depth: channels summed over.
+        channels: channels computed.
+        tiles: tiles of all images.
+        workers: threads.
+    """
+    row = depth + _ROW_PADDING
+    tile_bytes = POINTS * row * 4
+    if max(depth, channels) >= _SHARED_FROM:
+        group = max(_SHARED_BYTES // tile_bytes, BLOCK_ROWS) // BLOCK_ROWS * BLOCK_ROWS
+        group = min(group, -(-tiles // BLOCK_ROWS) * BLOCK_ROWS)
+        shapes = (POINTS, group, row), (POINTS, group, channels + _ROW_PADDING)
+        return Schedule(forward_shared, backward_shared, *shapes)
+    share = -(-tiles // workers)  # no larger groups than keep all workers busy
+    group = min(_GROUPED_BYTES // tile_bytes, share)
+    group = max(1, group // BLOCK_ROWS) * BLOCK_ROWS
+    shapes = (workers, POINTS, group, row), (workers, POINTS, group, PANEL)
+    return Schedule(forward_grouped, backward_grouped, *shapes)
+
+
+class Scratch:
+    """Memory for the steps between, the same for all convolutions."""
+
+    def __init__(self, schedules, workers):
+        """Make enough for the largest of the schedules."""
+        self._v = aligned_zeros((max(int(np.prod(s.v_shape)) for s in schedules),))
+        self._m = aligned_zeros((max(int(np.prod(s.m_shape)) for s in schedules),))
+        self._blocks = aligned_zeros((workers, TILE, TILE, PANEL))
+
+    def arrays(self, schedule):
+        """The scratch arguments of a pass: v, m, blocks."""
+        v, m = (
+            memory[: np.prod(shape)].reshape(shape)
+            for memory, shape in ((self._v, schedule.v_shape), (self._m, schedule.m_shape))
+        )
+        return v, m, self._blocks

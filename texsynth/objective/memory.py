@@ -1,0 +1,315 @@
+"""How much memory a synthesis takes, and the blocks and curvature pairs that fit a budget.
+
+What is said here was measured: the highest resident memory (VmHWM of Linux) of one evaluation of
+:class:`texsynth.objective.block_objective.BlockObjective` in a fresh process, less what was
+resident before, at two window sizes each (256 and 640 px with the Winograd engine, 128 and 320 px
+with the plain one). The slopes between the two, in bytes per pixel of the window:
+
+========================== ======== ========= ======== =========
+layers                     winograd estimated    plain estimated
+========================== ======== ========= ======== =========
+conv1_1, pool1                  725       732     2133      2004
+... and pool2                   929       928     2353      2324
+... and pool3, pool4           1222      1171     2694      2660
+conv1_2, conv2_2, conv3_3      1597      1588     2597      2612
+========================== ======== ========= ======== =========
+"""
+
+import math
+import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from texsynth.errors import ConfigError
+from texsynth.network import architecture
+from texsynth.objective import blocks
+
+MOST_PAIRS = 20
+FEWEST_PAIRS = 3
+SMALLEST_CORE = 64
+"""Pixels; with the default layers, windows are then already six times the size of their cores."""
+
+_COMFORTABLE_CORE = 1024  # overlaps add a sixth; history comes before larger blocks
+
+_MEMINFO = Path("/proc/meminfo")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+_PIXEL = 3 * 4  # bytes: three channels of float32
+_IMAGES = 5  # image, start, direction, its gradient and the last; two of them become a pair
+_COPIES_OF_WINDOW = 7  # in the engines' own layouts and colour orders, and gradients
+_BAND = 40e6  # what depends on no size: statistics of a band of rows, scratch of the engine
+_PLAIN_PASSES = 4  # unfolded input, mask, padding and result of the largest convolution
+_NUMBA = 50e6 if sys.version_info >= (3, 13) else 0  # what importing it takes more than before
+_PROCESS = {  # interpreter, libraries, the weights as loaded
+    "winograd": 240e6 + _NUMBA,
+    "plain": 190e6,
+}
+_KERNELS = {"winograd": 8, "plain": 1}  # copies of the kernels: 6x6 points for 3x3, twice
+_CAN_KEEP = ("winograd",)
+FORWARD = 0.42
+"""What activations alone take, as a share of an evaluation."""
+_STATISTICS = 0.04
+
+
+class Choice(NamedTuple):
+    """What fits a budget.
+
+    Attributes:
+        block (int): Side of a block's core in pixels, see :func:`texsynth.objective.blocks.plan`.
+        keep (str): Convolution from which on activations are kept between the passes; or ``None``.
+        pairs (int): Curvature pairs of L-BFGS.
+        bytes (int): What the synthesis takes with them at most, estimated.
+        work (float): What an evaluation takes, in pixels of an image that is evaluated whole.
+        description (str): One line for the user.
+    """
+
+    block: int
+    keep: str | None
+    pairs: int
+    bytes: int
+    work: float
+    description: str
+
+
+def format_memory(amount):
+    """Returns ``"1.3 GB"`` or ``"640 MB"``.
+
+    Args:
+        amount (float): Bytes.
+    """
+    return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{math.ceil(amount / 1e6)} MB"
+
+
+def format_time(seconds):
+    """Returns ``"95 s"``, ``"14 min"`` or ``"3.2 h"``.
+
+    Args:
+        seconds (float): A duration.
+    """
+    if seconds < 100:
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def available(device):
+    """Returns how much memory can still be had, in bytes; ``None`` where nobody says.
+
+    Args:
+        device (chainer.backend.Device): A GPU's own memory, or for the CPU the machine's, within
+            the limit of the control group that the process is in.
+    """
+    if device.xp is not np:
+        with device.device:
+            return int(device.xp.cuda.runtime.memGetInfo()[0])
+    amounts = [_machine(_MEMINFO), _control_group(_CONTROL_GROUP)]
+    return min((amount for amount in amounts if amount is not None), default=None)
+
+
+def block_bytes(engine, layers, window):
+    """Returns what loss and gradient of one block take, in bytes, beside the weights.
+
+    Args:
+        engine (str): ``"plain"`` or ``"winograd"``.
+        layers: Names of the layers of the losses.
+        window: ``(height, width)`` of the block's window in pixels.
+    """
+    wanted = sum(_bytes_per_pixel(architecture.VGG16[name]) for name in layers)
+    per_pixel = _COPIES_OF_WINDOW * _PIXEL + wanted + _engine_bytes(engine, layers)
+    return int(per_pixel * math.prod(window) + _BAND)
+
+
+def history_bytes(size, pairs):
+    """Returns what the image and L-BFGS take, in bytes.
+
+    Args:
+        size: ``(height, width)`` of the image in pixels.
+        pairs (int): Curvature pairs, of two images each.
+    """
+    return (_IMAGES + 2 * pairs) * _PIXEL * math.prod(size)
+
+
+def process_bytes(engine, layers):
+    """Returns what a process takes that has loaded the network, in bytes.
+
+    Args:
+        engine (str): ``"plain"`` or ``"winograd"``.
+        layers: Names of the layers of the losses.
+    """
+    kernels = sum(
+        9 * 4 * layer.in_channels * layer.out_channels
+        for layer in _to_deepest(layers)
+        if isinstance(layer, architecture.Convolution)
+    )
+    return int(_PROCESS[engine] + _KERNELS[engine] * kernels)
+
+
+def whole_bytes(engine, layers, size):
+    """Returns what a synthesis takes that is not made in blocks, in bytes.
+
+    Args:
+        engine (str): ``"plain"`` or ``"winograd"``.
+        layers: Names of the layers of the losses.
+        size: ``(height, width)`` of the image in pixels.
+    """
+    parts = history_bytes(size, MOST_PAIRS), block_bytes(engine, layers, size)
+    return process_bytes(engine, layers) + sum(parts)
+
+
+def choose(budget, size, layers, engine, wrap=(False, False)):
+    """Chooses blocks and curvature pairs for a budget.
+
+    As many pairs as fit beside blocks of 1024 px, and then what takes the least time beside them:
+    large blocks, which overlap less, or smaller ones and room for what the first pass computed.
+    (192 px of pebbles: 3, 6, 10 and 20 pairs had a loss of .0161, .0147, .0134 and .0126 after 120
+    steps.)
+
+    Args:
+        budget (float): Bytes that the whole process may take.
+        size: ``(height, width)`` of the image in pixels.
+        layers: Names of the layers of the losses.
+        engine (str): ``"plain"`` or ``"winograd"``.
+        wrap: ``(rows, columns)``: whether opposite edges of the image are neighbours.
+
+    Returns:
+        Choice: Blocks, what is kept, pairs, and what they come to.
+
+    Raises:
+        texsynth.errors.ConfigError: The smallest block and the shortest history do not fit.
+    """
+    process = process_bytes(engine, layers)
+
+    def room(pairs):
+        return budget - process - history_bytes(size, pairs)
+
+    cores = _cores(size, layers)
+    costs = {
+        core: block_bytes(engine, layers, blocks.outline(size, layers, core, wrap)[0])
+        for core in cores
+    }
+    comfortable = costs[max((c for c in cores if c <= _COMFORTABLE_CORE), default=min(cores))]
+    fitting = (p for p in range(MOST_PAIRS, FEWEST_PAIRS, -1) if comfortable <= room(p))
+    pairs = next(fitting, FEWEST_PAIRS)
+    ways = []
+    for core in cores:
+        window, number = blocks.outline(size, layers, core, wrap)
+        for keep in [None, *_keepable(engine, layers)] if number > 1 else [None]:
+            taken = costs[core] + (number - 1) * kept_bytes(layers, keep, window)
+            if taken <= room(pairs):
+                ways.append((_work(layers, keep, window, number), core, keep, taken))
+    if not ways:
+        needed = budget - room(FEWEST_PAIRS) + min(costs.values())
+        raise ConfigError(
+            f"memory of {format_memory(budget)} is too little for {size[1]}x{size[0]} px: "
+            f"at least {format_memory(needed)} is needed"
+        )
+    work, core, keep, taken = min(ways, key=lambda way: (way[0], -way[1]))
+    (height, width), number = blocks.outline(size, layers, core, wrap)
+    kind = "1 block" if number == 1 else f"{number} blocks"
+    kept = "" if keep is None else f", {keep} and deeper kept"
+    parts = taken, history_bytes(size, pairs), process
+    description = (
+        f"{kind} of {width}x{height} px{kept} ({format_memory(parts[0])}), image and {pairs} "
+        f"curvature pairs ({format_memory(parts[1])}), the rest ({format_memory(parts[2])})"
+    )
+    return Choice(core, keep, pairs, sum(parts), work, description)
+
+
+def kept_bytes(layers, keep, window):
+    """Returns what is kept of a block between the passes, in bytes.
+
+    Args:
+        layers: Names of the layers of the losses.
+        keep (str): Convolution from which on it is kept; ``None`` keeps nothing.
+        window: ``(height, width)`` of the block's window in pixels.
+    """
+    if keep is None:
+        return 0
+    path = _to_deepest(layers)
+    per_pixel = 0
+    for layer in path[path.index(architecture.VGG16[keep]) :]:
+        values = _bytes_per_pixel(layer)
+        per_pixel += values if layer.name in layers else 0
+        if isinstance(layer, architecture.Convolution):
+            per_pixel += values / 32  # a bit for each
+    return int(per_pixel * math.prod(window))
+
+
+def _keepable(engine, layers):
+    """The convolutions from which on activations can be kept: the first of each block but one."""
+    names = [layer.name for layer in _to_deepest(layers)]
+    return [f"conv{n}_1" for n in range(2, 6) if f"conv{n}_1" in names and engine in _CAN_KEEP]
+
+
+def _work(layers, keep, window, number):
+    """What an evaluation takes, in pixels of an image that is evaluated whole."""
+    convolutions = [x for x in _to_deepest(layers) if isinstance(x, architecture.Convolution)]
+    cost = {x.name: x.in_channels * x.out_channels / x.stride**2 for x in convolutions}
+    names = list(cost)
+    kept = sum(cost[name] for name in names[names.index(keep) :]) if keep else 0
+    again = _STATISTICS + FORWARD * (1 - kept / sum(cost.values())) if cost else 0
+    return math.prod(window) * (number + (number - 1) * again)
+
+
+def _cores(size, layers):
+    """Sides of cores to choose from, the largest first: the longer side shared out evenly."""
+    longest, smallest = max(size), max([SMALLEST_CORE, *(_stride(name) for name in layers)])
+    shares = range(1, max(1, longest // smallest) + 1)
+    return list(dict.fromkeys(max(smallest, -(-longest // share)) for share in shares))
+
+
+def _stride(name):
+    return architecture.VGG16[name].stride
+
+
+def _engine_bytes(engine, layers):
+    """What an engine keeps for each pixel of the window, in bytes, beside the gradients given."""
+    path = _to_deepest(layers)
+    sizes = {layer.name: _bytes_per_pixel(layer) for layer in path}
+    if not sizes:
+        return 0
+    if engine == "plain":
+        return sum(sizes.values()) + _PLAIN_PASSES * max(sizes.values())
+    # A convolution before a pooling is kept as one bit a value unless it is wanted.
+    for layer, following in pairwise(path):
+        if isinstance(following, architecture.Pooling) and layer.name not in layers:
+            sizes[layer.name] /= 32
+    return sum(sizes.values())
+
+
+def _to_deepest(layers):
+    if not layers:
+        return []
+    path = list(architecture.VGG16.values())
+    return path[: path.index(architecture.VGG16[architecture.deepest(layers)]) + 1]
+
+
+def _bytes_per_pixel(layer):
+    """Of a layer's activations, float32, for a pixel of the image."""
+    block = int(re.search(r"\d", layer.name)[0])
+    (channels,) = {c.out_channels for c in architecture.CONVOLUTIONS if f"v{block}_" in c.name}
+    return 4 * channels / layer.stride**2
+
+
+def _machine(path):
+    """What the machine says is free, or can be made so."""
+    try:
+        return int(re.search(r"^MemAvailable: +(\d+) kB", path.read_text(), re.MULTILINE)[1]) * 1024
+    except (OSError, TypeError):
+        return None
+
+
+def _control_group(folder):
+    """What a control group, version 2 or 1, leaves of its limit."""
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return max(0, int((folder / limit).read_text()) - int((folder / usage).read_text()))
+        except (OSError, ValueError):  # no such file; or "max", which is no limit
+            continue
+    return None

@@ -1,0 +1,155 @@
+"""The processes that make one texture together, by ChainerMN; or the one that makes it alone."""
+
+import contextlib
+import sys
+
+import numpy as np
+
+from texsynth.compat import chainer
+from texsynth.errors import ConfigError, TexsynthError
+from texsynth.files.printable import one_line
+
+
+class Alone:
+    """One process: nothing to exchange.
+
+    Attributes:
+        rank (int): Number of this process.
+        size (int): Number of processes.
+        neighbours (int): Processes on this machine, this one among them.
+    """
+
+    rank, size = 0, 1
+    neighbours = 1
+
+    def agreed(self, array):
+        """Returns the array of the first process, here the array itself."""
+        return array
+
+    def dot(self, a, b):
+        """Returns the inner product of two distributed arrays."""
+        return chainer.backend.get_array_module(a).vdot(a, b)
+
+    def largest(self, array):
+        """Returns the largest absolute value of a distributed array."""
+        return abs(array).max()
+
+    def least(self, number):
+        """Returns the least of the processes' numbers."""
+        return number
+
+    def any(self, flag):
+        """Returns whether any process says so."""
+        return bool(flag)
+
+
+class Team:
+    """The processes of an MPI run.
+
+    Sums go by ChainerMN's communicator (NCCL between GPUs); rows of pixels by MPI, through the
+    host's memory.
+
+    Args:
+        communicator (chainermn.CommunicatorBase): All processes.
+
+    Attributes:
+        rank (int): Number of this process.
+        size (int): Number of processes.
+        neighbours (int): Processes on this machine, this one among them.
+        place (int): Number of this process among its neighbours.
+    """
+
+    def __init__(self, communicator):
+        self._communicator = communicator
+        self.rank, self.size = communicator.rank, communicator.size
+        self.neighbours, self.place = communicator.intra_size, communicator.intra_rank
+
+    def sum(self, array):
+        """Returns the sum over the processes of an array, the same bits in each process."""
+        return self._communicator.allreduce(array).astype(array.dtype, copy=False)
+
+    def dot(self, a, b):
+        """Returns the inner product of two distributed arrays, a float."""
+        xp = chainer.backend.get_array_module(a)
+        # In the order of the ranks, so that all decide alike.
+        return sum(self._communicator.mpi_comm.allgather(float(xp.vdot(a, b))))
+
+    def count(self, number):
+        """Returns the sum over the processes of a whole number."""
+        return sum(self._communicator.mpi_comm.allgather(number))
+
+    def largest(self, array):
+        """Returns the largest absolute value of a distributed array; not a number if one is."""
+        own = float(abs(array).max()) if array.size else 0.0
+        return float(np.max(self._communicator.mpi_comm.allgather(own)))
+
+    def least(self, number):
+        """Returns the least of the processes' numbers."""
+        return min(self._communicator.mpi_comm.allgather(number))
+
+    def any(self, flag):
+        """Returns whether any process says so."""
+        return any(self._communicator.mpi_comm.allgather(bool(flag)))
+
+    def agreed(self, array):
+        """Returns the array of the first process, in all of them.
+
+        Args:
+            array: NumPy array; the same shape and dtype everywhere.
+        """
+        array = np.array(array)  # a copy of its own, contiguous
+        self._communicator.mpi_comm.Bcast(array, root=0)
+        return array
+
+    def exchange(self, outgoing, incoming):
+        """Sends an array to each other process and takes one from each.
+
+        Args:
+            outgoing: ``{rank: NumPy array}``, contiguous; a rank may be missing.
+            incoming: ``{rank: NumPy array}``, contiguous, written.
+        """
+        mpi = self._communicator.mpi_comm
+        requests = [mpi.Irecv(array, source=rank) for rank, array in incoming.items()]
+        requests += [mpi.Isend(array, dest=rank) for rank, array in outgoing.items()]
+        for request in requests:
+            request.Wait()
+
+    @contextlib.contextmanager
+    def ending_together(self):
+        """Ends all processes when what is done within it fails: the others would wait for ever.
+
+        What is wrong with the settings is left alone: all processes find it alike.
+        """
+        try:
+            yield
+        except ConfigError:
+            raise
+        except BaseException as error:
+            told = one_line(str(error)) or type(error).__name__
+            print(f"texsynth: error: process {self.rank}: {told}", file=sys.stderr, flush=True)
+            self._communicator.mpi_comm.Abort(getattr(error, "exit_code", 1))
+            raise
+
+
+ALONE = Alone()
+"""The team of one that everything is made by unless another is given."""
+
+
+def assemble(gpu):
+    """Returns the team of all processes that mpiexec started.
+
+    Args:
+        gpu (int): CUDA device number, or -1 for the CPU.
+
+    Raises:
+        texsynth.errors.TexsynthError: MPI is not there.
+    """
+    try:
+        import chainermn
+
+        return Team(chainermn.create_communicator("naive" if gpu < 0 else "pure_nccl"))
+    # mpi4py raises a RuntimeError where it finds no MPI library.
+    except (ImportError, RuntimeError, OSError) as error:
+        raise TexsynthError(
+            f"--distributed needs MPI ({error}); install it with: pip install 'texsynth[mpi]'"
+        ) from error

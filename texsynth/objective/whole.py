@@ -1,0 +1,92 @@
+"""The objective: from an image to the loss, with d loss / d image left in ``image.grad``."""
+
+import numpy as np
+
+from texsynth.compat import chainer
+from texsynth.losses import IMAGE
+from texsynth.network import architecture
+from texsynth.objective.interior import interior
+from texsynth.objective.team import ALONE
+
+
+class Undivided:
+    """What an objective says of an image that one process has all of.
+
+    Attributes:
+        team (texsynth.objective.team.Team): The processes among which the image is divided.
+        block (int): Side in pixels of the blocks in which it is taken; ``None`` takes it whole.
+    """
+
+    team = ALONE
+    block = None
+
+    def own(self, canvas):
+        """Returns this process's part of an image, a copy.
+
+        Args:
+            canvas (numpy.ndarray): ``(N, 3, H, W)``.
+        """
+        return np.array(canvas)
+
+    def gathered(self, part):
+        """Returns the whole image of which this is the process's part, on the host.
+
+        Args:
+            part (array): ``(N, 3, H, W)``, on any device.
+        """
+        return chainer.get_device("@numpy").send(part)
+
+
+class Objective(Undivided):
+    """A callable that optimizers minimise.
+
+    Args:
+        features: From image to activations, as :class:`texsynth.network.vgg.VGG16Features`.
+        losses: Losses to sum, as those of :mod:`texsynth.losses`.
+        exemplar (array): ``(N, 3, H, W)`` float32, RGB, 0..255, on the device of ``features``.
+        trim: ``(rows, columns)`` in pixels at each edge of the exemplar whose activations are left
+            out of the targets: zero padding marks them, and photographs have captions and frames
+            there.
+        margin: ``(rows, columns)`` in pixels at each edge of the image whose activations are left
+            out of the loss: those pixels are there so that the others see no border.
+
+        wrap: ``(rows, columns)``: along which axes the image is taken as one that tiles; the
+            exemplar never is.
+
+    Attributes:
+        evaluations (int): How often loss and gradient have been computed.
+    """
+
+    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
+        self._features = features
+        self._losses = tuple(losses)
+        self._margin, self._wrap = margin, wrap
+        with chainer.no_backprop_mode():
+            activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
+            self._targets = [loss.target(activations) for loss in self._losses]
+        self.evaluations = 0
+
+    def __call__(self, image):
+        """Computes the loss and leaves its gradient in ``image.grad``.
+
+        Args:
+            image (chainer.Variable): ``(N, 3, H, W)`` float32, RGB.
+
+        Returns:
+            float: The loss.
+        """
+        image.cleargrad()
+        activations = self._activations(image, self._margin, self._wrap)
+        total = 0
+        for loss, target in zip(self._losses, self._targets, strict=True):
+            total += loss.measure(activations, target)
+        total.backward()
+        self.evaluations += 1
+        return float(total.array)
+
+    def _activations(self, image, edge, wrap):
+        activations = {IMAGE: image, **self._features(image, wrap)}
+        return {
+            name: interior(x, image.shape, architecture.stride(name), edge)
+            for name, x in activations.items()
+        }

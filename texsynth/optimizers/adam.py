@@ -1,0 +1,120 @@
+"""Chainer's Adam, which goes back and on in smaller steps where it diverges."""
+
+import math
+
+import numpy as np
+
+from texsynth.compat import chainer
+
+_MOST_FAILURES = 3
+_DIVERGED = 10  # times the loss of the start; noise is far off already
+
+
+class Adam(chainer.optimizers.Adam):
+    """Chainer's Adam (Kingma and Ba 2015) behind the one-call contract of this room.
+
+    Where loss or gradient is not finite, or the loss is far above that of the start, it goes back
+    to the best image so far, forgets its moments, and goes on in steps a tenth as large; after the
+    third time in a row it stops there.
+
+    Args:
+        learning_rate (float): Step size in grey levels; the article's program takes 4.
+
+    Attributes:
+        stop_reason (str): Why no further step can be taken; ``None`` as long as one can.
+    """
+
+    def __init__(self, learning_rate):
+        super().__init__(alpha=learning_rate)
+        self._first = self._best = None  # losses
+        self._best_image = None
+        self._failures = 0  # in a row
+        self._is_back = False  # at the best image, after a failure
+        self.stop_reason = None
+
+    def update(self, lossfun, *args):
+        """Takes one step.
+
+        Args:
+            lossfun: Returns the loss as a float and leaves the gradient in the parameter.
+            args: Handed to ``lossfun``.
+
+        Returns:
+            float: The loss at the beginning of the step; not a number if nothing came of the start.
+        """
+        (image,) = self.target.params()
+        while self.stop_reason is None:
+            loss = lossfun(*args)
+            if self._first is None:
+                self._first = loss
+            if self._is_sound(loss, image):
+                if self._best is None or loss < self._best:
+                    self._best, self._best_image = loss, image.array.copy()
+                if not self._is_back:
+                    self._failures = 0
+                self._is_back = False
+                super().update()
+                if abs(image.array).max() < math.inf:
+                    return loss
+            self._go_back(image)
+        return math.nan if self._best in (None, self._first) else self._best
+
+    def _is_sound(self, loss, image):
+        most = self._first + (_DIVERGED - 1) * abs(self._first)
+        return loss <= most and bool(abs(image.grad).max() < math.inf)
+
+    def _go_back(self, image):
+        if self._best is None:
+            self.stop_reason = "the loss of the start is not finite"
+            return
+        self._failures += 1
+        if self._failures == _MOST_FAILURES:
+            self.stop_reason = (
+                f"the loss was not finite, or {_DIVERGED} times that of the start, "
+                f"{_MOST_FAILURES} times in a row"
+            )
+        self._is_back = True
+        image.array[...] = self._best_image
+        rule = image.update_rule
+        if rule.state is not None:
+            rule.state["m"][...] = 0
+            rule.state["v"][...] = 0
+        rule.t = self.t = 0
+        self.alpha *= 0.1
+
+    def state(self):
+        """Returns what a later :meth:`restore` needs: plain fields, and arrays by name."""
+        (image,) = self.target.params()
+        rule = image.update_rule
+        fields = {
+            "t": rule.t,
+            "alpha": self.alpha,
+            "first": self._first,
+            "best": self._best,
+            "failures": self._failures,
+            "is_back": self._is_back,
+            "stop_reason": self.stop_reason,
+        }
+        arrays = {} if rule.state is None else {"m": rule.state["m"], "v": rule.state["v"]}
+        if self._best is not None:
+            arrays["best"] = self._best_image
+        return fields, arrays
+
+    def restore(self, fields, array):
+        """Goes on from where :meth:`state` was taken; the image is restored by the caller.
+
+        Args:
+            fields (dict): The fields.
+            array: Function from a name to that array, on the image's device.
+        """
+        (image,) = self.target.params()
+        rule = image.update_rule
+        self.t = rule.t = fields["t"]
+        self.alpha = fields["alpha"]
+        self._first, self._best = fields["first"], fields["best"]
+        self._failures, self._is_back = fields["failures"], fields["is_back"]
+        self.stop_reason = fields["stop_reason"]
+        if self._best is not None:
+            self._best_image = array("best")
+            moments = {"t": np.array(rule.t), "m": array("m"), "v": array("v")}
+            rule.serialize(chainer.serializers.NpzDeserializer(moments))

@@ -1,0 +1,154 @@
+"""One level of a synthesis under way: an image, its optimizer, and the steps they take."""
+
+import gc
+import math
+import time
+
+import numpy as np
+
+from texsynth import images, optimizers
+from texsynth.compat import chainer
+from texsynth.errors import DivergenceError
+
+
+class LevelRun:
+    """A level of the pyramid, from its start to its last step.
+
+    Args:
+        study (texsynth.synthesis.workshop.Study): The exemplar and the plan.
+        number (int): Which level, from 1, the coarsest.
+        start (numpy.ndarray): ``(1, 3, H, W)`` float32, of any size; what the level begins from.
+            ``None`` if :meth:`restore` follows.
+        stop: Asked before each evaluation; when it returns ``True``, the step under way is given
+            up, and the image is as it was before that step.
+
+    Attributes:
+        number (int): The same.
+        level (texsynth.synthesis.pyramid.Level): Sizes and steps.
+        losses (list): The loss after each step so far.
+        reason (str): Why no further step is taken; ``None`` as long as one can be.
+    """
+
+    def __init__(self, study, number, start, stop=lambda: False):
+        config = study.workshop.config
+        self.number, self.level = number, study.plan[number - 1]
+        self._team = study.workshop.team
+        self._device, self._stop = study.workshop.device, stop
+        self._objective = study.objective(number)
+        self._evaluated_before = self._objective.evaluations  # it may have served another texture
+        if start is None:
+            start = np.zeros((1, 3, *self.level.canvas_size[::-1]), np.float32)
+        else:
+            start = images.resize(start, self.level.output_size, config.wrap)
+            start = images.mirrored(start, self.level.canvas_size)
+        self._candidate = optimizers.Image(self._objective.own(start))
+        del start  # as large as the image
+        self._candidate.to_device(self._device)
+        self._optimizer = optimizers.make(
+            config.optimizer, config.learning_rate, study.pairs, self._objective.team
+        )
+        self._optimizer.setup(self._candidate)
+        self.losses = []
+        self.reason = None
+        self._steps_before = 0
+        self._began = time.perf_counter()
+
+    @property
+    def evaluations(self):
+        """Computations of loss and gradient so far."""
+        return self._objective.evaluations - self._evaluated_before
+
+    @property
+    def pace(self):
+        """Seconds per unit of :attr:`.pyramid.Level.work`, from the first step on."""
+        done = self.level.work * (len(self.losses) - self._steps_before) / self.level.steps
+        return (time.perf_counter() - self._began) / done
+
+    def steps(self):
+        """Takes the steps; yields the loss after each.
+
+        Raises:
+            texsynth.errors.DivergenceError: Nothing can come of the first level's start.
+            texsynth.optimizers.Stopped: ``stop`` said so.
+        """
+        while len(self.losses) < self.level.steps:
+            loss = self._optimizer.update(self._evaluate, self._candidate.pixels)
+            reason = self._optimizer.stop_reason
+            if not math.isfinite(loss) and self.number == 1:  # there is no image yet
+                raise DivergenceError(
+                    f"{reason}, after {self.evaluations} evaluations; smaller weights of losses "
+                    "or layers, or a smaller learning rate, may help"
+                )
+            if reason is not None:
+                self.reason = reason
+                return
+            self.losses.append(loss)
+            yield loss
+        self.reason = f"all {self.level.steps} steps of the last level were taken"
+
+    def _evaluate(self, pixels):
+        if self._team.any(self._stop()):
+            raise optimizers.Stopped
+        return self._objective(pixels)
+
+    def pixels(self):
+        """Returns this process's part of the image as it is now, a NumPy array."""
+        return chainer.get_device("@numpy").send(self._candidate.pixels.array)
+
+    def texture(self):
+        """Returns the image as it is now, without its margin, ``(1, 3, H, W)`` float32.
+
+        All processes must ask, and get the same.
+        """
+        canvas = self._objective.gathered(self._candidate.pixels.array)
+        # Processes on different machines may round differently.
+        return images.centre(self._team.agreed(canvas), self.level.output_size)
+
+    def end(self):
+        """Lets go of all but the image."""
+        self._optimizer = None
+        self._candidate.cleargrads()
+        gc.collect()  # Chainer's links and optimizers hold one another
+
+    def state(self):
+        """Returns what :meth:`restore` needs: fields, and a generator of names and whole arrays.
+
+        All processes must ask and take the arrays, which are gathered one at a time.
+        """
+        settings, parts = self._optimizer.state()
+        fields = {
+            "level": self.number,
+            "losses": self.losses,
+            "evaluations": self.evaluations,
+            "optimizer": settings,
+            "block": self._objective.block,
+        }
+        parts = {"image": self._candidate.pixels.array, **parts}
+        return fields, ((name, self._objective.gathered(part)) for name, part in parts.items())
+
+    def restore(self, fields, arrays):
+        """Goes on from a state.
+
+        Args:
+            fields (dict): What :meth:`state` returned.
+            arrays (dict): Whole arrays by name; they are taken out one after another.
+
+        Raises:
+            KeyError: An array or a field is missing.
+            ValueError: An array has another shape.
+        """
+        shape = (1, 3, *self.level.canvas_size[::-1])
+
+        def part(name):
+            whole = arrays.pop(name)
+            if whole.shape != shape or whole.dtype != np.float32:
+                raise ValueError(f"array {name} is {whole.dtype} {whole.shape}, not {shape}")
+            return self._device.send(self._objective.own(whole))
+
+        self._candidate.pixels.array[...] = part("image")
+        self._optimizer.restore(fields["optimizer"], part)
+        self.losses = list(fields["losses"])
+        self._steps_before = len(self.losses)
+        self._evaluated_before = self._objective.evaluations - fields["evaluations"]
+        if fields["block"] is not None:
+            self._objective.block = fields["block"]

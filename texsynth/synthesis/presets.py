@@ -1,0 +1,84 @@
+"""What suits a kind of texture: losses, start, levels, margin; and the choice by the exemplar."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from texsynth.statistics import regularity
+from texsynth.terms import Term
+
+REGULAR_FROM = 0.3
+"""Correlation at the best repeat from which a texture counts as regular; see docs/quality.md."""
+
+
+_MARGIN = 16
+_TRIM = 1 / 32  # 8 of 256 pixels
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a texture is made.
+
+    Attributes:
+        name: Name of the preset.
+        losses: Terms of the loss, :class:`texsynth.terms.Term`.
+        iterations: Optimizer steps at full size; see :func:`texsynth.synthesis.pyramid.plan`.
+        start: ``"noise"`` or ``"phase"``.
+        levels: Pyramid levels; ``None`` takes the number that the size allows.
+        margin: Pixels beyond each edge that are made too, and cut away in the end.
+        trim: Share of each side of the exemplar that is left out of its statistics at both ends.
+        trims_coarse: Whether coarser levels do without the edges too, or full size alone.
+        why: What in the exemplar led to it; empty if nobody had to choose.
+    """
+
+    name: str
+    losses: tuple[Term, ...]
+    iterations: int = 80
+    start: str = "noise"
+    levels: int | None = None
+    margin: int = _MARGIN
+    trim: float = _TRIM
+    trims_coarse: bool = True
+    why: str = ""
+
+
+_PRESETS = {
+    scheme.name: scheme
+    for scheme in (
+        # The paper as it stands; with as many steps as take the time of the others' three levels.
+        Scheme("gatys", (Term("gram"),), iterations=180, levels=1, margin=0, trim=0.0),
+        Scheme("natural", (Term("gram"),), start="phase"),
+        # At coarse levels the edges, which zero padding marks, are what the lattice settles from:
+        # without them tiles come out in patches that do not meet.
+        Scheme("regular", (Term("gram"), Term("autocorrelation")), trims_coarse=False),
+    )
+}
+
+
+def choose(config, exemplar):
+    """Returns the scheme of a preset, with what the settings ask for instead.
+
+    Args:
+        config (texsynth.Config): The settings.
+        exemplar: ``(1, 3, H, W)`` float32, NumPy; looked at if the preset is ``"auto"``.
+
+    Returns:
+        Scheme: Complete but for ``levels``, which may be left to the size.
+    """
+    name, why = config.preset, ""
+    if name == "auto":
+        repeat = regularity.measure(exemplar)
+        name = "regular" if repeat.strength >= REGULAR_FROM else "natural"
+        why = _reason(repeat)
+    asked = {
+        key: value
+        for key in ("iterations", "losses", "start", "levels", "margin")
+        if (value := getattr(config, key)) is not None
+    }
+    return dataclasses.replace(_PRESETS[name], **asked, why=why)
+
+
+def _reason(repeat):
+    if repeat.strength >= REGULAR_FROM:
+        x, y = repeat.lag
+        return f"the exemplar repeats at a shift of {x}, {y} px (correlation {repeat.strength:.2f})"
+    return f"nothing in the exemplar repeats (correlation {repeat.strength:.2f} at best)"

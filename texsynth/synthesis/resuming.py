@@ -1,0 +1,227 @@
+"""Checkpoints of a synthesis: when one is saved, and whether one belongs to the job at hand."""
+
+import contextlib
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+from texsynth.errors import CheckpointError, ConfigError
+from texsynth.files import checkpoint
+from texsynth.synthesis import environment
+
+_log = logging.getLogger(__name__)
+
+_FILES = {
+    "another exemplar": "exemplar",
+    "another image to start from": "init",
+    "other weights": "weights",
+}
+
+
+class Checkpoints:
+    """Where a synthesis saves its state, how often, and what it goes on from.
+
+    Args:
+        path: Path of the checkpoint; its folder must exist. ``None`` saves none.
+        every (int): Steps after which one is saved. One is saved at the end, too.
+        resume: Path of the checkpoint to go on from; ``None`` begins anew.
+        notes (dict): Plain values to keep with each.
+
+    Attributes:
+        path: Where they are saved.
+        lengthened (bool): Whether what was resumed began with fewer steps, once it has begun.
+        is_saved (bool): Whether the last state that was to be saved is.
+        is_there (bool): Whether any state of this synthesis is at ``path``.
+
+    Raises:
+        texsynth.errors.CheckpointError: There is no checkpoint to go on from that is whole.
+    """
+
+    def __init__(self, path=None, every=20, resume=None, notes=None):
+        self.path, self._every, self._notes = path, every, notes or {}
+        self._resumed = None if resume is None else load(resume)
+        self._resume = resume
+        self.lengthened = self.is_saved = False
+        self.is_there = resume is not None and path is not None and Path(path) == Path(resume)
+
+    @property
+    def settings(self):
+        """The settings of what is resumed, a dict for :meth:`texsynth.Config.from_dict`."""
+        with self.reading():
+            return {**self._resumed.fields["job"]["settings"]}
+
+    @property
+    def notes(self):
+        """The notes that were kept with what is resumed."""
+        with self.reading():
+            return {**self._resumed.fields["notes"]}
+
+    def keep(self, notes):
+        """Keeps other notes from now on.
+
+        Args:
+            notes (dict): Plain values.
+        """
+        self._notes = notes
+
+    def is_due(self, step):
+        """Returns whether one is to be saved after a step.
+
+        Args:
+            step (int): Which step of its level, from 1.
+        """
+        return self.path is not None and step % self._every == 0
+
+    def begin(self, study, seed, init):
+        """Makes sure that what is resumed is this job, and takes over how it was made.
+
+        Args:
+            study (texsynth.synthesis.workshop.Study): The exemplar; its plan of memory may change.
+            seed (int): Seed of the start.
+            init: ``(1, 3, H, W)`` array to start from, or ``None``.
+
+        Returns:
+            texsynth.files.checkpoint.Checkpoint: To go on from; ``None`` to begin anew.
+
+        Raises:
+            texsynth.errors.CheckpointError: A field of the checkpoint is missing or wrong.
+            texsynth.errors.ConfigError: It is another job's; the differences are named.
+        """
+        if self.path is None and self._resumed is None:
+            return None
+        self._job = describe(study, seed, init)
+        self._environment = environment.describe(study.workshop)
+        if self._resumed is None:
+            return None
+        resumed, self._resumed = self._resumed, None  # large; who goes on takes it apart
+        with self.reading():
+            _check_same(resumed.fields["job"], self._job, self._resume)
+            study.adopt(resumed.fields["plan"])
+            self.lengthened = bool(resumed.fields["lengthened"]) or (
+                self._job["iterations"] != resumed.fields["job"]["iterations"]
+            )
+            changed = environment.differences(resumed.fields["environment"], self._environment)
+        if changed:
+            _log.warning("not the same to the last bit: %s", "; ".join(changed))
+        return resumed
+
+    @contextlib.contextmanager
+    def reading(self):
+        """A context manager under which a field that is missing or odd is a CheckpointError."""
+        try:
+            yield
+        except ConfigError:
+            raise
+        except (
+            KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError,
+        ) as error:  # fmt: skip
+            raise CheckpointError(
+                f"{self._resume} is no checkpoint of this program: {type(error).__name__} {error}"
+            ) from error
+
+    def save(self, study, fields, arrays):
+        """Saves the state, or warns and goes on where it cannot be written.
+
+        All processes must call it; the first one writes.
+
+        Args:
+            study (texsynth.synthesis.workshop.Study): The exemplar.
+            fields (dict): Plain values.
+            arrays: Pairs of name and array, gathered as they are taken.
+        """
+        if self.path is None:
+            return
+        if study.workshop.team.rank > 0:
+            for _ in arrays:  # each is gathered by all
+                pass
+            return
+        fields = {
+            "job": self._job,
+            "environment": self._environment,
+            "plan": study.memory_plan,
+            "notes": self._notes,
+            "lengthened": self.lengthened,
+            **fields,
+        }
+        try:
+            self.is_saved = False
+            checkpoint.save(self.path, fields, arrays)
+            self.is_saved = self.is_there = True
+            _log.debug("checkpoint %s", self.path)
+        except (CheckpointError, ValueError) as error:  # the latter of a history without end
+            _log.warning("%s; it goes on without", error)
+            for _ in arrays:
+                pass
+
+
+def load(path):
+    """Returns the last checkpoint that is whole: that of the path, or the one before it.
+
+    Args:
+        path: Path of the checkpoint.
+
+    Raises:
+        texsynth.errors.CheckpointError: Neither is.
+    """
+    try:
+        return checkpoint.load(path)
+    except CheckpointError as error:
+        previous = checkpoint.previous_of(path)
+        if not Path(previous).is_file():
+            raise
+        _log.warning("%s; going on from %s", error, previous)
+        return checkpoint.load(previous)
+
+
+def describe(study, seed, init):
+    """Returns what decides on a texture, plain values by name.
+
+    Args:
+        study (texsynth.synthesis.workshop.Study): The exemplar and the settings, but for the seed.
+        seed (int): Seed of the start.
+        init: ``(1, 3, H, W)`` array to start from, or ``None``.
+    """
+    workshop = study.workshop
+    settings = workshop.config.as_dict() | {"seed": seed}
+    del settings["weights"]  # wherever they are, the checksum tells
+    described = {
+        "settings": settings,
+        "iterations": study.scheme.iterations,
+        "losses": [type(loss).__name__ for loss in study.losses],
+        "exemplar_sha256": _checksum(study.exemplar),
+        "init_sha256": None if init is None else _checksum(init),
+        "weights_sha256": workshop.weights.checksum(),
+    }
+    return json.loads(json.dumps(described))  # as it will be read
+
+
+def _checksum(array):
+    digest = hashlib.sha256(str(array.shape).encode())
+    digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _check_same(then, now, path):
+    """Raises a ConfigError unless a job is the same, or the same with more steps."""
+    told = [
+        f"{name} was {before}, not {now['settings'].get(name)}"
+        for name, before in then["settings"].items()
+        if _differs(name, before, now["settings"].get(name))
+    ]
+    if now["iterations"] < then["iterations"]:
+        told.append(f"iterations were {then['iterations']}, and can only become more")
+    told += [
+        told for told, name in _FILES.items() if then[f"{name}_sha256"] != now[f"{name}_sha256"]
+    ]
+    if then["losses"] != now["losses"]:
+        told.append(f"losses were {', '.join(then['losses'])}")
+    if told:
+        raise ConfigError(f"{path} is of another job: {'; '.join(told)}")
+
+
+def _differs(name, before, after):
+    """Whether a setting that had this value makes it another job."""
+    if name == "gpu":  # whichever: each process of a team has its own
+        return (before < 0) != (after < 0)
+    return name != "iterations" and before != after

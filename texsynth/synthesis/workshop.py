@@ -1,0 +1,266 @@
+"""What several textures share, made once: the network, and the targets of an exemplar."""
+
+import functools
+import logging
+import math
+import time
+
+import numpy as np
+
+from texsynth import images, weights
+from texsynth.compat import chainer
+from texsynth.errors import ConfigError
+from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
+from texsynth.network import architecture, device, engine
+from texsynth.objective import memory
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.strip_objective import StripObjective, can_share
+from texsynth.objective.team import ALONE
+from texsynth.objective.whole import Objective
+from texsynth.synthesis import presets, pyramid
+
+_log = logging.getLogger(__name__)
+
+_TRIAL_SIDE = 256  # pixels
+_SHARE = 0.8  # of the free memory; the rest is for estimates that fall short, and for others
+
+
+class Workshop:
+    """Device, engine, weights and network for textures with the same settings.
+
+    Args:
+        config (texsynth.Config): The settings; the seed has no part in it.
+        losses: Losses to sum in place of the preset's, as :func:`texsynth.synthesize` takes them.
+        team (texsynth.objective.team.Team): The processes that make a texture together.
+
+    Attributes:
+        config (texsynth.Config): The settings.
+        team (texsynth.objective.team.Team): The same.
+        device (chainer.backend.Device): Where to compute.
+        engine (str): ``"plain"`` or ``"winograd"``.
+
+    Raises:
+        texsynth.errors.TexsynthError: The device or the engine cannot be used.
+    """
+
+    def __init__(self, config, losses=None, team=ALONE):
+        self.config, self.team = config, team
+        self.device = device.select(config.gpu)
+        self.engine = engine.choose(config.engine, self.device)
+        engine.share_processor(self.engine, team.neighbours)
+        self._losses = losses
+        self._features = {}
+
+    @functools.cached_property
+    def weights(self):
+        """The network's :class:`texsynth.weights.VGGWeights`, read when first asked for."""
+        path = self.config.weights or weights.find_or_fetch()
+        _log.debug("device %s, engine %s, weights %s", self.device, self.engine, path)
+        return weights.load(path)
+
+    def features(self, layers):
+        """Returns the callable from image to activations, the same one for the same layers.
+
+        Args:
+            layers: Names of the layers whose activations are wanted.
+
+        Raises:
+            texsynth.errors.WeightsError: The weights cannot be had.
+        """
+        layers = tuple(layers)
+        if layers not in self._features:
+            self._features[layers] = engine.make_features(
+                self.engine, self.weights, layers, self.config.pooling, self.device
+            )
+        return self._features[layers]
+
+    def rest(self):
+        """Lets go of activations; the next evaluation makes room for them again."""
+        for features in self._features.values():
+            if self.engine == "winograd":
+                features.rest()
+
+    def pace(self, layers):
+        """Measures how long an evaluation takes, in seconds for a pixel of an image in one piece.
+
+        Args:
+            layers: Names of the layers that the losses read, at least one.
+
+        Raises:
+            texsynth.errors.WeightsError: The weights cannot be had.
+        """
+        self.device.use()
+        features = self.features(layers)
+        side = max(_TRIAL_SIDE, architecture.smallest_side(layers))
+        trial = self.device.send(images.noise((side, side), 0, np.full(3, 128.0)))
+        with chainer.no_backprop_mode(), engine.threads(self.engine):
+            for _ in range(2):  # the first one makes buffers, and compiles
+                began = time.perf_counter()
+                activations = features(chainer.Variable(trial))
+                float(sum(x.array.sum() for x in activations.values()))  # a GPU is waited for
+                seconds = time.perf_counter() - began
+        return seconds / memory.FORWARD / side**2
+
+    def losses(self, scheme):
+        """Returns the losses to sum, the range penalty among them.
+
+        Args:
+            scheme (texsynth.synthesis.presets.Scheme): Names the terms, if the caller gave no
+                losses.
+        """
+        losses = self._losses
+        if losses is None:
+            losses = make_losses(scheme.losses, self.config.layers)
+        return [*losses, RangePenalty(self.config.range_weight)]
+
+    def study(self, exemplar):
+        """Returns the :class:`Study` of an exemplar.
+
+        Args:
+            exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+
+        Raises:
+            texsynth.errors.TexsynthError: The exemplar is unusable or too small.
+        """
+        return Study(self, exemplar)
+
+
+class Study:
+    """An exemplar, and all that is known of its textures before a seed is chosen.
+
+    Args:
+        workshop (Workshop): Where the textures will be made.
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+
+    Attributes:
+        workshop (Workshop): The same.
+        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for.
+        scheme (texsynth.synthesis.presets.Scheme): What the preset and the settings come to.
+        losses (list): Losses to sum, the range penalty among them.
+        layers (list): Names of the layers that the losses read.
+        plan (list): The levels, each a :class:`texsynth.synthesis.pyramid.Level`, the coarsest
+            first.
+        pairs (int): Curvature pairs that L-BFGS may keep.
+
+    Raises:
+        texsynth.errors.TexsynthError: The exemplar is unusable or too small.
+    """
+
+    def __init__(self, workshop, exemplar):
+        config = workshop.config
+        exemplar = images.to_batch(exemplar)
+        self.workshop = workshop
+        self.exemplar = images.fit(exemplar, images.fitted_size(exemplar.shape[:1:-1], config.size))
+        self.scheme = presets.choose(config, self.exemplar)
+        self.losses = workshop.losses(self.scheme)
+        self.layers = sorted({name for loss in self.losses for name in loss.layers} - {IMAGE})
+        self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
+        sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
+        _log.debug("levels %s", sizes)
+        self.pairs, self._blocks = self._fit_in_memory()
+        self._objectives = {}
+
+    def objective(self, number):
+        """Returns the objective of a level; its targets are made when it is first asked for.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+        """
+        if number not in self._objectives:
+            level = self.plan[number - 1]
+            scaled = images.resize(self.exemplar, level.exemplar_size)
+            kind, settings = Objective, {"wrap": self.workshop.config.wrap}
+            size = level.canvas_size[::-1]
+            if can_share(size, self.layers, self.workshop.team):
+                kind = StripObjective
+                settings |= {"size": size, "team": self.workshop.team}
+                settings |= {"block": max(size), **self._blocks}
+            elif self._blocks:
+                kind = BlockObjective
+                settings |= self._blocks
+            self._objectives[number] = kind(
+                self.workshop.features(self.layers),
+                self.losses,
+                self.workshop.device.send(scaled),
+                level.trim,
+                level.margin,
+                **settings,
+            )
+        return self._objectives[number]
+
+    @property
+    def memory_plan(self):
+        """What was chosen for the memory there is: curvature pairs, and settings of blocks."""
+        return {"pairs": self.pairs, **self._blocks}
+
+    def adopt(self, memory_plan):
+        """Takes over the choice that was made elsewhere, for the same bits come of it.
+
+        Args:
+            memory_plan (dict): What :attr:`memory_plan` was there.
+        """
+        self._blocks = dict(memory_plan)
+        self.pairs = self._blocks.pop("pairs")
+        self._objectives.clear()
+
+    @property
+    def is_in_blocks(self):
+        """Whether the largest canvas does not fit in memory whole."""
+        return bool(self._blocks)
+
+    def rest(self):
+        """Lets go of what only an evaluation under way needs, if memory is short."""
+        if self.is_in_blocks:
+            for objective in self._objectives.values():
+                objective.rest()
+            self.workshop.rest()
+
+    def _fit_in_memory(self):
+        """Curvature pairs, and settings of blocks; none if the largest canvas fits whole."""
+        workshop = self.workshop
+        if workshop.team.size > 1:
+            check_additive(self.losses)
+        budget = workshop.config.memory
+        if budget is None:
+            free = memory.available(workshop.device)
+            budget = math.inf if free is None else _SHARE * free
+        budget = workshop.team.least(budget)  # or each would plan, and wait, for itself
+        # The exemplar goes through the network too.
+        canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].exemplar_size[::-1]
+        size = max(canvas, exemplar, key=math.prod)
+        if memory.whole_bytes(workshop.engine, self.layers, size) <= budget:
+            return memory.MOST_PAIRS, {}
+        wrap = workshop.config.wrap if size == canvas else (False, False)
+        choice = memory.choose(budget, size, self.layers, workshop.engine, wrap)
+        try:
+            check_additive(self.losses)
+        except ConfigError as error:
+            needed = memory.format_memory(memory.whole_bytes(workshop.engine, self.layers, size))
+            raise ConfigError(
+                f"{error}; whole, it takes {needed} of memory, and {memory.format_memory(budget)} "
+                "may be used (--memory); --preset natural can be made in blocks"
+            ) from None
+        told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
+        _log.info("memory: %s: %s", told, choice.description)
+        if self.layers:
+            once = workshop.pace(self.layers) * choice.work
+            times = sum(level.work for level in self.plan) / math.prod(canvas)
+            told = memory.format_time(once), memory.format_time(once * times)
+            _log.info("time: about %s for an evaluation at full size, %s in all", *told)
+        return choice.pairs, {"block": choice.block, "keep": choice.keep}
+
+
+def _plan(exemplar, config, scheme, layers):
+    exemplar_size = exemplar.shape[:1:-1]
+    smallest = architecture.smallest_side(layers) if layers else 1
+    return pyramid.plan(
+        exemplar_size,
+        config.output_size or pyramid.tileable(exemplar_size, config.wrap, smallest),
+        scheme.iterations,
+        scheme.levels,
+        smallest,
+        scheme.margin,
+        scheme.trim,
+        scheme.trims_coarse,
+        config.wrap,
+    )

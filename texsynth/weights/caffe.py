@@ -1,0 +1,23 @@
+"""Reads a Caffe model."""
+
+from texsynth.weights import checks
+
+
+def read(path):
+    """Reads the arrays of VGG16's convolutions, kernels as ``(O, C, 3, 3)``.
+
+    Args:
+        path (pathlib.Path): The file.
+
+    Returns:
+        dict: ``{name in the file: array}``.
+
+    Raises:
+        texsynth.errors.WeightsError: It has more than 2 GB.
+        Exception: Whatever protobuf raises on damaged files.
+    """
+    from texsynth.weights import caffe_schema
+
+    checks.check_message(path)
+    arrays = caffe_schema.read_convolutions(path.read_bytes())
+    return {name: array for name, array in arrays.items() if checks.layer_of(name)}
