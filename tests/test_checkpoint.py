@@ -266,7 +266,7 @@ def test_two_arrays_of_one_name_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "array",
     [
-        np.array([object()]),
+        pytest.param(np.array([object()]), id="an object"),
         np.ones(3, ">f4"),
         np.ones(3, np.float16),
         np.ones(3, bool),
