@@ -38,6 +38,7 @@ setup(
         "test": [
             *MPI,
             "hypothesis>=6.100",
+            "import-linter>=2.1",
             "onnxruntime>=1.20",
             "pytest>=8.0",
             "pytest-cov>=6.0",
