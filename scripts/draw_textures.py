@@ -7,11 +7,11 @@ picture is 256 wide and high, so a seed gives the same texture at every size.
 from pathlib import Path
 
 import click
-from drawing_metal import METAL
-from drawing_natural import NATURAL
-from drawing_regular import REGULAR
-from drawing_tools import Scene, photograph
-from drawing_woven import WOVEN
+from drawings.metal import METAL
+from drawings.natural import NATURAL
+from drawings.regular import REGULAR
+from drawings.tools import Scene, photograph
+from drawings.woven import WOVEN
 
 TRUTHS = {
     **dict.fromkeys((*REGULAR, *METAL, *WOVEN), "regular"),

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import click
 import numpy as np
-from paper_models import FIGURE_3, LAYERS, Model, ReducedGramLoss, parameters, random_weights
+from paper.models import FIGURE_3, LAYERS, Model, ReducedGramLoss, parameters, random_weights
 from PIL import Image, ImageDraw, ImageFont
 
-from texsynth import Config, images, metrics, synthesize, weights
+from texsynth import Config, metrics, synthesize, weights
 from texsynth.errors import TexsynthError
+from texsynth.images import fit, read, save_png, to_batch, to_pixels
 from texsynth.network import device
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -69,7 +70,7 @@ class Studio:
         # In one and the same network, or the errors of different models could not be compared.
         judge = Config(preset="gatys", size=0)
         errors = metrics.gram_errors(
-            result.image, images.to_batch(exemplar), self._trained, judge, device.select(config.gpu)
+            result.image, to_batch(exemplar), self._trained, judge, device.select(config.gpu)
         )
         self.account.append(
             {
@@ -149,11 +150,11 @@ def draw_grid(rows):
 
 def read_square(path, size):
     """Returns the middle square of an image file at a size, ``(size, size, 3)`` uint8."""
-    pixels = images.read(path)
+    pixels = read(path)
     side = min(pixels.shape[:2])
     top, left = ((whole - side) // 2 for whole in pixels.shape[:2])
-    square = images.to_batch(pixels[top : top + side, left : left + side])
-    return images.to_pixels(images.fit(square, (size, size)))
+    square = to_batch(pixels[top : top + side, left : left + side])
+    return to_pixels(fit(square, (size, size)))
 
 
 def read_exemplars(paths, size):
@@ -204,7 +205,7 @@ def main(images, out, figure, size, iterations, seed, weights_path, gpu):
             for number in FIGURES if figure == "both" else figure:
                 studio = Studio(config, random_file)
                 rows = FIGURES[number](studio, exemplars)
-                images.save_png(out / f"figure{number}.png", draw_grid(rows))
+                save_png(out / f"figure{number}.png", draw_grid(rows))
                 settings = {"size": size, "iterations": iterations, "seed": seed}
                 account = {**settings, "textures": studio.account}
                 _save_json(out / f"figure{number}.json", account)

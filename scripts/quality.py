@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 import texsynth
-from texsynth import Config, images, weights
+from texsynth import Config, weights
+from texsynth.images import fit, fitted_size, read, save_png, side_by_side, to_batch, to_pixels
 from texsynth.metrics import Evaluator
 from texsynth.statistics import regularity
 from texsynth.synthesis import presets
@@ -32,7 +33,7 @@ def main(out, images, size, iterations, choices, weights_path):
     """
     if choices:
         for path in images:
-            repeat = regularity.measure(images.to_batch(read_exemplar(path, size)))
+            repeat = regularity.measure(to_batch(read_exemplar(path, size)))
             chosen = "regular" if repeat.strength >= presets.REGULAR_FROM else "natural"
             click.echo(f"| {path.stem} | {repeat.strength:.2f} | {repeat.lag} | {chosen} |")
         return
@@ -51,7 +52,7 @@ def main(out, images, size, iterations, choices, weights_path):
                 click.echo(key, err=True)
         strip(out, path.stem, exemplar)
     for path in images:
-        chosen = presets.choose(Config(), images.to_batch(read_exemplar(path, size)))
+        chosen = presets.choose(Config(), to_batch(read_exemplar(path, size)))
         click.echo("\n".join(rows(path.stem, chosen.name, record)))
 
 
@@ -62,8 +63,8 @@ def read_exemplar(path, size):
         path: Path of the image.
         size (int): Longer side in pixels.
     """
-    batch = images.to_batch(images.read(path))
-    return images.to_pixels(images.fit(batch, images.fitted_size(batch.shape[:1:-1], size)))
+    batch = to_batch(read(path))
+    return to_pixels(fit(batch, fitted_size(batch.shape[:1:-1], size)))
 
 
 def measured(exemplar, config, path):
@@ -75,7 +76,7 @@ def measured(exemplar, config, path):
         path: Path of the PNG.
     """
     result = texsynth.synthesize(exemplar, config)
-    images.save_png(path, result.image)
+    save_png(path, result.image)
     rows, columns = (max(1, side // TRIM) for side in exemplar.shape[:2])
     inner = np.ascontiguousarray(exemplar[rows:-rows, columns:-columns])
     vgg_weights = weights.load(config.weights)
@@ -95,7 +96,7 @@ def strip(out, name, exemplar):
     """
     row = exemplar
     for preset in PRESETS:
-        row = images.side_by_side(row, images.read(out / f"{name}_{preset}.png"))
+        row = side_by_side(row, read(out / f"{name}_{preset}.png"))
     Image.fromarray(row).save(out / f"{name}.jpg", quality=88)
 
 

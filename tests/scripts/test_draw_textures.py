@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import draw_textures
 from draw_textures import TRUTHS, draw
-from drawing_tools import Noise, Scene, cells, ramp
+from drawings.tools import Noise, Scene, cells, ramp
 
 
 def grey(name, size=96):

@@ -1,7 +1,8 @@
 """Regular textures of stone, clay, wood and paper: a painter for each name."""
 
 import numpy as np
-from drawing_tools import blur, choose, light, mix, ramp, repeat, rgb
+
+from drawings.tools import blur, choose, light, mix, ramp, repeat, rgb
 
 TURN = 2 * np.pi
 

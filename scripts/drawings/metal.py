@@ -1,7 +1,8 @@
 """Regular textures of metal: a painter for each name."""
 
 import numpy as np
-from drawing_tools import light, mix, ramp, repeat, rgb
+
+from drawings.tools import light, mix, ramp, repeat, rgb
 
 
 def corrugated(scene):

@@ -1,8 +1,9 @@
 """Natural textures of stone, earth, wood and hair: a painter for each name."""
 
 import numpy as np
-from drawing_heaped import HEAPED
-from drawing_tools import cells, choose, light, mix, ramp, rgb
+
+from drawings.heaped import HEAPED
+from drawings.tools import cells, choose, light, mix, ramp, rgb
 
 
 def _flat(scene, code):

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import paper_figures
-import paper_models
-from paper_models import ALL_LAYERS, LAYERS, Model, ReducedGramLoss, parameters
+from paper import models as paper_models
+from paper.models import ALL_LAYERS, LAYERS, Model, ReducedGramLoss, parameters
 
 from texsynth import Config, images, weights
 from texsynth.network.vgg import VGG16Features

@@ -4,7 +4,8 @@ Each thing is painted over what lies below it, in a window of its own.
 """
 
 import numpy as np
-from drawing_tools import MARGIN, SIDE, light, ramp, rgb
+
+from drawings.tools import MARGIN, SIDE, light, ramp, rgb
 
 
 class _Heap:

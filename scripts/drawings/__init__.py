@@ -1,0 +1,1 @@
+"""What `scripts/draw_textures` draws: painters of textures, a family a file."""

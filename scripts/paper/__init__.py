@@ -1,0 +1,1 @@
+"""What `scripts/paper_figures` makes its figures of."""
