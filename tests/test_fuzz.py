@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import make_texture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
-from test_weight_formats import SUFFIXES, make_tiny_network, oxford, write_whole_file
 
+from tests.conftest import make_texture
+from tests.weights.test_reading import SUFFIXES, make_tiny_network, oxford, write_whole_file
 from texsynth import config, images, terms, weights
 from texsynth.command import cli
 from texsynth.config import Config

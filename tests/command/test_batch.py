@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import make_texture
 from PIL import Image, PngImagePlugin
 
+from tests.conftest import make_texture
 from texsynth import command, images, weights
 from texsynth.command import batch, cli, provenance
 from texsynth.errors import DivergenceError, EngineError

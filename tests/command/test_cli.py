@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import make_texture
 from PIL import Image
 
 import texsynth
+from tests.conftest import make_texture
 from texsynth import command
 from texsynth.command import cli
 from texsynth.command import progress as display

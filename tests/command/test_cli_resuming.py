@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import make_texture
 from PIL import Image
 
 import texsynth
+from tests.conftest import make_texture
 from texsynth import command, weights
 from texsynth.command import cli
 from texsynth.compat import chainer

@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import make_texture
 from PIL import Image
+
+from tests.conftest import make_texture
 
 pytestmark = [
     pytest.mark.slow,
@@ -253,10 +254,10 @@ def found(tmp_path, random_weights_file):
     """Runs one of the functions above in a process of its own; returns what it found."""
 
     def found(function, *mounting):
-        program = "import sys; sys.path.insert(0, sys.argv[1]); import test_faults as t;"
-        program += "t.main(*sys.argv[2:])"
+        program = "import sys; sys.path.insert(0, sys.argv[1])\n"
+        program += "from tests.command import test_faults as t; t.main(*sys.argv[2:])"
         (tmp_path / "here").mkdir(exist_ok=True)
-        arguments = [Path(__file__).parent, function.__name__, tmp_path / "here"]
+        arguments = [Path(__file__).parents[2], function.__name__, tmp_path / "here"]
         command = [*mounting, sys.executable, "-c", program, *arguments, random_weights_file]
         one_thread = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         done = subprocess.run(

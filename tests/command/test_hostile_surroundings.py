@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import make_texture
 from PIL import Image
 
+from tests.conftest import make_texture
 from texsynth import command
 from texsynth.command import cli
 from texsynth.terms import LOSSES

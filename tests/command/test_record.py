@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import make_texture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.conftest import make_texture
 from texsynth.command import record
 from texsynth.command.provenance import Picture, checksum
 from texsynth.config import Config

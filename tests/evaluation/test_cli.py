@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import make_texture
 from PIL import Image, PngImagePlugin
 
 import texsynth
+from tests.conftest import make_texture
 from texsynth import command, evaluate, files
 from texsynth.errors import TexsynthError
 from texsynth.evaluation import page, report, table
@@ -354,7 +354,7 @@ def test_version():
 
 @pytest.mark.slow
 def test_a_sample_is_good(real_weights):
-    samples = Path(__file__).parent.parent / "samples"
+    samples = Path(__file__).parents[2] / "samples"
     arguments = [samples / "pebbles.png", samples / "pebbles_texture.png", "--json", "-"]
     result = CliRunner().invoke(evaluate.main, list(map(str, arguments)))
     measures = json.loads(result.stdout)["outputs"][0]["measures"]

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import make_texture
 from PIL import Image
 
+from tests.conftest import make_texture
 from texsynth import files
 from texsynth.evaluation import page, plots, record
 from texsynth.evaluation.report import Evaluated, Report

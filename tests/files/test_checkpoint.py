@@ -993,7 +993,7 @@ KILLED_AT_CALLS = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_checkpoint import number_of, numbered, previous_of, save
+from tests.files.test_checkpoint import number_of, numbered, previous_of, save
 
 def counted(function):
     def call(*arguments, **options):
@@ -1042,7 +1042,7 @@ print(found)
 
 def run_program(program, *arguments):
     done = subprocess.run(
-        [sys.executable, "-c", program, str(Path(__file__).parent), *map(str, arguments)],
+        [sys.executable, "-c", program, str(Path(__file__).parents[2]), *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -1069,7 +1069,7 @@ KILLED_AT_RANDOM = """
 import itertools, os, random, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_checkpoint import number_of, numbered, previous_of, save
+from tests.files.test_checkpoint import number_of, numbered, previous_of, save
 
 path = Path(sys.argv[2]) / "run.ckpt"
 waits = random.Random(0)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_texture
 from PIL import Image, ImageCms
 
+from tests.conftest import make_texture
 from texsynth import images
 from texsynth.errors import ImageError
 from texsynth.images import decoding, reading

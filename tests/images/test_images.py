@@ -3,9 +3,9 @@ import os
 
 import numpy as np
 import pytest
-from conftest import make_texture
 from PIL import Image, ImageCms
 
+from tests.conftest import make_texture
 from texsynth import images
 from texsynth.errors import ImageError
 

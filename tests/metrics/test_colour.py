@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import make_texture
 
+from tests.conftest import make_texture
 from texsynth.metrics.colour import colour_distance, histograms
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import make_texture
 
+from tests.conftest import make_texture
 from texsynth.metrics.copying import CopyDetector, CopyMap
 from texsynth.metrics.luminance import luminance
 from texsynth.metrics.patch_search import PatchIndex

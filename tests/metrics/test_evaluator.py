@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import make_texture
 
+from tests.conftest import make_texture
 from texsynth import Config, images, metrics
 from texsynth.compat import chainer
 from texsynth.errors import DeviceError, ImageError

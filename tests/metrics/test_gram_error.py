@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import make_texture
 
+from tests.conftest import make_texture
 from texsynth import Config, images, metrics
 from texsynth.metrics.activations import Network
 from texsynth.network import device

@@ -2,8 +2,8 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import make_texture
 
+from tests.conftest import make_texture
 from texsynth.metrics.luminance import luminance
 from texsynth.metrics.spectrum import band_edges, power_spectrum, radial_spectrum, spectrum_distance
 

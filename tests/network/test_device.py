@@ -5,9 +5,9 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from conftest import make_texture
 
 import texsynth
+from tests.conftest import make_texture
 from texsynth import Config
 from texsynth.errors import DeviceError
 from texsynth.network import device

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_texture
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import texsynth
+from tests.conftest import make_texture
 from texsynth import Config, images
 from texsynth.compat import chainer
 from texsynth.errors import EngineError
@@ -18,7 +18,7 @@ from texsynth.network import device, engine
 from texsynth.network.vgg import VGG16Features
 from texsynth.objective.whole import Objective
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 CPU = device.select(-1)
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 

@@ -3,8 +3,8 @@
 import sys
 
 import numpy as np
-from conftest import make_random_weights
 
+from tests.conftest import make_random_weights
 from texsynth.compat import chainer
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.network.vgg import VGG16Features

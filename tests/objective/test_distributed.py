@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import make_texture
 from PIL import Image
 
+from tests.conftest import make_texture
 from texsynth.errors import TexsynthError
 from texsynth.objective import memory
 from texsynth.objective.strip_objective import can_share
@@ -48,10 +48,11 @@ def mpirun(tmp_path, random_weights_file):
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_strips_are_the_whole_image(processes):
-    script = Path(__file__).parent / "mpi_strips.py"
+    module = ["-m", "tests.objective.mpi_strips"]
     done = subprocess.run(
-        [MPIEXEC, "-n", str(processes), sys.executable, str(script), str(processes)],
+        [MPIEXEC, "-n", str(processes), sys.executable, *module, str(processes)],
         capture_output=True, text=True, timeout=120, env={**os.environ, **ONE_THREAD},
+        cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ok") == processes

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import make_texture
 
 import texsynth
+from tests.conftest import make_texture
 from texsynth import Config, images, metrics, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import make_texture
 
 import texsynth
+from tests.conftest import make_texture
 from texsynth import Checkpoints, Config, images
 from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint

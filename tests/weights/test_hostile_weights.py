@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 import onnx
 import pytest
-from test_weight_formats import (
+
+from tests.weights.test_reading import (
     FEATURES,
     KERAS_NAMES,
     NAMES,
@@ -24,7 +25,6 @@ from test_weight_formats import (
     write_h5,
     write_whole_file,
 )
-
 from texsynth import weights
 from texsynth.errors import WeightsError
 from texsynth.weights import checks

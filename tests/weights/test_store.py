@@ -24,8 +24,8 @@ import filelock
 import numpy as np
 import onnx
 import pytest
-from conftest import make_texture
 
+from tests.conftest import make_texture
 from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
