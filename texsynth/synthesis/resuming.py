@@ -1,11 +1,11 @@
 """Checkpoints of a synthesis: when one is saved, and whether one belongs to the job at hand."""
 
 import contextlib
-import hashlib
 import json
 import logging
 from pathlib import Path
 
+from texsynth import images
 from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.synthesis import environment
@@ -189,17 +189,11 @@ def describe(study, seed, init):
         "settings": settings,
         "iterations": study.scheme.iterations,
         "losses": [type(loss).__name__ for loss in study.losses],
-        "exemplar_sha256": _checksum(study.exemplar),
-        "init_sha256": None if init is None else _checksum(init),
+        "exemplar_sha256": images.checksum(study.exemplar),
+        "init_sha256": None if init is None else images.checksum(init),
         "weights_sha256": workshop.weights.checksum(),
     }
     return json.loads(json.dumps(described))  # as it will be read
-
-
-def _checksum(array):
-    digest = hashlib.sha256(str(array.shape).encode())
-    digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _check_same(then, now, path):
