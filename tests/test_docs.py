@@ -8,7 +8,7 @@ import pytest
 
 import texsynth
 from texsynth.command import cli
-from texsynth.command.asked import EVERY
+from texsynth.command.keeping import EVERY
 from texsynth.config import DEFAULT_LAYERS, Config
 from texsynth.synthesis import presets
 

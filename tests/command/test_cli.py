@@ -19,7 +19,7 @@ from PIL import Image
 import texsynth
 from tests.conftest import make_texture
 from texsynth import command
-from texsynth.command import cli
+from texsynth.command import cli, work
 from texsynth.command import progress as display
 from texsynth.config import Config
 from texsynth.errors import ImageError
@@ -567,7 +567,7 @@ def test_the_first_process_alone_shows_the_progress(folder, run, member, monkeyp
 @pytest.mark.parametrize(("first", "own"), [(-1, -1), (0, 1), (2, 3)])
 def test_each_process_has_a_gpu_of_its_own(member, first, own):
     member(1)
-    team, config = cli._assembled(Config(gpu=first))
+    team, config = work._assembled(Config(gpu=first))
     assert (team.rank, config) == (1, Config(gpu=own))
 
 

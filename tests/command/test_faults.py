@@ -114,7 +114,7 @@ class Runs:
             elif name.endswith(".ckpt"):
                 assert len(checkpoint.load(path).fields["run"]["losses"]) in (1, 2, 3)
             else:
-                image_path = record.read(path).image_path
+                image_path = record.read(path).recipe.exemplar.path
                 assert image_path.samefile(self.folder.parent / "stone.png"), name
         return names
 

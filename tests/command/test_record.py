@@ -14,9 +14,10 @@ from PIL import Image
 
 from tests.conftest import make_texture
 from texsynth.command import record
-from texsynth.command.provenance import Picture, checksum
+from texsynth.command.provenance import Picture, Recipe
 from texsynth.config import Config
 from texsynth.errors import RecordError
+from texsynth.images import checksum
 from texsynth.synthesis import presets
 from texsynth.terms import Term
 
@@ -61,7 +62,7 @@ def result(**changes):
 
 
 def composed(pictures, config=CONFIG, lengthened=False, **changes):
-    return record.compose(["a", "b"], config, *pictures, result(**changes), lengthened)
+    return record.compose(["a", "b"], Recipe(config, *pictures), result(**changes), lengthened)
 
 
 @pytest.fixture
@@ -81,8 +82,11 @@ def test_it_comes_back(pictures, tmp_path):
     record.save(path, composed(pictures))
     back = record.read(path)
     assert back.path == path
-    assert back.config == dataclasses.replace(CONFIG, weights=str(Path("own.npz").absolute()))
-    assert (back.image_path, back.init_path) == tuple(each.path for each in pictures)
+    assert back.recipe.config == dataclasses.replace(
+        CONFIG, weights=str(Path("own.npz").absolute())
+    )
+    recipe = back.recipe
+    assert [recipe.exemplar.path, recipe.init.path] == [each.path for each in pictures]
     assert back.checksums == {
         "exemplar": checksum(make_texture(20, 16)),
         "init": checksum(make_texture(20, 16, seed=1)),
@@ -96,8 +100,8 @@ def test_without_an_image_to_start_from_and_weights_there_are_none(pictures, tmp
     path = tmp_path / "x_record.json"
     record.save(path, composed([pictures[0], None], Config()))
     back = record.read(path)
-    assert back.init_path is None and back.checksums["init"] is None
-    assert back.config == Config()
+    assert back.recipe.init is None and back.checksums["init"] is None
+    assert back.recipe.config == Config()
 
 
 def test_paths_are_kept_from_the_root(pictures, tmp_path, monkeypatch):
@@ -125,13 +129,13 @@ def test_the_real_scheme_has_what_is_told_of_it():
 def test_a_picture_that_changed_is_told(pictures, good, tmp_path):
     back = record.read(write(tmp_path, good))
     exemplar, init = pictures
-    back.check(exemplar, init)
-    back.check(exemplar, None)
+    back.check(Recipe(CONFIG, exemplar, init))
+    back.check(Recipe(CONFIG, exemplar))
     with pytest.raises(RecordError) as caught:
-        back.check(init, init)
+        back.check(Recipe(CONFIG, init, init))
     assert str(caught.value) == f"{init.path} is not what {back.path} was made from"
     with pytest.raises(RecordError, match=r"stone\.png is not what"):
-        back.check(exemplar, exemplar)
+        back.check(Recipe(CONFIG, exemplar, exemplar))
 
 
 def test_it_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch):
@@ -205,7 +209,7 @@ def test_a_long_run_fits(good, tmp_path):
     losses = np.random.default_rng(0).uniform(1e-9, 1, 1_000_000).tolist()
     path = tmp_path / "x_record.json"
     record.save(path, good | {"history": [losses]})
-    assert record.read(path).config == Config.from_dict(good["config"])
+    assert record.read(path).recipe.config == Config.from_dict(good["config"])
 
 
 # Whatever the file
@@ -239,9 +243,10 @@ def read_or_told(path):
         line = str(error).replace(str(path), "")
         assert line.isprintable() and len(line) < 600
         return False
-    assert isinstance(back.config, Config)
-    assert isinstance(back.image_path, Path) and isinstance(back.environment, dict)
-    assert isinstance(back.init_path, Path | None)
+    assert isinstance(back.recipe.config, Config)
+    paths = [each and each.path for each in (back.recipe.exemplar, back.recipe.init)]
+    assert isinstance(paths[0], Path) and isinstance(back.environment, dict)
+    assert isinstance(paths[1], Path | None)
     assert set(back.checksums) == {"exemplar", "init", "weights", "texture"}
     return True
 

@@ -1,4 +1,4 @@
-"""What the command was asked to make: anew, on from a checkpoint, or again from a record."""
+"""What the command was asked for: anew, on from a checkpoint, or again from a record."""
 
 import dataclasses
 from pathlib import Path
@@ -6,223 +6,126 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
-from texsynth import files
-from texsynth.command import record
-from texsynth.command.provenance import checksum
+from texsynth.command import notes, record
+from texsynth.command.keeping import EVERY, Keeping
+from texsynth.command.order import Order, Sources
 from texsynth.config import Config
-from texsynth.errors import CheckpointError, ConfigError, RecordError
-from texsynth.files.printable import one_line
-from texsynth.synthesis import environment
+from texsynth.errors import ConfigError
 
-EVERY = 20
-"""Steps between checkpoints by default."""
-
-_FREE = {"weights"}  # settings that change no job
+_SETTINGS = {field.name for field in dataclasses.fields(Config)}
+_FREE = {"weights"}  # settings that change no texture
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Asked:
-    """The arguments of the command that say what to make and what to keep of it.
+    """The command line.
 
     Attributes:
         image_paths: Paths of the exemplars.
-        init (str): ``"noise"``, ``"phase"``, the path of an image, or ``None``.
-        variations (int): Textures of each exemplar, or ``None``.
-        options (dict): Settings by name, as given or by default.
-        given: Names of the options that were given.
-        out (pathlib.Path): The file or folder to write to, or ``None``; after :meth:`job`, that of
-            what is resumed, if none was given. So are the next two.
-        snapshots (int): Steps between snapshots, or ``None``.
-        keeps_record (bool): Whether to write a record.
-        checkpoint_path (pathlib.Path): Where to save checkpoints, or ``None``.
-        every (int): Steps between them, or ``None``.
-        resume_path (pathlib.Path): Checkpoint to go on from, or ``None``.
-        replay_path (pathlib.Path): Record to make again, or ``None``.
-
-    Raises:
-        click.UsageError: There is no exemplar.
-        texsynth.errors.ConfigError: Options do not go together.
+        options (dict): All other arguments by name, as given or by default.
+        given: Names of those that were given.
     """
 
     image_paths: tuple
-    init: str | None
-    variations: int | None
     options: dict
     given: set
-    out: Path | None = None
-    snapshots: int | None = None
-    keeps_record: bool = False
-    checkpoint_path: Path | None = None
-    every: int | None = None
-    resume_path: Path | None = None
-    replay_path: Path | None = None
 
-    def __post_init__(self):
-        self._resumed = self._record = None
-        self._also_read = []  # besides pictures
-        if not (self.image_paths or self.resume_path or self.replay_path):
-            raise click.UsageError("Missing argument 'IMAGE...'.")
-        for_one = {
-            "--checkpoint": self.checkpoint_path,
-            "--resume": self.resume_path,
-            "--replay": self.replay_path,
-        }
-        for name, value in for_one.items():
-            if value and (len(self.image_paths) > 1 or self.variations is not None):
-                raise ConfigError(f"{name} is for one texture, not for several")
-        if self.every is not None and not (self.checkpoint_path or self.resume_path):
-            raise ConfigError("--every needs --checkpoint, or --resume")
-        if self.replay_path:
-            if self.checkpoint_path or self.resume_path:
-                raise ConfigError("--replay does not go with --checkpoint and --resume")
-            changed = (self.given & {*self.options, "init"}) - _FREE
-            if self.image_paths or changed:
-                raise ConfigError("--replay takes IMAGE and settings from the record alone")
-
-    def job(self):
-        """Returns settings, exemplars, and the image to start from, or ``None``.
+    def order(self):
+        """Returns the :class:`texsynth.command.order.Order` that it comes to.
 
         Raises:
+            click.UsageError: There is no exemplar.
+            texsynth.errors.ConfigError: Options do not go together.
             texsynth.errors.TexsynthError: Checkpoint or record cannot be read.
         """
-        config, image_paths, init_path = self._job()
-        self._also_read = [Path(path) for path in (config.weights, self.replay_path) if path]
-        return config, image_paths, init_path
+        self._check()
+        if self.options["replay_path"]:
+            return self._again()
+        return self._further() if self.options["resume_path"] else self._anew()
 
-    def _job(self):
-        if self.replay_path:
-            self._record = record.read(self.replay_path)
-            config = dataclasses.replace(self._record.config, **self._free_settings())
-            return config, (self._record.image_path,), self._record.init_path
-        start = self.init if self.init in settings.STARTS else None
-        init_path = None if self.init is None or start else Path(self.init)
-        if not self.resume_path:
-            return Config(start=start, **self.options), self.image_paths, init_path
-        return self._resumed_job(start, init_path)
+    def _check(self):
+        """Makes sure that the options go together."""
+        asked = self.options
+        if asked["init"] == "":
+            raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
+        if not (self.image_paths or asked["resume_path"] or asked["replay_path"]):
+            raise click.UsageError("Missing argument 'IMAGE...'.")
+        for name in ("checkpoint", "resume", "replay"):
+            is_several = len(self.image_paths) > 1 or asked["variations"] is not None
+            if asked[f"{name}_path"] and is_several:
+                raise ConfigError(f"--{name} is for one texture, not for several")
+        is_saved = asked["checkpoint_path"] or asked["resume_path"]
+        if asked["every"] is not None and not is_saved:
+            raise ConfigError("--every needs --checkpoint, or --resume")
+        if asked["replay_path"]:
+            if is_saved:
+                raise ConfigError("--replay does not go with --checkpoint and --resume")
+            if self.image_paths or self._changed() - _FREE:
+                raise ConfigError("--replay takes IMAGE and settings from the record alone")
 
-    def _free_settings(self):
-        return {name: self.options[name] for name in _FREE & self.given}
+    def _changed(self):
+        """Names of the settings that were given; ``--init`` is one."""
+        return self.given & (_SETTINGS | {"init"})
 
-    def _resumed_job(self, start, init_path):
+    def _settings(self, names):
+        return {name: self.options[name] for name in _SETTINGS & names}
+
+    @property
+    def _start(self):
+        """What is given as ``--init``: a kind of start, and a path; or ``None``, both or one."""
+        init = self.options["init"]
+        start = init if init in settings.STARTS else None
+        return start, None if init is None or start else Path(init)
+
+    def _keeping(self, snapshots=None, record=False, resumed=None):
+        """What is kept: as asked for, or as the command kept it that is gone on from."""
+        asked = self.options
+        if asked["distributed"]:
+            snapshots = None  # what is resumed may have been alone
+        return Keeping(
+            asked["snapshots"] or snapshots,
+            asked["keeps_record"] or record,
+            asked["checkpoint_path"] or asked["resume_path"],
+            asked["every"] or EVERY,
+            resumed,
+        )
+
+    def _anew(self):
+        start, init_path = self._start
+        config = Config(start=start, **self._settings(self.options.keys()))
+        sources = Sources(self.image_paths, init_path, self.options["variations"])
+        return self._ordered(config, sources, self._keeping())
+
+    def _again(self):
+        told = record.read(self.options["replay_path"])
+        recipe = told.recipe
+        config = dataclasses.replace(recipe.config, **self._settings(self._changed()))
+        init_path = None if recipe.init is None else recipe.init.path
+        sources = Sources((recipe.exemplar.path,), init_path, record=told)
+        return self._ordered(config, sources, self._keeping())
+
+    def _further(self):
         from texsynth.synthesis.resuming import Checkpoints  # imports Chainer, which takes a second
 
-        self._resumed = Checkpoints(
-            self.checkpoint_path or self.resume_path,
-            self.every or EVERY,
-            resume=self.resume_path,
+        asked, (start, init_path) = self.options, self._start
+        path = asked["resume_path"]
+        resumed = Checkpoints(
+            asked["checkpoint_path"] or path, asked["every"] or EVERY, resume=path
         )
-        notes = self._resumed.notes
-        with self._resumed.reading():
-            # A checkpoint that was not made by the command has none.
-            paths = {name: _path(notes.get(name)) for name in ("image", "init", "weights", "out")}
-            snapshots, keeps_record = notes.get("snapshots"), notes.get("record", False)
-            if type(snapshots) not in (int, type(None)) or type(keeps_record) is not bool:
-                raise TypeError(f"of the notes {snapshots!r} and {keeps_record!r}")
-            try:
-                weights = None if paths["weights"] is None else str(paths["weights"])
-                earlier = Config.from_dict({**self._resumed.settings, "weights": weights})
-            except ConfigError as error:
-                raise CheckpointError(f"{self.resume_path}: {error}") from error
-        if not self.image_paths and paths["image"] is None:
-            raise ConfigError(f"{self.resume_path} does not tell its IMAGE, which must be given")
-        self.out = self.out or paths["out"]
-        self.snapshots = self.snapshots or snapshots
-        self.keeps_record = self.keeps_record or keeps_record
-        changed = {name: self.options[name] for name in self.options.keys() & self.given}
-        if self.init is not None:
+        earlier = notes.read(resumed, path)
+        if not self.image_paths and earlier.image_path is None:
+            raise ConfigError(f"{path} does not tell its IMAGE, which must be given")
+        changed = self._settings(self._changed())
+        if asked["init"] is not None:
             changed["start"] = start
-        return (
-            dataclasses.replace(earlier, **changed),
-            self.image_paths or (paths["image"],),
-            init_path or paths["init"],
-        )
+        config = dataclasses.replace(earlier.config, **changed)
+        sources = Sources(self.image_paths or (earlier.image_path,), init_path or earlier.init_path)
+        keeping = self._keeping(**earlier.kept, resumed=resumed)
+        return self._ordered(config, sources, keeping, earlier.out)
 
-    def checkpoints(self, config, image_path, init_path):
-        """Returns the :class:`texsynth.Checkpoints`, or ``None`` if none are wanted.
-
-        Args:
-            config (texsynth.Config): The settings.
-            image_path (pathlib.Path): The exemplar.
-            init_path (pathlib.Path): The image to start from, or ``None``.
-        """
-        if not (self.checkpoint_path or self.resume_path):
-            return None
-        paths = {"image": image_path, "init": init_path, "weights": config.weights, "out": self.out}
-        notes = {
-            # It may be resumed from another folder.
-            **{name: path and str(Path(path).absolute()) for name, path in paths.items()},
-            "snapshots": self.snapshots,
-            "record": self.keeps_record,
-        }
-        if self._resumed is not None:
-            self._resumed.keep(notes)
-            return self._resumed
-        from texsynth.synthesis.resuming import Checkpoints
-
-        return Checkpoints(self.checkpoint_path, self.every or EVERY, notes=notes)
-
-    def check_targets(self, inputs, outputs):
-        """Makes sure that checkpoint and record can be written, and over nothing else.
-
-        Args:
-            inputs: Paths of the pictures that are read.
-            outputs (texsynth.command.outputs.Outputs): The files to write.
-
-        Raises:
-            texsynth.errors.TexsynthError: One cannot.
-        """
-        from texsynth.files.checkpoint import previous_of  # imports NumPy, which takes a moment
-
-        inputs = [*inputs, *self._also_read]
-        saved = self.checkpoint_path or self.resume_path
-        saved = [saved, previous_of(saved)] if saved else []
-        for path in saved:
-            files.check_target("--checkpoint", path, inputs)
-            if any(_is_same_place(path, other) for other in outputs.pictures):
-                raise ConfigError(f"--checkpoint: {path} is what the texture is written to")
-        if outputs.keeps_record:
-            files.check_target("--record", outputs.record, inputs)
-            if any(_is_same_place(outputs.record, other) for other in saved):
-                raise ConfigError(f"--record: {outputs.record} is the checkpoint")
-
-    def check_pictures(self, exemplar, init):
-        """Makes sure that pictures are those of the record, if there is one.
-
-        Args:
-            exemplar (texsynth.command.provenance.Picture): The exemplar.
-            init (texsynth.command.provenance.Picture): The image to start from, or ``None``.
-
-        Raises:
-            texsynth.errors.TexsynthError: One cannot be read, or has changed.
-        """
-        if self._record is not None:
-            self._record.check(exemplar, init)
-
-    def check_result(self, result):
-        """Makes sure that the texture is that of the record, if there is one.
-
-        Args:
-            result (texsynth.Result): The texture.
-
-        Raises:
-            texsynth.errors.RecordError: It is another one.
-        """
-        if self._record is None or checksum(result.image) == self._record.checksums["texture"]:
-            return
-        changed = environment.differences(self._record.environment, result.environment)
-        if result.weights_sha256 != self._record.checksums["weights"]:
-            changed.append("other weights")
-        why = one_line("; ".join(changed), 400) or "nothing that is recorded has changed"
-        raise RecordError(f"the texture is not that of {self._record.path} ({why})")
-
-
-def _path(noted):
-    """The path of a note, or ``None``."""
-    if not isinstance(noted, str | None) or "\0" in (noted or ""):
-        raise TypeError(f"of a path {noted!r}")
-    return None if noted is None else Path(noted)
-
-
-def _is_same_place(path, other):
-    """Whether two paths, in folders that are there, are of one name in one folder."""
-    return path.name == other.name and files.is_same_file(path.parent, other.parent)
+    def _ordered(self, config, sources, keeping, out=None):
+        asked = self.options
+        order = Order(config, sources, asked["out"] or out, keeping, asked["distributed"])
+        if order.is_shared and order.is_one and keeping.snapshots:
+            raise ConfigError("--snapshots: none can be taken of what processes share")
+        return order

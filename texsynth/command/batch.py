@@ -15,17 +15,15 @@ from typing import NamedTuple
 from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs
-from texsynth.command.provenance import Picture
-from texsynth.command.shared import EXIT_FAILURE
+from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.shared import EXIT_FAILURE, NO_MEMORY
+from texsynth.command.watch import Telling
 from texsynth.config import Config
 from texsynth.errors import ConfigError, DeviceError, EngineError, TexsynthError, WeightsError
 
 _log = logging.getLogger("texsynth")
 
 _ENDS_ALL = (DeviceError, EngineError, WeightsError)  # no other image would fare better
-
-NO_MEMORY = "not enough memory for this size; try a smaller --size or --output-size"
-"""What is told of a ``MemoryError``."""
 
 
 class Task(NamedTuple):
@@ -46,33 +44,50 @@ class Task(NamedTuple):
     name: str
 
 
-def plan(config, image_paths, variations, init_path, out, keeps_record=False):
+def make(order, quiet, team=None):
+    """Makes several textures; those that are there already are left.
+
+    Args:
+        order (texsynth.command.order.Order): What is to be made.
+        quiet (bool): Say nothing but errors.
+        team (texsynth.objective.team.Team): The processes that share them out among them; ``None``
+            is this one alone.
+
+    Returns:
+        int: The exit code.
+
+    Raises:
+        texsynth.errors.TexsynthError: As :func:`plan`.
+    """
+    tasks = plan(order)
+    tasks = tasks if team is None else tasks[team.rank :: team.size]
+    return Batch(tasks, order.sources.init_path, quiet).run() if tasks else 0
+
+
+def plan(order):
     """Returns the tasks, those of an image side by side, once it is sure that all can be written.
 
     Args:
-        config (texsynth.Config): The settings, with the first seed.
-        image_paths: Paths of the exemplars.
-        variations (int): How many seeds each image is made with; ``None`` makes it once, and leaves
-            the seed out of the names.
-        init_path (pathlib.Path): The image to start from, or ``None``.
-        out (pathlib.Path): The folder to write to; ``None`` is the current one.
-        keeps_record (bool): Whether a record of each is written.
+        order (texsynth.command.order.Order): What is to be made: several textures. The seed is that
+            of the first variation.
 
     Returns:
         list of Task: In the order of the images and seeds.
 
     Raises:
-        texsynth.errors.ConfigError: ``out`` is no folder; two textures would have the same name;
-            one would overwrite what is read; or the seed would make no difference.
+        texsynth.errors.ConfigError: It is to be written to what is no folder; two textures would
+            have the same name; one would overwrite what is read; or the seed would make no
+            difference.
         texsynth.errors.TexsynthError: The folder cannot be written.
     """
-    if (variations or 1) > 1 and init_path is not None:
+    sources, init_path = order.sources, order.sources.init_path
+    if (sources.variations or 1) > 1 and init_path is not None:
         raise ConfigError(f"--variations: all would start from {init_path}, and be the same")
-    folder = out or Path()
+    folder = order.out or Path()
     if not folder.is_dir():
         raise ConfigError(f"--out must be a folder that is there, not {folder}")
-    tasks = _tasks(config, image_paths, variations, folder, keeps_record)
-    _check_outputs(tasks, [*image_paths, *([init_path] if init_path else [])])
+    tasks = _tasks(order, folder)
+    _check_outputs(tasks, sources.pictures)
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -81,15 +96,17 @@ def plan(config, image_paths, variations, init_path, out, keeps_record=False):
     return tasks
 
 
-def _tasks(config, image_paths, variations, folder, keeps_record):
-    tasks = []
-    for path in image_paths:
-        for number in range(variations or 1):
+def _tasks(order, folder):
+    sources, config = order.sources, order.config
+    tasks, pictures = [], tuple(dict.fromkeys(sources.pictures))
+    for path in sources.image_paths:
+        for number in range(sources.variations or 1):
             own = dataclasses.replace(config, seed=config.seed + number)
-            seed = "" if variations is None else f"_seed{own.seed}"
-            name = str(path) if variations is None else f"{path} (seed {own.seed})"
+            is_alone = sources.variations is None
+            seed = "" if is_alone else f"_seed{own.seed}"
+            name = str(path) if is_alone else f"{path} (seed {own.seed})"
             target = folder / f"{path.stem}{seed}_texture.png"
-            outputs = Outputs(target, config.tile, keeps_record)
+            outputs = Outputs(target, config.tile, order.keeping, pictures)
             tasks.append(Task(len(tasks) + 1, own, path, outputs, name))
     return tasks
 
@@ -123,18 +140,14 @@ class Batch:
     Args:
         tasks: What to make, from :func:`plan`.
         init_path (pathlib.Path): The image to start from, or ``None``.
-        snapshots (int): Save the image after every so many steps; ``None`` never does.
         quiet (bool): Say nothing but errors.
     """
 
-    def __init__(self, tasks, init_path, snapshots, quiet):
+    def __init__(self, tasks, init_path, quiet):
         self._tasks = tasks
         self._init_path = init_path
-        self._snapshots = snapshots
-        self._quiet = quiet
-        self._inputs = list(dict.fromkeys(task.image_path for task in tasks))
-        self._inputs += [] if init_path is None else [init_path]
         self._interruption = Interruption()
+        self._telling = Telling(quiet, self._interruption)
         self._left = list(tasks)
         self._failed = []
         self._stopped = []
@@ -172,19 +185,16 @@ class Batch:
     def _make_all_of(self, exemplar, init, tasks):
         study, wanted = None, []
         with self._passing_over(exemplar.path, tasks):
-            jobs = [(task, self._job(task, exemplar, init)) for task in tasks]
+            jobs = [
+                (task, Job(Recipe(task.config, exemplar, init), task.outputs, self._telling))
+                for task in tasks
+            ]
             wanted = [(task, job) for task, job in jobs if not self._is_there(task, job)]
             study = self._workshop.study(exemplar.pixels) if wanted else None
         for task, job in wanted if study is not None else ():
             self._make(task, job, study)
             if self._interruption.number is not None:
                 return
-
-    def _job(self, task, exemplar, init):
-        return Job(
-            task.config, exemplar, init, task.outputs,
-            self._snapshots, self._quiet, self._inputs, self._interruption,
-        )  # fmt: skip
 
     def _is_there(self, task, job):
         _check_target(task)

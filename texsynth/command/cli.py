@@ -1,24 +1,16 @@
-"""The command: options to :class:`texsynth.Config`, jobs of :mod:`.job`, an exit code.
+"""The command: options to an order, the order to work, an exit code.
 
-Nothing but this module, ``job`` and ``progress`` prints or exits. Chainer and Pillow are imported
-when the work begins, so that ``--help`` and usage errors come at once.
+Chainer and Pillow are imported when the work begins, so that ``--help`` and usage errors come at
+once.
 """
-
-import contextlib
-import dataclasses
-import signal
 
 import click
 from click.core import ParameterSource
 
 from texsynth import config as settings
-from texsynth.command import batch
-from texsynth.command.asked import EVERY, Asked
-from texsynth.command.job import Job
-from texsynth.command.outputs import outputs_for
-from texsynth.command.provenance import Picture
+from texsynth.command.asked import Asked
+from texsynth.command.keeping import EVERY
 from texsynth.command.shared import (
-    EXIT_USAGE,
     HELP_OPTIONS,
     PATH,
     OneLineErrors,
@@ -26,8 +18,9 @@ from texsynth.command.shared import (
     from_text,
     set_up_logging,
 )
+from texsynth.command.work import carry_out
 from texsynth.config import Config
-from texsynth.errors import ConfigError, TexsynthError
+from texsynth.errors import TexsynthError
 from texsynth.terms import LOSSES, parse_layers, parse_term
 from texsynth.version import __version__
 
@@ -234,56 +227,18 @@ class _Command(OneLineErrors):
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def main(
-    context,
-    image_paths,
-    out,
-    init,
-    variations,
-    snapshots,
-    checkpoint_path,
-    every,
-    resume_path,
-    keeps_record,
-    replay_path,
-    distributed,
-    quiet,
-    verbose,
-    **options,
-):
+def main(context, image_paths, quiet, verbose, **options):
     """Make a new image with the texture of IMAGE, or one of each of several.
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side. Of
     several, those that are there already, made with the same settings, are left.
     """
     set_up_logging(quiet, verbose)
-    team = None
     try:
-        if init == "":
-            raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
-        asked = Asked(
-            image_paths, init, variations, options, _given(context), out, snapshots, keeps_record,
-            checkpoint_path, every, resume_path, replay_path,
-        )  # fmt: skip
-        config, image_paths, init_path = asked.job()
-        is_one = len(image_paths) == 1 and variations is None
-        if distributed:
-            if snapshots and is_one:
-                raise ConfigError("--snapshots: none can be taken of what processes share")
-            asked.snapshots = None  # what is resumed may have been alone
-            team, config = _assembled(config)
-        if is_one:
-            with contextlib.nullcontext() if team is None else team.ending_together():
-                code = _make_one(config, image_paths[0], init_path, quiet, team, asked)
-        else:
-            tasks = batch.plan(config, image_paths, variations, init_path, out, keeps_record)
-            tasks = tasks if team is None else tasks[team.rank :: team.size]
-            code = batch.Batch(tasks, init_path, snapshots, quiet).run() if tasks else 0
+        asked = Asked(image_paths, options, _given(context))
+        return carry_out(asked.order(), quiet)
     except TexsynthError as error:
-        if team is not None and team.rank > 0:  # all say the same
-            return EXIT_USAGE
         raise failure(error, error) from error
-    return code
 
 
 def _given(context):
@@ -293,42 +248,3 @@ def _given(context):
         for name in context.params
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-
-
-def _assembled(config):
-    """The team, and the settings with this process's own GPU."""
-    from texsynth.objective.team import assemble
-
-    team = assemble(config.gpu)
-    if config.gpu >= 0:
-        config = dataclasses.replace(config, gpu=config.gpu + team.place)
-    return team, config
-
-
-def _make_one(config, image_path, init_path, quiet, team, asked):
-    """Makes one texture; returns the exit code."""
-    quiet = quiet or (team is not None and team.rank > 0)
-    outputs = outputs_for(image_path, init_path, asked.out, config.tile, asked.keeps_record)
-    exemplar, init = Picture(image_path), init_path and Picture(init_path)
-    inputs = [picture.path for picture in (exemplar, init) if picture]
-    asked.check_targets(inputs, outputs)
-    asked.check_pictures(exemplar, init)
-    job = Job(
-        config, exemplar, init, outputs, asked.snapshots, quiet, inputs,
-        team=team, checkpoints=asked.checkpoints(config, image_path, init_path),
-    )  # fmt: skip
-    try:
-        result, stopped_by = job.run()
-        if stopped_by is None:
-            asked.check_result(result)
-    except KeyboardInterrupt as error:
-        ended = failure("interrupted", error, job.written or ["nothing"])
-        ended.exit_code = 128 + getattr(error, "number", signal.SIGINT)
-        raise ended from error
-    except ConfigError:
-        raise
-    except TexsynthError as error:
-        raise failure(error, error, job.written) from error
-    except MemoryError as error:
-        raise failure(batch.NO_MEMORY, error, job.written) from error
-    return 0 if stopped_by is None else 128 + stopped_by

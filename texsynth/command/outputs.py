@@ -4,6 +4,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from texsynth import files
+from texsynth.command.keeping import Keeping
 from texsynth.errors import ConfigError, TexsynthError
 
 
@@ -14,12 +16,14 @@ class Outputs:
     Attributes:
         texture (pathlib.Path): The texture itself.
         tile (str): The settings' ``tile``; if there is one, it is shown two by two, too.
-        keeps_record (bool): Whether a record is written.
+        keeping (texsynth.command.keeping.Keeping): What is kept beside the pictures.
+        sources: Paths of pictures that no snapshot may be written over.
     """
 
     texture: Path
-    tile: str | None = None
-    keeps_record: bool = False
+    tile: str | None
+    keeping: Keeping
+    sources: tuple[Path, ...]
 
     @property
     def pictures(self):
@@ -35,7 +39,7 @@ class Outputs:
     @property
     def paths(self):
         """All of them."""
-        return [*self.pictures, *([self.record] if self.keeps_record else [])]
+        return [*self.pictures, *([self.record] if self.keeping.record else [])]
 
     def snapshot(self, level, step):
         """Returns the path of a snapshot.
@@ -51,40 +55,62 @@ class Outputs:
         return self.texture.with_name(f"{self.texture.stem.removesuffix('_texture')}_{name}")
 
 
-def outputs_for(image_path, init_path, out, tile=None, keeps_record=False):
-    """Returns where one texture goes, once it is sure that its pictures can be written.
+def outputs_for(order):
+    """Returns where one texture goes, once it is sure that it can be written.
 
     Args:
-        image_path (pathlib.Path): The exemplar.
-        init_path (pathlib.Path): The image to start from, or ``None``.
-        out (pathlib.Path): What the user asked for, a file or a folder, or ``None``.
-        tile (str): The settings' ``tile``.
-        keeps_record (bool): Whether a record is written.
+        order (texsynth.command.order.Order): What is to be made: one texture.
 
     Returns:
         Outputs: The paths.
 
     Raises:
-        texsynth.errors.ConfigError: It is no PNG, or would overwrite what is read.
-        texsynth.errors.TexsynthError: It cannot be written.
+        texsynth.errors.ConfigError: One is no PNG, or would overwrite what is read or written.
+        texsynth.errors.TexsynthError: One cannot be written.
     """
-    target = out or Path(f"{image_path.stem}_texture.png")
+    name = f"{order.sources.image_paths[0].stem}_texture.png"
+    target = order.out or Path(name)
     try:
         if target.is_dir():
-            target /= f"{image_path.stem}_texture.png"
+            target /= name
         if target.suffix.lower() != ".png":
             raise ConfigError(f"--out must be a .png file, not {target}")
         if not target.parent.is_dir():
             raise ConfigError(f"--out: there is no folder {target.parent}")
-        outputs = Outputs(target, tile, keeps_record)
-        for path in outputs.pictures:
-            if path.is_dir():
-                raise ConfigError(f"--out: {path} is a folder")
-            for source in (image_path, init_path):
-                if source and path.exists() and source.exists() and path.samefile(source):
-                    raise ConfigError(f"--out: {path} would overwrite {source}, which is read")
+        pictures = tuple(order.sources.pictures)
+        outputs = Outputs(target, order.config.tile, order.keeping, pictures)
+        _check_pictures(outputs)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
         raise TexsynthError(f"cannot write {target}: {error.strerror}") from error
+    _check_beside(outputs, order.files_read)
     return outputs
+
+
+def _check_pictures(outputs):
+    """Makes sure that the pictures would be written over nothing that is read."""
+    for path in outputs.pictures:
+        if path.is_dir():
+            raise ConfigError(f"--out: {path} is a folder")
+        for source in outputs.sources:
+            if path.exists() and source.exists() and path.samefile(source):
+                raise ConfigError(f"--out: {path} would overwrite {source}, which is read")
+
+
+def _check_beside(outputs, files_read):
+    """Makes sure that checkpoint and record can be written, and over nothing else."""
+    saved = outputs.keeping.saved
+    for path in saved:
+        files.check_target("--checkpoint", path, files_read)
+        if any(_is_same_place(path, other) for other in outputs.pictures):
+            raise ConfigError(f"--checkpoint: {path} is what the texture is written to")
+    if outputs.keeping.record:
+        files.check_target("--record", outputs.record, files_read)
+        if any(_is_same_place(outputs.record, other) for other in saved):
+            raise ConfigError(f"--record: {outputs.record} is the checkpoint")
+
+
+def _is_same_place(path, other):
+    """Whether two paths, in folders that are there, are of one name in one folder."""
+    return path.name == other.name and files.is_same_file(path.parent, other.parent)

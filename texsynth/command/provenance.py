@@ -5,10 +5,10 @@ Pillow is imported when a file is read: the command's ``--help`` need not wait f
 
 import dataclasses
 import functools
-import hashlib
 import json
 import warnings
 
+from texsynth.config import Config
 from texsynth.version import __version__
 
 INTERRUPTED = "interrupted"
@@ -37,38 +37,43 @@ class Picture:
 
     @functools.cached_property
     def checksum(self):
-        """What :func:`checksum` returns for the pixels."""
-        return checksum(self.pixels)
+        """What :func:`texsynth.images.checksum` returns for the pixels."""
+        from texsynth import images
+
+        return images.checksum(self.pixels)
 
 
-def checksum(pixels):
-    """Returns the SHA-256 of size and pixels, 64 hex digits.
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a texture is made from.
 
-    Args:
-        pixels: ``(H, W, 3)`` uint8.
+    Attributes:
+        config (texsynth.Config): The settings.
+        exemplar (Picture): The exemplar.
+        init (Picture): The image to start from; ``None`` starts as the settings say.
     """
-    digest = hashlib.sha256(str(pixels.shape).encode())
-    digest.update(pixels.tobytes())
-    return digest.hexdigest()
+
+    config: Config
+    exemplar: Picture
+    init: Picture | None = None
 
 
-def origin(config, exemplar, init=None):
+def origin(recipe):
     """Returns what a texture is made from, as the text of its file.
 
     Args:
-        config (texsynth.Config): The settings.
-        exemplar (Picture): The exemplar.
-        init (Picture): The image to start from, if there is one.
+        recipe (Recipe): Settings and pictures.
 
     Returns:
         dict: Keywords and texts; the same for the same texture, and for no other.
     """
+    exemplar, init = recipe.exemplar, recipe.init
     used = {"image": exemplar.path.name}
     text = {"exemplar_sha256": exemplar.checksum}
     if init is not None:
         used["init"] = init.path.name
         text["init_sha256"] = init.checksum
-    used |= config.as_dict()
+    used |= recipe.config.as_dict()
     # File names are bytes: what is no UTF-8 in them cannot be kept in a PNG.
     settings = json.dumps(used, ensure_ascii=False).encode("utf-8", "replace").decode()
     text = {f"texsynth:{key}": value for key, value in {"settings": settings, **text}.items()}

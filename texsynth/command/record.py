@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from texsynth.command.provenance import checksum
+from texsynth.command.provenance import Picture, Recipe
 from texsynth.config import Config
 from texsynth.errors import ConfigError, RecordError, TexsynthError
 from texsynth.files import write_text
 from texsynth.files.printable import one_line
+from texsynth.synthesis import environment
 
 FORMAT = 1
 """Version of the format; a reader refuses what is newer than itself."""
@@ -23,47 +24,62 @@ class Record(NamedTuple):
 
     Attributes:
         path (pathlib.Path): The file.
-        config (texsynth.Config): The settings.
-        image_path (pathlib.Path): The exemplar.
-        init_path (pathlib.Path): The image to start from, or ``None``.
+        recipe (texsynth.command.provenance.Recipe): What the texture was made from, and is again.
         checksums (dict): SHA-256 of ``exemplar``, ``init`` (or ``None``) and ``texture``, of the
             sizes and pixels, and of the ``weights``.
         environment (dict): What :func:`texsynth.synthesis.environment.describe` returned.
     """
 
     path: Path
-    config: Config
-    image_path: Path
-    init_path: Path | None
+    recipe: Recipe
     checksums: dict
     environment: dict
 
-    def check(self, exemplar, init):
+    def check(self, recipe):
         """Makes sure that what is read is what was read.
 
         Args:
-            exemplar (texsynth.command.provenance.Picture): The exemplar.
-            init (texsynth.command.provenance.Picture): The image to start from, or ``None``.
+            recipe (texsynth.command.provenance.Recipe): The pictures that are there now.
 
         Raises:
-            texsynth.errors.RecordError: A picture has changed.
+            texsynth.errors.TexsynthError: A picture cannot be read, or has changed.
         """
-        for name, picture in (("exemplar", exemplar), ("init", init)):
+        for name, picture in (("exemplar", recipe.exemplar), ("init", recipe.init)):
             if picture is not None and picture.checksum != self.checksums[name]:
                 raise RecordError(f"{picture.path} is not what {self.path} was made from")
 
+    def check_result(self, result):
+        """Makes sure that a texture is that of the record.
 
-def compose(command, config, exemplar, init, result, lengthened):
+        Args:
+            result (texsynth.Result): The texture.
+
+        Raises:
+            texsynth.errors.RecordError: It is another one.
+        """
+        from texsynth import images
+
+        if images.checksum(result.image) == self.checksums["texture"]:
+            return
+        changed = environment.differences(self.environment, result.environment)
+        if result.weights_sha256 != self.checksums["weights"]:
+            changed.append("other weights")
+        why = _told("; ".join(changed)) or "nothing that is recorded has changed"
+        raise RecordError(f"the texture is not that of {self.path} ({why})")
+
+
+def compose(command, recipe, result, lengthened):
     """Returns the record of a texture, plain values by name.
 
     Args:
         command: The arguments of the process, a list of str.
-        config (texsynth.Config): The settings.
-        exemplar (texsynth.command.provenance.Picture): The exemplar.
-        init (texsynth.command.provenance.Picture): The image to start from, or ``None``.
+        recipe (texsynth.command.provenance.Recipe): What it was made from.
         result (texsynth.Result): The texture.
         lengthened (bool): Whether it was resumed with more steps than it began with.
     """
+    from texsynth import images
+
+    config, exemplar, init = recipe.config, recipe.exemplar, recipe.init
     settings = config.as_dict()
     if config.weights is not None:  # it may be followed from another folder
         settings["weights"] = str(Path(config.weights).absolute())
@@ -78,7 +94,7 @@ def compose(command, config, exemplar, init, result, lengthened):
             "exemplar": exemplar.checksum,
             "init": None if init is None else init.checksum,
             "weights": result.weights_sha256,
-            "texture": checksum(result.image),
+            "texture": images.checksum(result.image),
         },
         "environment": result.environment,
         "preset": {"name": result.scheme.name, "why": result.scheme.why},
@@ -155,15 +171,10 @@ def read(path):
         init = fields["init"]
         if any("\0" in path for path in (fields["image"], init or "")):
             raise ValueError("a path with a zero byte")
+        init = None if init is None else Picture(Path(init))
+        recipe = Recipe(config, Picture(Path(fields["image"])), init)
         checksums = {name: fields["sha256"][name] for name in _CHECKED}
-        return Record(
-            path,
-            config,
-            Path(fields["image"]),
-            None if init is None else Path(init),
-            checksums,
-            dict(fields["environment"]),
-        )
+        return Record(path, recipe, checksums, dict(fields["environment"]))
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except ConfigError as error:

@@ -13,6 +13,9 @@ _log = logging.getLogger("texsynth")
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
+NO_MEMORY = "not enough memory for this size; try a smaller --size or --output-size"
+"""What is told of a ``MemoryError``."""
+
 PATH = click.Path(path_type=Path, readable=False)
 """A path; whether it can be read is seen when it is read, and told in our words."""
 

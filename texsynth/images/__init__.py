@@ -4,13 +4,14 @@ Inside the package an image is ``(N, 3, H, W)`` float32, RGB, 0..255; at its bor
 library's callers) it is ``(H, W, 3)`` uint8.
 """
 
-from texsynth.images.arrays import noise, side_by_side, tiled, to_batch, to_pixels
+from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
 from texsynth.images.reading import read
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
 from texsynth.images.writing import save_png
 
 __all__ = [
     "centre",
+    "checksum",
     "fit",
     "fitted_size",
     "mirrored",

@@ -1,5 +1,7 @@
 """Images as arrays: pixels to a batch and back, noise, and images beside one another."""
 
+import hashlib
+
 import numpy as np
 
 from texsynth.errors import ImageError
@@ -26,6 +28,17 @@ def to_batch(pixels):
 def to_pixels(batch):
     """Turns ``(1, 3, H, W)`` float into ``(H, W, 3)`` uint8, rounded and clipped."""
     return np.clip(np.rint(batch[0].transpose(1, 2, 0)), 0, 255).astype(np.uint8)
+
+
+def checksum(array):
+    """Returns the SHA-256 of size and values, 64 hex digits.
+
+    Args:
+        array (numpy.ndarray): An image, in either form.
+    """
+    digest = hashlib.sha256(str(array.shape).encode())
+    digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def noise(size, seed, mean):

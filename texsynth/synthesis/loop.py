@@ -1,5 +1,6 @@
 """The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -231,13 +232,9 @@ class _Run:
 
     def through_levels(self, texture, resumed):
         """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
-        first = 1
-        if resumed is not None:
-            with self._checkpoints.reading():
-                first = self._restore(resumed)
+        first = 1 if resumed is None else self._level_of(resumed)
         for number in range(first, len(self._plan) + 1):
-            if self._level is None:
-                self._level = LevelRun(self._study, number, texture, self._stop)
+            self._begin(number, texture, resumed if number == first else None)
             self.history.append(self._level.losses)
             self._through_steps()
             texture = self._level.texture()
@@ -248,35 +245,49 @@ class _Run:
                 break
         return texture
 
-    def _restore(self, resumed):
-        """Goes back to where a checkpoint was saved; returns the number of the level."""
-        fields = resumed.fields["run"]
-        number = fields["level"]
-        if number not in range(1, len(self._plan) + 1):
-            raise ValueError(f"there is no level {number}")
-        self._level = LevelRun(self._study, number, None, self._stop)
-        self._level.restore(fields, resumed.arrays)
-        self.history = list(resumed.fields["history"])
-        self._evaluated_before = int(resumed.fields["evaluations_before"])
+    def _level_of(self, resumed):
+        """Returns the number of the level in which a checkpoint was saved."""
+        with self._checkpoints.reading():
+            number = resumed.fields["run"]["level"]
+            if number not in range(1, len(self._plan) + 1):
+                raise ValueError(f"there is no level {number}")
         return number
 
+    def _begin(self, number, texture, resumed):
+        """Begins a level, or goes back to where a checkpoint was saved in it."""
+        with self._checkpoints.reading() if resumed else contextlib.nullcontext():
+            self._level = LevelRun(self._study, number, texture, self._stop)
+            if resumed:
+                self._level.restore(resumed.fields["run"], resumed.arrays)
+                self.history = list(resumed.fields["history"])
+                self._evaluated_before = int(resumed.fields["evaluations_before"])
+
     def _through_steps(self):
-        level = self._level
-        saved = None
+        level, steps = self._level, self._level.steps()
+        saved, goes_on = None, True
+        while goes_on:
+            goes_on = self._take(steps)
+            step = len(level.losses)
+            if goes_on:
+                is_due = self._checkpoints.is_due(step)
+            else:
+                is_last = self.reason == STOPPED or level.number == len(self._plan)
+                is_due = is_last and saved != step
+            if is_due:
+                saved = step if self._save() else None  # or it is tried again at the end
+
+    def _take(self, steps):
+        """Takes a step and tells of it; returns whether there may be another."""
         try:
-            for loss in level.steps():
-                step = len(level.losses)
-                stopped = self._team.any(self._callback(self._progress(loss)))
-                if stopped:
-                    raise Stopped
-                if self._checkpoints.is_due(step):
-                    saved = step if self._save() else None  # or it is tried again at the end
-            self.reason = level.reason
+            loss = next(steps, None)
+            if loss is None:
+                self.reason = self._level.reason
+            elif self._team.any(self._callback(self._progress(loss))):
+                raise Stopped
         except Stopped:
             self.reason = STOPPED
-        is_end = self.reason == STOPPED or level.number == len(self._plan)
-        if is_end and saved != len(level.losses):
-            self._save()
+            return False
+        return loss is not None
 
     def _save(self):
         """Saves the state; returns whether that went well, the same to all processes."""

@@ -1,11 +1,11 @@
 """Checkpoints of a synthesis: when one is saved, and whether one belongs to the job at hand."""
 
 import contextlib
-import hashlib
 import json
 import logging
 from pathlib import Path
 
+from texsynth import images
 from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.synthesis import environment
@@ -91,20 +91,26 @@ class Checkpoints:
         if self.path is None and self._resumed is None:
             return None
         self._job = describe(study, seed, init)
-        self._environment = environment.describe(study.workshop)
-        if self._resumed is None:
-            return None
         resumed, self._resumed = self._resumed, None  # large; who goes on takes it apart
-        with self.reading():
-            _check_same(resumed.fields["job"], self._job, self._resume)
-            study.adopt(resumed.fields["plan"])
-            self.lengthened = bool(resumed.fields["lengthened"]) or (
-                self._job["iterations"] != resumed.fields["job"]["iterations"]
-            )
-            changed = environment.differences(resumed.fields["environment"], self._environment)
-        if changed:
-            _log.warning("not the same to the last bit: %s", "; ".join(changed))
+        if resumed is not None:
+            self._take_over(resumed.fields, study)
+        self._environment = environment.describe(study.workshop)
+        if resumed is not None:
+            with self.reading():
+                was = resumed.fields["environment"]
+                changed = environment.differences(was, self._environment)
+            if changed:
+                _log.warning("not the same to the last bit: %s", "; ".join(changed))
         return resumed
+
+    def _take_over(self, fields, study):
+        """Makes sure that fields are of this job, and takes over how it was made."""
+        with self.reading():
+            _check_same(fields["job"], self._job, self._resume)
+            study.adopt(fields["plan"])
+            self.lengthened = bool(fields["lengthened"]) or (
+                self._job["iterations"] != fields["job"]["iterations"]
+            )
 
     @contextlib.contextmanager
     def reading(self):
@@ -189,17 +195,11 @@ def describe(study, seed, init):
         "settings": settings,
         "iterations": study.scheme.iterations,
         "losses": [type(loss).__name__ for loss in study.losses],
-        "exemplar_sha256": _checksum(study.exemplar),
-        "init_sha256": None if init is None else _checksum(init),
+        "exemplar_sha256": images.checksum(study.exemplar),
+        "init_sha256": None if init is None else images.checksum(init),
         "weights_sha256": workshop.weights.checksum(),
     }
     return json.loads(json.dumps(described))  # as it will be read
-
-
-def _checksum(array):
-    digest = hashlib.sha256(str(array.shape).encode())
-    digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _check_same(then, now, path):

@@ -19,6 +19,7 @@ from texsynth.network.winograd.buffers import (
     pixels,
     tile_count,
 )
+from texsynth.network.winograd.ends import Backward, Forward
 from texsynth.network.winograd.first_layer import (
     KERNEL,
     backward_weights,
@@ -203,11 +204,12 @@ class WinogradVGG16:
         for (before, stage), (schedule, _) in zip(
             pairwise(computed), self._schedules, strict=False
         ):
-            schedule.forward(
-                before.output, stage.forward_weights, stage.bias, stage.activation,
-                stage.pooled, stage.bits, self._takes_maximum, stage.size,
-                *self._scratch.arrays(schedule),
+            ends = Forward(
+                before.output, stage.bias, stage.activation, stage.pooled, stage.bits,
+                self._takes_maximum,
             )  # fmt: skip
+            scratch = self._scratch.arrays(schedule)
+            schedule.run(ends, stage.forward_weights, stage.size, *scratch)
             fill_border(stage.output, stage.output_size, self._wrap)
             if stage.pool:
                 fill_border(stage.bits, stage.size, self._wrap)
@@ -307,9 +309,8 @@ class WinogradVGG16:
             return
         before = self._stages[index - 1]
         schedule = self._schedules[index - 1][1]
-        schedule.backward(
-            source, bits, scale, stage.backward_weights, before.output,
-            grads.get(before.output_name, NO_FLOATS), not before.pool, stage.size,
-            *self._scratch.arrays(schedule),
-        )  # fmt: skip
+        added = grads.get(before.output_name, NO_FLOATS)
+        ends = Backward(source, bits, scale, before.output, added, not before.pool)
+        scratch = self._scratch.arrays(schedule)
+        schedule.run(ends, stage.backward_weights, stage.size, *scratch)
         fill_border(before.output, before.output_size, self._wrap)

@@ -6,12 +6,7 @@ import numpy as np
 
 from texsynth.kernels.aligned import aligned_zeros
 from texsynth.kernels.product import BLOCK_ROWS, PANEL
-from texsynth.network.winograd.passes import (
-    backward_grouped,
-    backward_shared,
-    forward_grouped,
-    forward_shared,
-)
+from texsynth.network.winograd.passes import grouped, shared
 from texsynth.network.winograd.transforms import POINTS, TILE
 
 _ROW_PADDING = 16  # floats between rows of tiles: strides of 2**n evict one another
@@ -22,16 +17,15 @@ _SHARED_FROM = 512  # channels from which the kernels outweigh the tiles
 
 @dataclass(frozen=True)
 class Schedule:
-    """The two passes of a convolution and the shapes of their scratch."""
+    """The pass of a convolution and the shapes of its scratch."""
 
-    forward: object
-    backward: object
+    run: object
     v_shape: tuple
     m_shape: tuple
 
 
 def make_schedule(depth, channels, tiles, workers):
-    """Choose the passes of a convolution.
+    """Choose the pass of a convolution.
 
     Args:
         depth: channels summed over.
@@ -45,12 +39,12 @@ def make_schedule(depth, channels, tiles, workers):
         group = max(_SHARED_BYTES // tile_bytes, BLOCK_ROWS) // BLOCK_ROWS * BLOCK_ROWS
         group = min(group, -(-tiles // BLOCK_ROWS) * BLOCK_ROWS)
         shapes = (POINTS, group, row), (POINTS, group, channels + _ROW_PADDING)
-        return Schedule(forward_shared, backward_shared, *shapes)
+        return Schedule(shared, *shapes)
     share = -(-tiles // workers)  # no larger groups than keep all workers busy
     group = min(_GROUPED_BYTES // tile_bytes, share)
     group = max(1, group // BLOCK_ROWS) * BLOCK_ROWS
     shapes = (workers, POINTS, group, row), (workers, POINTS, group, PANEL)
-    return Schedule(forward_grouped, backward_grouped, *shapes)
+    return Schedule(grouped, *shapes)
 
 
 class Scratch:

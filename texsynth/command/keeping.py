@@ -1,0 +1,50 @@
+"""What is kept of the making of a texture, beside its pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+EVERY = 20
+"""Steps between checkpoints by default."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Snapshots, a record and checkpoints: which of them, and how often.
+
+    Attributes:
+        snapshots (int): Steps between snapshots, or ``None``.
+        record (bool): Whether a record is written.
+        checkpoint (pathlib.Path): Where checkpoints are saved, or ``None``.
+        every (int): Steps between them.
+        resumed (texsynth.Checkpoints): What is gone on from, or ``None``.
+    """
+
+    snapshots: int | None = None
+    record: bool = False
+    checkpoint: Path | None = None
+    every: int = EVERY
+    resumed: object = None
+
+    @property
+    def saved(self):
+        """Paths of the checkpoint and of the last but one; none if none are wanted."""
+        if self.checkpoint is None:
+            return []
+        from texsynth.files.checkpoint import previous_of  # imports NumPy, which takes a moment
+
+        return [self.checkpoint, previous_of(self.checkpoint)]
+
+    def checkpoints(self, notes):
+        """Returns the :class:`texsynth.Checkpoints`, or ``None`` if none are wanted.
+
+        Args:
+            notes (dict): Plain values to keep with each.
+        """
+        if self.checkpoint is None:
+            return None
+        if self.resumed is not None:
+            self.resumed.keep(notes)
+            return self.resumed
+        from texsynth.synthesis.resuming import Checkpoints  # imports Chainer, which takes a second
+
+        return Checkpoints(self.checkpoint, self.every, notes=notes)

@@ -1,0 +1,79 @@
+"""The notes that the command keeps with a checkpoint: where everything was, to go on from it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from texsynth.config import Config
+from texsynth.errors import CheckpointError, ConfigError
+
+
+class Earlier(NamedTuple):
+    """What a checkpoint tells of the command that saved it.
+
+    Attributes:
+        config (texsynth.Config): The settings.
+        image_path (pathlib.Path): The exemplar; ``None`` if a library saved it, which notes
+            nothing. So are the next two.
+        init_path (pathlib.Path): The image to start from, or ``None``.
+        out (pathlib.Path): The file or folder to write to, or ``None``.
+        kept (dict): Steps between ``snapshots``, or ``None``; and whether a ``record`` is written.
+    """
+
+    config: Config
+    image_path: Path | None
+    init_path: Path | None
+    out: Path | None
+    kept: dict
+
+
+def compose(order):
+    """Returns the notes on one texture, plain values by name.
+
+    Args:
+        order (texsynth.command.order.Order): What is made.
+    """
+    sources = order.sources
+    paths = {
+        "image": sources.image_paths[0],
+        "init": sources.init_path,
+        "weights": order.config.weights,
+        "out": order.out,
+    }
+    return {
+        # It may be resumed from another folder.
+        **{name: path and str(Path(path).absolute()) for name, path in paths.items()},
+        "snapshots": order.keeping.snapshots,
+        "record": order.keeping.record,
+    }
+
+
+def read(resumed, path):
+    """Returns the :class:`Earlier` of a checkpoint.
+
+    Args:
+        resumed (texsynth.Checkpoints): The checkpoint.
+        path (pathlib.Path): What it is called in messages.
+
+    Raises:
+        texsynth.errors.CheckpointError: It is none of this program.
+    """
+    notes = resumed.notes
+    with resumed.reading():
+        # A checkpoint that was not made by the command has none.
+        paths = {name: _path(notes.get(name)) for name in ("image", "init", "weights", "out")}
+        kept = {"snapshots": notes.get("snapshots"), "record": notes.get("record", False)}
+        if type(kept["snapshots"]) not in (int, type(None)) or type(kept["record"]) is not bool:
+            raise TypeError(f"of the notes {kept['snapshots']!r} and {kept['record']!r}")
+        try:
+            weights = None if paths["weights"] is None else str(paths["weights"])
+            config = Config.from_dict({**resumed.settings, "weights": weights})
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+    return Earlier(config, paths["image"], paths["init"], paths["out"], kept)
+
+
+def _path(noted):
+    """The path of a note, or ``None``."""
+    if not isinstance(noted, str | None) or "\0" in (noted or ""):
+        raise TypeError(f"of a path {noted!r}")
+    return None if noted is None else Path(noted)

@@ -1,0 +1,62 @@
+"""What is to be made: one value, be it anew, on from a checkpoint, or again from a record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from texsynth.command.keeping import Keeping
+from texsynth.command.record import Record
+from texsynth.config import Config
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What textures are made from.
+
+    Attributes:
+        image_paths: Paths of the exemplars.
+        init_path (pathlib.Path): The image to start from, or ``None``.
+        variations (int): Textures of each exemplar, or ``None`` for one, without its seed in its
+            name.
+        record (texsynth.command.record.Record): What the texture is to be the same as, or ``None``.
+    """
+
+    image_paths: tuple[Path, ...]
+    init_path: Path | None = None
+    variations: int | None = None
+    record: Record | None = None
+
+    @property
+    def pictures(self):
+        """Paths of all pictures that are read."""
+        return [*self.image_paths, *([] if self.init_path is None else [self.init_path])]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made, from what, where, and what is kept of it.
+
+    Attributes:
+        config (texsynth.Config): The settings.
+        sources (Sources): What it is made from.
+        out (pathlib.Path): The file or folder to write to, or ``None``.
+        keeping (texsynth.command.keeping.Keeping): What is kept beside the pictures.
+        is_shared (bool): Whether the processes that mpiexec started share the work.
+    """
+
+    config: Config
+    sources: Sources
+    out: Path | None
+    keeping: Keeping
+    is_shared: bool
+
+    @property
+    def is_one(self):
+        """Whether it is one texture, not several."""
+        return len(self.sources.image_paths) == 1 and self.sources.variations is None
+
+    @property
+    def files_read(self):
+        """Paths of all that is read and told of: pictures, weights, a record."""
+        record = self.sources.record
+        also = [self.config.weights, None if record is None else record.path]
+        return [*self.sources.pictures, *(Path(path) for path in also if path)]

@@ -1,0 +1,74 @@
+"""One texture: what stands in its way ends the command."""
+
+import contextlib
+import functools
+import signal
+
+from texsynth.command import notes
+from texsynth.command.interruption import Interruption
+from texsynth.command.job import Job
+from texsynth.command.outputs import outputs_for
+from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.shared import NO_MEMORY, failure
+from texsynth.command.watch import Telling
+from texsynth.errors import ConfigError, TexsynthError
+
+
+def make(order, quiet, team=None):
+    """Makes one texture.
+
+    Args:
+        order (texsynth.command.order.Order): What is to be made.
+        quiet (bool): Say nothing but errors.
+        team (texsynth.objective.team.Team): The processes that make it together, of which the first
+            writes; ``None`` is this one alone.
+
+    Returns:
+        int: The exit code.
+
+    Raises:
+        click.ClickException: It failed after something may have been written, or was interrupted.
+        texsynth.errors.TexsynthError: It cannot be made as it was asked for.
+    """
+    outputs, record = outputs_for(order), order.sources.record
+    pictures = [Picture(path) for path in order.sources.pictures]
+    recipe = Recipe(order.config, *pictures)
+    if record is not None:
+        record.check(recipe)
+    checkpoints = order.keeping.checkpoints(notes.compose(order))
+    is_first = team is None or team.rank == 0
+    telling = Telling(quiet or not is_first, Interruption(), in_company=team is not None)
+    job = Job(recipe, outputs, telling, checkpoints)
+    optional = {"team": team, "checkpoints": checkpoints}
+    given = {name: value for name, value in optional.items() if value is not None}
+    with _telling_what_is_written(job):
+        with telling.interruption:
+            pixels = recipe.exemplar.pixels
+            from texsynth.synthesis.loop import synthesize  # imports Chainer, which takes a second
+
+            result = job.synthesize(functools.partial(synthesize, pixels, recipe.config, **given))
+            if is_first:
+                job.save(result)
+                job.report(result)
+        if telling.interruption.number is not None:
+            return 128 + telling.interruption.number
+        if record is not None:
+            record.check_result(result)
+    return 0
+
+
+@contextlib.contextmanager
+def _telling_what_is_written(job):
+    """A context manager in which a failure, and an interruption, tells of files that are there."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        ended = failure("interrupted", error, job.written or ["nothing"])
+        ended.exit_code = 128 + getattr(error, "number", signal.SIGINT)
+        raise ended from error
+    except ConfigError:
+        raise
+    except TexsynthError as error:
+        raise failure(error, error, job.written) from error
+    except MemoryError as error:
+        raise failure(NO_MEMORY, error, job.written) from error
