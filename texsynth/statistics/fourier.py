@@ -52,5 +52,7 @@ def _over_channels(name, x, shape):
 
 def _threads():
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(int(asked), available) if asked.isdecimal() and int(asked) else available or 1
+    available = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        available = len(os.sched_getaffinity(0))
+    return min(int(asked), available) if asked.isdecimal() and int(asked) else available
