@@ -39,6 +39,7 @@ setup(
             *MPI,
             "hypothesis>=6.100",
             "import-linter>=2.1",
+            "mypy==2.4.1",
             "onnxruntime>=1.20",
             "pytest>=8.0",
             "pytest-cov>=6.0",
