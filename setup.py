@@ -16,7 +16,10 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["texsynth", "texsynth.*"]),
-    package_data={"texsynth.evaluation": ["*.html", "page.css", "page.js"]},
+    package_data={
+        "texsynth": ["py.typed"],
+        "texsynth.evaluation": ["*.html", "page.css", "page.js"],
+    },
     python_requires=">=3.11,<3.14",
     install_requires=[
         "chainer==7.8.1",  # the last release; texsynth/compat.py cures exactly this one
@@ -39,6 +42,7 @@ setup(
             *MPI,
             "hypothesis>=6.100",
             "import-linter>=2.1",
+            "mypy==2.4.1",
             "onnxruntime>=1.20",
             "pytest>=8.0",
             "pytest-cov>=6.0",

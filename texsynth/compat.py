@@ -8,11 +8,14 @@ should import this module first.
 import sys
 import types
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+__all__ = ["chainer"]
 
-def _restore_numpy_names():
+
+def _restore_numpy_names() -> None:
     """Gives NumPy back the removed names that Chainer reads, and no others.
 
     ``numpy.sctypes`` went away in NumPy 2.0: ``chainer.functions.array.as_strided`` reads its
@@ -20,7 +23,7 @@ def _restore_numpy_names():
     reads ``numpy.float`` too, when called: nothing here calls it.)
     """
     if not hasattr(np, "sctypes"):
-        np.sctypes = {
+        np.sctypes = {  # type: ignore[attr-defined]
             "int": [np.int8, np.int16, np.int32, np.int64],
             "uint": [np.uint8, np.uint16, np.uint32, np.uint64],
             "float": [np.float16, np.float32, np.float64, np.longdouble],
@@ -29,7 +32,7 @@ def _restore_numpy_names():
         }
 
 
-def _stand_in_for_environment_check():
+def _stand_in_for_environment_check() -> None:
     """Registers an empty ``chainer._environment_check``.
 
     The real one imports ``numpy.distutils`` and ``pkg_resources``, which Python 3.12 and
@@ -37,11 +40,11 @@ def _stand_in_for_environment_check():
     2017, and about versions of CuPy that are newer than Chainer.
     """
     stand_in = types.ModuleType("chainer._environment_check")
-    stand_in.check = lambda: None
+    stand_in.check = lambda: None  # type: ignore[attr-defined]
     sys.modules.setdefault("chainer._environment_check", stand_in)
 
 
-def _import_chainer():
+def _import_chainer() -> types.ModuleType:
     _restore_numpy_names()
     _stand_in_for_environment_check()
     with warnings.catch_warnings():
@@ -59,4 +62,7 @@ def _import_chainer():
     return chainer
 
 
-chainer = _import_chainer()
+if TYPE_CHECKING:  # by the hints in stubs/: it has none
+    import chainer
+else:
+    chainer = _import_chainer()

@@ -4,8 +4,9 @@ import math
 import numbers
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 from texsynth.errors import ConfigError
 from texsynth.terms import Term, check_layers
@@ -77,7 +78,7 @@ class Config:
     iterations: int | None = None
     optimizer: str = "lbfgs"
     learning_rate: float = 4.0
-    losses: tuple[Term, ...] | None = None
+    losses: Sequence[Term] | None = None
     layers: Mapping[str, float] | None = None
     pooling: str = "average"
     start: str | None = None
@@ -87,12 +88,12 @@ class Config:
     match_colours: bool = False
     seed: int = 0
     range_weight: float = 1e-4
-    weights: str | None = None
+    weights: str | os.PathLike[str] | None = None
     memory: int | str | None = None
     gpu: int = -1
     engine: str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         layers = DEFAULT_LAYERS if self.layers is None else self.layers
         if not isinstance(layers, Mapping):
             raise ConfigError(f"layers must map names to weights, not be {layers!r}")
@@ -114,7 +115,7 @@ class Config:
         object.__setattr__(self, "layers", layers)
         self._check_losses()
 
-    def _check_numbers(self):
+    def _check_numbers(self) -> None:
         _check_integer("size", self.size, 0, LARGEST_SIDE)
         if self.output_size is not None:
             if not isinstance(self.output_size, tuple | list) or len(self.output_size) != 2:
@@ -143,11 +144,12 @@ class Config:
                 object.__setattr__(self, name, plain(value))
 
     @property
-    def wrap(self):
+    def wrap(self) -> tuple[bool, bool]:
         """``(rows, columns)``: whether top and bottom, left and right, are neighbours."""
-        return tuple(self.tile is not None and axis in self.tile for axis in "yx")
+        rows, columns = (self.tile is not None and axis in self.tile for axis in "yx")
+        return rows, columns
 
-    def _check_losses(self):
+    def _check_losses(self) -> None:
         if self.losses is None:
             return
         if not isinstance(self.losses, tuple | list) or not self.losses:
@@ -160,7 +162,7 @@ class Config:
         object.__setattr__(self, "losses", tuple(self.losses))
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Returns the settings of which :meth:`as_dict` made these values, also by way of JSON.
 
         Args:
@@ -181,12 +183,12 @@ class Config:
         except TypeError as error:
             raise ConfigError(f"settings cannot be read: {error}") from error
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """Returns the settings as a dict of plain values, ready for JSON."""
         return asdict(self)
 
 
-def parse_memory(text):
+def parse_memory(text: str) -> int:
     """Reads ``"4GB"``, ``"500MB"`` or ``"1.5GiB"`` as a number of bytes.
 
     Args:
@@ -206,7 +208,7 @@ def parse_memory(text):
     return int(amount)
 
 
-def parse_size(text):
+def parse_size(text: str) -> tuple[int, int]:
     """Reads ``"384x192"`` as ``(384, 192)``: width, height.
 
     Raises:
@@ -218,7 +220,7 @@ def parse_size(text):
     return int(match[1]), int(match[2])
 
 
-def _check_integer(name, value, lowest, highest=None):
+def _check_integer(name: str, value: int, lowest: int, highest: int | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ConfigError(f"{name} must be a whole number, not {value!r}")
     if value < lowest:
@@ -227,16 +229,16 @@ def _check_integer(name, value, lowest, highest=None):
         raise ConfigError(f"{name} must be at most {highest}, not {value}")
 
 
-def _check_positive(name, value):
+def _check_positive(name: str, value: float) -> None:
     if not (isinstance(value, numbers.Real) and value > 0 and math.isfinite(value)):
         raise ConfigError(f"{name} must be a positive number, not {value!r}")
 
 
-def _check_not_negative(name, value):
+def _check_not_negative(name: str, value: float) -> None:
     if not (isinstance(value, numbers.Real) and value >= 0 and math.isfinite(value)):
         raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
 
 
-def _check_choice(name, value, choices):
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -4,6 +4,7 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
@@ -38,9 +39,9 @@ class Term:
 
     name: str
     weight: float = 1.0
-    layers: dict | None = None
+    layers: Mapping[str, float] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.name not in LOSSES:
             raise ConfigError(f"loss must be one of {', '.join(LOSSES)}, not {self.name!r}")
         check_weight(f"weight of loss {self.name}", self.weight)
@@ -53,7 +54,7 @@ class Term:
             object.__setattr__(self, "layers", plain)
 
 
-def parse_layers(text):
+def parse_layers(text: str) -> dict[str, float]:
     """Reads ``"conv1_1,pool1=0.5"`` as ``{"conv1_1": 1.0, "pool1": 0.5}``.
 
     Args:
@@ -62,7 +63,7 @@ def parse_layers(text):
     Raises:
         texsynth.errors.ConfigError: A weight is no number, or a layer is named twice.
     """
-    layers = {}
+    layers: dict[str, float] = {}
     for item in text.split(","):
         name, weight = _name_and_weight(item, "layer", "layers must look like conv1_1,pool1=0.5")
         if name in layers:
@@ -71,7 +72,7 @@ def parse_layers(text):
     return layers
 
 
-def parse_term(text):
+def parse_term(text: str) -> Term:
     """Reads ``"autocorrelation=0.5:pool1,pool2=2"`` as a :class:`Term`.
 
     Args:
@@ -88,7 +89,7 @@ def parse_term(text):
     return Term(name, weight, parse_layers(layers) if colon else None)
 
 
-def _name_and_weight(item, what, form):
+def _name_and_weight(item: str, what: str, form: str) -> tuple[str, float]:
     name, equals, weight = (part.strip() for part in item.partition("="))
     if not name:
         raise ConfigError(f"{form}, not {item!r}")
@@ -98,7 +99,7 @@ def _name_and_weight(item, what, form):
         raise ConfigError(f"weight of {what} {name} must be a number, not {weight!r}") from None
 
 
-def check_weight(name, value):
+def check_weight(name: str, value: Any) -> None:
     """Raises a ConfigError unless a value is a finite number of at least 0.
 
     Args:
@@ -113,7 +114,7 @@ def check_weight(name, value):
         raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
 
 
-def check_layers(layers):
+def check_layers(layers: Any) -> None:
     """Raises a ConfigError unless these are known layers, one of them with a weight above 0.
 
     Args:

@@ -13,13 +13,15 @@ import re
 import stat
 import struct
 import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from texsynth.errors import CheckpointError
 from texsynth.files.writing import written_whole
+from texsynth.typing import Array, StrPath
 
 FORMAT = 1
 """Version of the format; a reader refuses what is newer than itself."""
@@ -31,6 +33,7 @@ _NAME = re.compile(r"[a-z0-9_.-]{1,100}")
 _DTYPES = ("<f4", "<f8", "<i8", "|u1")
 _MOST_AXES = 32
 _PIECE = 2**20  # bytes written or read at a time
+_Declared: TypeAlias = tuple[str, tuple[int, ...]]  # dtype and shape
 
 
 class Checkpoint(NamedTuple):
@@ -41,11 +44,11 @@ class Checkpoint(NamedTuple):
         arrays: ``{name: numpy.ndarray}`` in the order in which they were saved; C-contiguous.
     """
 
-    fields: dict
-    arrays: dict
+    fields: dict[str, Any]
+    arrays: dict[str, Array]
 
 
-def previous_of(path):
+def previous_of(path: StrPath) -> Path:
     """Returns where the last checkpoint but one is kept: ``run.previous.ckpt`` for ``run.ckpt``.
 
     Args:
@@ -58,7 +61,7 @@ def previous_of(path):
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
-def save(path, fields, arrays):
+def save(path: StrPath, fields: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
     """Writes a checkpoint, and keeps the one that was there as ``previous_of(path)``.
 
     Killed at any moment, it leaves both files whole: each is what it was, or what comes after. Only
@@ -88,7 +91,7 @@ def save(path, fields, arrays):
         raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def load(path):
+def load(path: StrPath) -> Checkpoint:
     """Reads a checkpoint; whatever the bytes, it comes back whole and as it was saved, or not.
 
     Args:
@@ -123,7 +126,7 @@ def load(path):
 
 
 @contextlib.contextmanager
-def _written_and_older_kept(path):
+def _written_and_older_kept(path: Path) -> Iterator[IO[bytes]]:
     """``written_whole``, but what was at ``path`` gets the name ``previous_of(path)``.
 
     Everything that may take long comes before the first of the names changes.
@@ -155,9 +158,9 @@ def _written_and_older_kept(path):
         aside.unlink(missing_ok=True)
 
 
-def _plain(fields):
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Returns fields as JSON gives them back, which must be as they are."""
-    plain = {}
+    plain: dict[str, Any] = {}
     for name, value in fields.items():
         try:
             back = json.loads(json.dumps({name: value}))
@@ -171,8 +174,8 @@ def _plain(fields):
     return plain
 
 
-def _write(file, fields, arrays):
-    declared = {}
+def _write(file: IO[bytes], fields: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
+    declared: dict[str, Any] = {}
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays:
             if not _NAME.fullmatch(name):
@@ -187,12 +190,12 @@ def _write(file, fields, arrays):
         archive.writestr(zipfile.ZipInfo(_FIELDS), text)
 
 
-def _write_array(archive, name, array):
+def _write_array(archive: zipfile.ZipFile, name: str, array: Array) -> dict[str, Any]:
     """Writes an array piece by piece; returns its declaration."""
     dtype = array.dtype.str
     if dtype not in _DTYPES or array.ndim > _MOST_AXES:
         raise ValueError(f"the array {name!r} of {array.dtype} with {array.ndim} axes is not kept")
-    pieces = np.nditer(
+    pieces = np.nditer(  # type: ignore[call-overload]  # which knows no "contig"
         array,
         flags=["buffered", "external_loop", "zerosize_ok"],
         op_flags=["readonly", "contig"],
@@ -207,7 +210,7 @@ def _write_array(archive, name, array):
     return {"dtype": dtype, "shape": array.shape}
 
 
-def _npy_header(dtype, shape):
+def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     """Returns the one header that a member may have, of version 1.0 of NumPy's format.
 
     Written here, because NumPy pads it differently from version to version.
@@ -217,7 +220,7 @@ def _npy_header(dtype, shape):
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
 
 
-def _read(file):
+def _read(file: IO[bytes]) -> Checkpoint:
     size = os.fstat(file.fileno()).st_size
     if not size:
         raise CheckpointError("is empty")
@@ -240,9 +243,9 @@ def _read(file):
         )
 
 
-def _members(archive):
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Returns ``{name: zipfile.ZipInfo}``, ``fields.json`` among them."""
-    members = {}
+    members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         if info.orig_filename in members:
             raise CheckpointError(f"holds {info.orig_filename!r} twice")
@@ -252,7 +255,7 @@ def _members(archive):
     return members
 
 
-def _check_stored(info):
+def _check_stored(info: zipfile.ZipInfo) -> None:
     """Refuses what is not as large in memory as it is in the file."""
     if info.flag_bits & 1:
         raise CheckpointError(f"is damaged ({info.filename} is encrypted)")
@@ -260,7 +263,9 @@ def _check_stored(info):
         raise CheckpointError(f"is damaged ({info.filename} is compressed)")
 
 
-def _read_fields(archive, info):
+def _read_fields(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> tuple[dict[str, Any], dict[str, _Declared]]:
     """Returns the fields, and ``{name: (dtype, shape)}`` of the arrays."""
     _check_stored(info)
     if info.file_size > _MOST_FIELDS:
@@ -281,7 +286,7 @@ def _read_fields(archive, info):
     return fields, {name: _declaration(name, declared) for name, declared in arrays.items()}
 
 
-def _declaration(name, declared):
+def _declaration(name: str, declared: Any) -> _Declared:
     """Returns dtype and shape that are declared of an array, checked but for its size."""
     if not _NAME.fullmatch(name):
         raise CheckpointError(f"is damaged (an array is called {name!r:.200})")
@@ -295,7 +300,9 @@ def _declaration(name, declared):
     raise CheckpointError(f"is damaged (dtype or shape of {name} cannot be)")
 
 
-def _check_complete(members, declared):
+def _check_complete(
+    members: Mapping[str, zipfile.ZipInfo], declared: Mapping[str, _Declared]
+) -> None:
     expected = {f"{name}.npy" for name in declared}
     for name in sorted(expected - members.keys()):
         raise CheckpointError(f"is damaged (declares {name}, which is not in it)")
@@ -303,7 +310,9 @@ def _check_complete(members, declared):
         raise CheckpointError(f"is damaged (holds {name!r:.200}, which it does not declare)")
 
 
-def _read_array(archive, info, dtype, shape):
+def _read_array(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: str, shape: tuple[int, ...]
+) -> Array:
     header = _npy_header(dtype, shape)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if info.file_size != len(header) + size:
@@ -314,5 +323,5 @@ def _read_array(archive, info, dtype, shape):
         array = np.empty(shape, dtype)
         content = array.reshape(-1).view(np.uint8)
         for start in range(0, size, _PIECE):
-            member.readinto(content[start : start + _PIECE])
+            member.readinto(content[start : start + _PIECE])  # type: ignore[attr-defined]
     return array

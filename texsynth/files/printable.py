@@ -3,7 +3,7 @@
 import unicodedata
 
 
-def printable(text):
+def printable(text: str) -> str:
     """Returns a text without control characters and without bytes that are no UTF-8.
 
     Args:
@@ -12,7 +12,7 @@ def printable(text):
     return "".join(_shown(character) for character in text)
 
 
-def one_line(text, longest=None):
+def one_line(text: str, longest: int | None = None) -> str:
     """Returns a text as one line, with single spaces.
 
     Args:
@@ -22,7 +22,7 @@ def one_line(text, longest=None):
     return printable(" ".join(text[:longest].split()))
 
 
-def _shown(character):
+def _shown(character: str) -> str:
     if character.isprintable():
         return character
     return " " if unicodedata.category(character) == "Zs" else "\ufffd"

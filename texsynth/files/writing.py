@@ -3,13 +3,16 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from texsynth.errors import ConfigError, TexsynthError
+from texsynth.typing import StrPath
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def written_whole(path: StrPath) -> Iterator[IO[bytes]]:
     """A context manager that writes a file beside its target and renames it in the end.
 
     Nobody ever sees it half-written: not after an exception, nor a kill. It is flushed to the disk
@@ -41,7 +44,7 @@ def written_whole(path):
             part.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text beside its target and renames it.
 
     Args:
@@ -58,7 +61,7 @@ def write_text(path, text):
         raise TexsynthError(f"cannot write {path}: {error.strerror}") from error
 
 
-def check_target(option, path, sources):
+def check_target(option: str, path: Path, sources: Iterable[Path]) -> None:
     """Makes sure that a file can be written and is none of those that are read.
 
     Args:
@@ -84,7 +87,7 @@ def check_target(option, path, sources):
         raise TexsynthError(f"cannot write {path}: {error.strerror}") from error
 
 
-def is_same_file(path, other):
+def is_same_file(path: Path, other: Path) -> bool:
     """Whether two paths are of one file that is there.
 
     Args:
@@ -97,7 +100,7 @@ def is_same_file(path, other):
         return False
 
 
-def _umask():
+def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current

@@ -1,15 +1,18 @@
 """Images as arrays: pixels to a batch and back, noise, and images beside one another."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.errors import ImageError
+from texsynth.typing import Batch, Pixels, Size
 
 _NOISE_AMPLITUDE = 20.0  # grey levels, as in the article's program
 
 
-def to_batch(pixels):
+def to_batch(pixels: npt.ArrayLike) -> Batch:
     """Turns ``(H, W, 3)`` of any real dtype, 0..255, into ``(1, 3, H, W)`` float32.
 
     Raises:
@@ -25,12 +28,13 @@ def to_batch(pixels):
     return batch
 
 
-def to_pixels(batch):
+def to_pixels(batch: npt.NDArray[np.floating[Any]]) -> Pixels:
     """Turns ``(1, 3, H, W)`` float into ``(H, W, 3)`` uint8, rounded and clipped."""
-    return np.clip(np.rint(batch[0].transpose(1, 2, 0)), 0, 255).astype(np.uint8)
+    clipped: npt.NDArray[Any] = np.clip(np.rint(batch[0].transpose(1, 2, 0)), 0, 255)
+    return clipped.astype(np.uint8)
 
 
-def checksum(array):
+def checksum(array: npt.NDArray[Any]) -> str:
     """Returns the SHA-256 of size and values, 64 hex digits.
 
     Args:
@@ -41,7 +45,7 @@ def checksum(array):
     return digest.hexdigest()
 
 
-def noise(size, seed, mean):
+def noise(size: Size, seed: int, mean: npt.ArrayLike) -> Batch:
     """Makes uniform noise of 20 grey levels about a colour.
 
     The article's program takes ImageNet's mean colour. About the exemplar's own, no part of the
@@ -60,7 +64,7 @@ def noise(size, seed, mean):
     return (np.reshape(mean, (1, 3, 1, 1)) + deviation).astype(np.float32)
 
 
-def side_by_side(left, right, gap=8):
+def side_by_side(left: Pixels, right: Pixels, gap: int = 8) -> Pixels:
     """Puts two images beside one another on white, centred, as the article shows its pair.
 
     Args:
@@ -79,7 +83,7 @@ def side_by_side(left, right, gap=8):
     return sheet
 
 
-def tiled(pixels):
+def tiled(pixels: Pixels) -> Pixels:
     """Lays an image two by two.
 
     Args:

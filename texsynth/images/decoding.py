@@ -6,12 +6,15 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from texsynth.errors import ImageError
+from texsynth.typing import Pixels, StrPath
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +24,7 @@ _MOST_PER_BYTE = 50
 _MOST_WORK = 5e10  # pixels times scans of a progressive JPEG, which take 20 seconds
 
 
-def decode(content, path):
+def decode(content: bytes, path: StrPath) -> Pixels:
     """Returns the pixels of an image file, its first frame's.
 
     Args:
@@ -48,7 +51,7 @@ def decode(content, path):
 
 
 @contextlib.contextmanager
-def _bounded_pixels(size):
+def _bounded_pixels(size: int) -> Iterator[None]:
     """Makes Pillow refuse, at any place in a file of so many bytes, an image too large for it."""
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None:  # beyond it Pillow warns, beyond twice it refuses
@@ -59,7 +62,7 @@ def _bounded_pixels(size):
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _check_cost(file, content, path):
+def _check_cost(file: Image.Image, content: bytes, path: StrPath) -> None:
     """Refuses what would take for ever to unfold, before it is begun."""
     if file.format == "EPS":
         raise ImageError(f"{path} is PostScript, a program that is not run; take a PNG of it")
@@ -70,7 +73,7 @@ def _check_cost(file, content, path):
 
 
 @contextlib.contextmanager
-def _silenced():
+def _silenced() -> Iterator[None]:
     """Sends to nowhere what a C library tells on standard error: libtiff does, of damage."""
     with contextlib.ExitStack() as undo:
         # Without standard error its number may be any file's.
@@ -83,7 +86,7 @@ def _silenced():
         yield
 
 
-def _upright(file):
+def _upright(file: Image.Image) -> Image.Image:
     try:
         ImageOps.exif_transpose(file, in_place=True)
     except Exception as error:
@@ -92,7 +95,7 @@ def _upright(file):
     return file
 
 
-def _to_rgb(file, path):
+def _to_rgb(file: Image.Image, path: StrPath) -> Image.Image:
     if file.info.get("icc_profile"):
         file = _to_srgb(file, path)
     if file.mode.startswith("I;16") or file.mode in ("I", "F"):
@@ -104,16 +107,16 @@ def _to_rgb(file, path):
     return file if file.mode == "RGB" else file.convert("RGB")
 
 
-def _as_array(rgb):
+def _as_array(rgb: Image.Image) -> Pixels:
     """By bands of rows, for Pillow needs twice the memory of what it hands over at once."""
     pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
     for top in range(0, rgb.height, _BAND):
         bottom = min(top + _BAND, rgb.height)
-        pixels[top:bottom] = rgb.crop((0, top, rgb.width, bottom))
+        pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
     return pixels
 
 
-def _to_srgb(file, path):
+def _to_srgb(file: Image.Image, path: StrPath) -> Image.Image:
     """Turns the colours of a profile into sRGB's, which the network was trained on."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(file.info["icc_profile"]))
@@ -121,7 +124,8 @@ def _to_srgb(file, path):
         opaque = file.convert("RGB") if file.mode == "RGBA" else file
         mode = "L" if file.mode == "L" else "RGB"
         srgb = ImageCms.createProfile("sRGB")
-        colours = ImageCms.profileToProfile(opaque, profile, srgb, outputMode=mode)
+        converted = ImageCms.profileToProfile(opaque, profile, srgb, outputMode=mode)
+        colours = cast(Image.Image, converted)  # None only where it changes an image in place
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         # A profile for another mode (a palette's, 16 bits) or a damaged one, as browsers do.
         _log.warning("%s: its colour profile cannot be applied and is left out", path)
@@ -131,7 +135,7 @@ def _to_srgb(file, path):
     return colours
 
 
-def _to_8_bits(file, path):
+def _to_8_bits(file: Image.Image, path: StrPath) -> Image.Image:
     """Scales 16-bit grey, which Pillow's own conversion would clip at 255, to 8 bits."""
     if file.mode == "F":
         raise ImageError(f"{path}: floating-point images are not supported; take 8 or 16 bits")

@@ -3,13 +3,15 @@
 import os
 import select
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from texsynth.errors import ImageError
 from texsynth.files.printable import one_line
 from texsynth.images import decoding
+from texsynth.typing import Pixels, StrPath
 
 # What a file may cost. Pillow refuses twice its limit of pixels, 179 million; at 16 bits a channel
 # and uncompressed these fill _LARGEST_FILE.
@@ -18,7 +20,7 @@ _LARGEST_FROM_PIPE = 1 << 28  # bytes: something may write without end
 _PATIENCE = 60  # seconds, with a pipe that nothing comes through
 
 
-def read(path):
+def read(path: StrPath) -> Pixels:
     """Reads an image file, upright, as RGB.
 
     EXIF orientation and colour profile are applied, palettes and grey become RGB, 16 bits become 8
@@ -45,7 +47,7 @@ def read(path):
     except Image.DecompressionBombError as error:
         size = len(content)
         raise ImageError(f"{path}: too many pixels for its {size} bytes ({error})") from error
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(f"{path} is not an image that Pillow can read") from None
     except MemoryError as error:
         raise ImageError(f"{path} cannot be read: not enough memory") from error
@@ -55,7 +57,7 @@ def read(path):
         raise ImageError(f"{path} cannot be read: {one_line(reason)}") from error
 
 
-def _content(path):
+def _content(path: Path) -> bytes:
     """Reads a file once and whole: nothing can change, or be cut off, under the decoders."""
     kind = path.stat().st_mode
     if stat.S_ISDIR(kind):
@@ -71,7 +73,7 @@ def _content(path):
         return file.read(size)
 
 
-def _piped(path):
+def _piped(path: Path) -> Iterator[bytes]:
     """Yields what comes through a pipe; nobody waits for ever for one that nobody writes to."""
     left = _LARGEST_FROM_PIPE
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -90,5 +92,5 @@ def _piped(path):
         os.close(pipe)
 
 
-def _too_large(path, limit):
+def _too_large(path: Path, limit: int) -> ImageError:
     return ImageError(f"{path} is too large: of an image, {limit >> 20} MiB are read at most")

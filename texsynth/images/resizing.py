@@ -3,10 +3,12 @@
 import numpy as np
 from PIL import Image
 
+from texsynth.typing import Batch, Size, Wrap
+
 _LANCZOS_REACH = 32  # pixels: the filter at a tenth of the size; pyramids halve
 
 
-def resize(batch, size, wrap=(False, False)):
+def resize(batch: Batch, size: Size, wrap: Wrap = (False, False)) -> Batch:
     """Resizes by Lanczos' filter, in float: nothing is rounded, and nothing clipped.
 
     Args:
@@ -33,7 +35,7 @@ def resize(batch, size, wrap=(False, False)):
     return np.stack(planes).reshape(*batch.shape[:2], size[1], size[0])
 
 
-def centre(batch, size):
+def centre(batch: Batch, size: Size) -> Batch:
     """Cuts out the middle.
 
     Args:
@@ -47,7 +49,7 @@ def centre(batch, size):
     return batch[:, :, top : top + size[1], left : left + size[0]]
 
 
-def mirrored(batch, size):
+def mirrored(batch: Batch, size: Size) -> Batch:
     """Enlarges an image to a canvas around it, by mirroring it at its edges.
 
     Args:
@@ -62,12 +64,13 @@ def mirrored(batch, size):
     return np.pad(batch, ((0, 0), (0, 0), *pads), mode="symmetric")
 
 
-def fitted_size(size, longer_side):
+def fitted_size(size: Size, longer_side: int) -> Size:
     """Returns ``(width, height)`` with the longer side at the given length; 0 keeps the size."""
     scale = longer_side / max(size) if longer_side else 1
-    return tuple(max(1, round(side * scale)) for side in size)
+    width, height = (max(1, round(side * scale)) for side in size)
+    return width, height
 
 
-def fit(batch, size):
+def fit(batch: Batch, size: Size) -> Batch:
     """Resizes to ``(width, height)`` within 0..255, which Lanczos' filter overshoots."""
     return np.clip(resize(batch, size), 0, 255)

@@ -1,14 +1,16 @@
 """Writes images as PNG."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
 from texsynth.errors import ImageError
 from texsynth.files import written_whole
+from texsynth.typing import Pixels, StrPath
 
 
-def save_png(path, pixels, text=None):
+def save_png(path: StrPath, pixels: Pixels, text: Mapping[str, str] | None = None) -> None:
     """Writes a PNG beside its target and renames it, so that no half-written file is ever seen.
 
     Args:

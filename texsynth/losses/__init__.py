@@ -3,16 +3,33 @@
 :data:`LOSSES` is the registry: another loss is one class and one entry there.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
 from texsynth.errors import ConfigError
 from texsynth.losses.autocorrelation import AutocorrelationLoss
 from texsynth.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
-from texsynth.losses.loss import IMAGE
+from texsynth.losses.loss import IMAGE, Loss
 from texsynth.losses.pixels import RangePenalty, SpectrumLoss
 from texsynth.losses.wasserstein import HistogramLoss, WassersteinLoss
+from texsynth.terms import Term
 
-__all__ = ["IMAGE", "LOSSES", "GramLoss", "RangePenalty", "check_additive", "make_losses"]
+__all__ = ["IMAGE", "LOSSES", "GramLoss", "Loss", "RangePenalty", "check_additive", "make_losses"]
 
-LOSSES = {
+
+class LossOfLayers(Loss, Protocol):
+    """A loss as the registry has it: made of ``{layer: weight}``.
+
+    Attributes:
+        default_layers: Layers that the loss is taken at when none are asked for.
+    """
+
+    default_layers: tuple[str, ...]
+
+    def __init__(self, weights: Mapping[str, float]) -> None: ...
+
+
+LOSSES: dict[str, type[LossOfLayers]] = {
     "gram": GramLoss,
     "centred-gram": CentredGramLoss,
     "shifted-gram": ShiftedGramLoss,
@@ -24,7 +41,7 @@ LOSSES = {
 """Losses by the names that users give them; each takes ``{layer: weight}``."""
 
 
-def make_losses(terms, gram_layers):
+def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list[Loss]:
     """Makes losses of the terms that users write.
 
     Args:
@@ -35,7 +52,7 @@ def make_losses(terms, gram_layers):
     Returns:
         list: One loss for each term.
     """
-    losses = []
+    losses: list[Loss] = []
     for term in terms:
         loss = LOSSES[term.name]
         layers = term.layers
@@ -47,7 +64,7 @@ def make_losses(terms, gram_layers):
     return losses
 
 
-def check_additive(losses):
+def check_additive(losses: Iterable[Loss]) -> None:
     """Raises a ConfigError unless all losses can be summed over blocks of an image.
 
     Args:
@@ -56,7 +73,7 @@ def check_additive(losses):
     Raises:
         texsynth.errors.ConfigError: A loss needs the whole image at once; it names that loss.
     """
-    names = {loss: name for name, loss in LOSSES.items()}
+    names: dict[type, str] = {loss: name for name, loss in LOSSES.items()}
     for loss in losses:
         if not hasattr(loss, "partial"):
             name = names.get(type(loss), type(loss).__name__)

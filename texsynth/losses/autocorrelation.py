@@ -3,6 +3,7 @@
 from texsynth.compat import chainer
 from texsynth.losses.loss import LayerLoss, relative_distance
 from texsynth.statistics.autocorrelation import autocorrelation
+from texsynth.typing import Array, Size
 
 
 class AutocorrelationLoss(LayerLoss):
@@ -17,13 +18,15 @@ class AutocorrelationLoss(LayerLoss):
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
 
-    default_layers = ("pool1", "pool2")
+    default_layers: tuple[str, ...] = ("pool1", "pool2")
 
-    def statistic(self, activations):
+    def statistic(self, activations: chainer.Variable | Array) -> chainer.Variable:
         """Returns the autocorrelation, ``(N, C, 2 (H // 2) + 1, W // 2 + 1)``."""
-        return _correlations(activations, [side // 2 for side in activations.shape[2:]])
+        return _correlations(activations, (activations.shape[2] // 2, activations.shape[3] // 2))
 
-    def compare(self, activations, target):
+    def compare(
+        self, activations: chainer.Variable | Array, target: chainer.Variable | Array
+    ) -> chainer.Variable:
         """Compares at the lags that both have."""
         target = chainer.as_array(target)
         middle, across = target.shape[2] // 2, target.shape[3] - 1
@@ -33,6 +36,6 @@ class AutocorrelationLoss(LayerLoss):
         return relative_distance(_correlations(activations, (down, across)), common)
 
 
-def _correlations(x, lags):
+def _correlations(x: chainer.Variable | Array, lags: Size) -> chainer.Variable:
     mean = chainer.functions.mean(x, axis=(2, 3), keepdims=True)
     return autocorrelation(x - chainer.functions.broadcast_to(mean, x.shape), lags)

@@ -1,10 +1,16 @@
 """Losses on Gram matrices: as they are, about the mean, and between shifted positions."""
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
 from texsynth.losses.loss import AdditiveLoss, LayerLoss, relative_distance
 from texsynth.statistics import gram
+from texsynth.typing import Array
+
+_Shifted: TypeAlias = dict[tuple[int, int], chainer.Variable]  # {(axis, shift): (N, C, C)}
 
 
 class GramLoss(AdditiveLoss):
@@ -21,22 +27,24 @@ class GramLoss(AdditiveLoss):
 
     default_layers = tuple(DEFAULT_LAYERS)
 
-    def sums(self, activations):
+    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
         """Returns the sum of the products of channels, ``(N, C, C)``."""
         return (gram.gram_sum(activations)[0],)
 
-    def sums_gradient(self, activations, gradients):
+    def sums_gradient(self, activations: Array, gradients: Sequence[Array]) -> Array:
         """Returns the gradient for activations, without their sums.
 
         Args:
             activations: See :meth:`texsynth.losses.loss.AdditiveLoss.sums_gradient`.
             gradients: As there.
         """
-        return gram.gram_sum_gradient(activations, *gradients)
+        (gradient,) = gradients
+        return gram.gram_sum_gradient(activations, gradient)
 
-    def finalise(self, sums, count):
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
         """Returns the Gram matrix, ``(N, C, C)``."""
-        return gram.finalise(*sums, count)
+        (products,) = sums
+        return gram.finalise(products, count)
 
 
 class CentredGramLoss(AdditiveLoss):
@@ -51,11 +59,11 @@ class CentredGramLoss(AdditiveLoss):
 
     default_layers = GramLoss.default_layers
 
-    def sums(self, activations):
+    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
         """Returns the sums of products of channels, ``(N, C, C)``, and of channels, ``(N, C)``."""
         return gram.gram_sum(activations)[0], chainer.functions.sum(activations, axis=(2, 3))
 
-    def finalise(self, sums, count):
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
         """Returns the covariance, ``(N, C, C)``."""
         products, channels = sums
         mean = channels / count
@@ -75,12 +83,12 @@ class ShiftedGramLoss(LayerLoss):
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
 
-    default_layers = ("pool1", "pool2", "pool3")
+    default_layers: tuple[str, ...] = ("pool1", "pool2", "pool3")
     _SHIFTS = (1, 2, 4, 8)
 
-    def statistic(self, activations):
+    def statistic(self, activations: chainer.Variable | Array) -> _Shifted:
         """Returns ``{(axis, shift): (N, C, C)}`` of activations ``(N, C, H, W)``."""
-        matrices = {}
+        matrices: _Shifted = {}
         for axis, side in ((2, activations.shape[2]), (3, activations.shape[3])):
             for shift in self._SHIFTS:
                 if 2 * shift <= side:
@@ -92,7 +100,7 @@ class ShiftedGramLoss(LayerLoss):
                     matrices[axis, shift] = product / here.shape[2]
         return matrices
 
-    def compare(self, activations, target):
+    def compare(self, activations: chainer.Variable | Array, target: _Shifted) -> chainer.Variable:
         """Returns the mean over the shifts that both are wide enough for."""
         statistic = self.statistic(activations)
         common = statistic.keys() & target.keys()
@@ -100,9 +108,10 @@ class ShiftedGramLoss(LayerLoss):
             raise ConfigError(
                 "loss shifted-gram: exemplar or output is too small at one of its layers"
             )
-        return sum(relative_distance(statistic[d], target[d]) for d in sorted(common)) / len(common)
+        total: Any = sum(relative_distance(statistic[d], target[d]) for d in sorted(common))
+        return cast(chainer.Variable, total / len(common))
 
 
-def _part(x, axis, which):
+def _part(x: chainer.Variable | Array, axis: int, which: slice) -> chainer.Variable | Array:
     part = x[(slice(None),) * axis + (which,)]
     return part.reshape(*part.shape[:2], -1)

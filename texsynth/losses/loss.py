@@ -9,12 +9,31 @@ of disjoint sets of positions (``partial``) add up, and give target (``summary``
 (``finish``) as the positions together would.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from texsynth.compat import chainer
+from texsynth.typing import Array
+
+Activations: TypeAlias = Mapping[str, chainer.Variable | Array]
+"""``{layer: (N, C, H, W)}``, under ``"image"`` the pixels."""
 
 IMAGE = "image"
 TINY = 1e-12  # keeps the relative error of an all-zero target finite, in float32 too
+
+
+class Loss(Protocol):
+    """What :func:`texsynth.synthesize` takes as a loss, and all classes of this room are."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that are read."""
+
+    def target(self, activations: Any) -> Any:
+        """Returns what :meth:`measure` needs to know of the exemplar, see :class:`LayerLoss`."""
+
+    def measure(self, activations: Any, target: Any) -> chainer.Variable:
+        """Returns the loss of a candidate, a scalar, see :class:`LayerLoss`."""
 
 
 class LayerLoss:
@@ -28,13 +47,13 @@ class LayerLoss:
         default_layers (tuple): Layers that the loss is taken at when none are asked for.
     """
 
-    default_layers = ()
+    default_layers: tuple[str, ...] = ()
 
-    def __init__(self, weights):
+    def __init__(self, weights: Mapping[str, float]) -> None:
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.layers = tuple(self._weights)
 
-    def target(self, activations):
+    def target(self, activations: Activations) -> dict[str, Any]:
         """Returns the exemplar's statistics, ``{layer: statistic}``.
 
         Args:
@@ -43,23 +62,23 @@ class LayerLoss:
         """
         return {name: self.statistic(activations[name]) for name in self.layers}
 
-    def measure(self, activations, target):
+    def measure(self, activations: Activations, target: Any) -> chainer.Variable:
         """Returns the loss of a candidate's activations, a scalar ``chainer.Variable``.
 
         Args:
             activations: As in :meth:`target`, of the candidate.
             target: What :meth:`target` returned for the exemplar.
         """
-        total = 0
+        total: Any = 0
         for name, weight in self._weights.items():
             total += self.compare(activations[name], target[name]) * weight
-        return total
+        return cast(chainer.Variable, total)
 
-    def statistic(self, activations):
+    def statistic(self, activations: chainer.Variable | Array) -> Any:
         """Returns a ``chainer.Variable`` that describes activations, ``(N, C, H, W)``."""
         raise NotImplementedError
 
-    def compare(self, activations, target):
+    def compare(self, activations: chainer.Variable | Array, target: Any) -> chainer.Variable:
         """Returns how far activations are from a target, a scalar ``chainer.Variable``."""
         return relative_distance(self.statistic(activations), target)
 
@@ -72,8 +91,8 @@ class Partial(NamedTuple):
         count: How many positions.
     """
 
-    sums: tuple
-    count: int
+    sums: tuple[chainer.Variable, ...]
+    count: int  # type: ignore[assignment]  # hides a tuple's method, which nobody calls here
 
 
 class AdditiveLoss(LayerLoss):
@@ -83,7 +102,7 @@ class AdditiveLoss(LayerLoss):
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
 
-    def partial(self, activations):
+    def partial(self, activations: Activations) -> dict[str, Partial]:
         """Returns the sums over these positions, ``{layer: Partial}``.
 
         Args:
@@ -96,7 +115,7 @@ class AdditiveLoss(LayerLoss):
             if name in activations
         }
 
-    def summary(self, partials):
+    def summary(self, partials: Mapping[str, Partial]) -> dict[str, Any]:
         """Returns the target from the sums over all positions of the exemplar.
 
         Args:
@@ -104,20 +123,20 @@ class AdditiveLoss(LayerLoss):
         """
         return {name: self.finalise(*partials[name]) for name in self.layers}
 
-    def finish(self, partials, target):
+    def finish(self, partials: Mapping[str, Partial], target: Any) -> chainer.Variable:
         """Returns the loss from the sums over all positions, a scalar ``chainer.Variable``.
 
         Args:
             partials: ``{layer: Partial}``, with all layers, of the candidate.
             target: What :meth:`target` or :meth:`summary` returned for the exemplar.
         """
-        total = 0
+        total: Any = 0
         for name, weight in self._weights.items():
             statistic = self.finalise(*partials[name])
             total += relative_distance(statistic, target[name]) * weight
-        return total
+        return cast(chainer.Variable, total)
 
-    def target(self, activations):
+    def target(self, activations: Activations) -> dict[str, Any]:
         """Returns the exemplar's statistics, see :meth:`LayerLoss.target`.
 
         Args:
@@ -125,7 +144,7 @@ class AdditiveLoss(LayerLoss):
         """
         return self.summary(self.partial(activations))
 
-    def measure(self, activations, target):
+    def measure(self, activations: Activations, target: Any) -> chainer.Variable:
         """Returns the loss of a candidate, see :meth:`LayerLoss.measure`.
 
         Args:
@@ -134,11 +153,11 @@ class AdditiveLoss(LayerLoss):
         """
         return self.finish(self.partial(activations), target)
 
-    def sums(self, activations):
+    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
         """Returns sums over the positions of activations, a tuple of ``chainer.Variable``."""
         raise NotImplementedError
 
-    def sums_gradient(self, activations, gradients):
+    def sums_gradient(self, activations: Array, gradients: Sequence[Array]) -> Array:
         """Returns the gradient for activations, ``(N, C, H, W)``, from those for their sums.
 
         Args:
@@ -149,19 +168,22 @@ class AdditiveLoss(LayerLoss):
         x = chainer.Variable(activations)
         sums = self.sums(x)
         pairs = zip(sums, gradients, strict=True)
-        sum(chainer.functions.sum(each * gradient) for each, gradient in pairs).backward()
-        return x.grad
+        total: Any = sum(chainer.functions.sum(each * gradient) for each, gradient in pairs)
+        total.backward()
+        return cast(Array, x.grad)
 
-    def finalise(self, sums, count):
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
         """Returns the statistic from sums over ``count`` positions, a ``chainer.Variable``."""
         raise NotImplementedError
 
 
-def _positions(activations):
+def _positions(activations: chainer.Variable | Array) -> int:
     return activations.shape[2] * activations.shape[3]
 
 
-def relative_distance(statistic, target):
+def relative_distance(
+    statistic: chainer.Variable, target: chainer.Variable | Array
+) -> chainer.Variable:
     """Returns ``||statistic - target||^2 / ||target||^2``, a scalar ``chainer.Variable``.
 
     Args:
@@ -171,4 +193,5 @@ def relative_distance(statistic, target):
     target = chainer.as_array(target)
     # Kept on the device: a scalar read here would stop a GPU once a layer.
     scale = 1 / ((target**2).sum() + TINY)
-    return chainer.functions.sum((statistic - target) ** 2) * scale
+    distance: chainer.Variable = chainer.functions.sum((statistic - target) ** 2) * scale
+    return distance

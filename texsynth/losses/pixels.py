@@ -1,8 +1,11 @@
 """Losses on the pixels themselves."""
 
+from collections.abc import Mapping, Sequence
+
 from texsynth.compat import chainer
-from texsynth.losses.loss import IMAGE, TINY, Partial
+from texsynth.losses.loss import IMAGE, TINY, Activations, Partial
 from texsynth.statistics import spectrum
+from texsynth.typing import Array
 
 
 class RangePenalty:
@@ -15,12 +18,12 @@ class RangePenalty:
         weight: Loss per squared grey level.
     """
 
-    layers = (IMAGE,)
+    layers: tuple[str, ...] = (IMAGE,)
 
-    def __init__(self, weight):
+    def __init__(self, weight: float) -> None:
         self._weight = weight
 
-    def partial(self, activations):
+    def partial(self, activations: Mapping[str, chainer.Variable]) -> dict[str, Partial]:
         """Returns the sum of squared distances over these pixels, ``{"image": Partial}``.
 
         Args:
@@ -32,7 +35,7 @@ class RangePenalty:
         excess = x - chainer.functions.clip(x, 0.0, 255.0)
         return {IMAGE: Partial((chainer.functions.sum(excess**2),), x.size)}
 
-    def sums_gradient(self, pixels, gradients):
+    def sums_gradient(self, pixels: Array, gradients: Sequence[Array]) -> Array:
         """Returns the gradient for the pixels, from that for their sum.
 
         Args:
@@ -40,22 +43,25 @@ class RangePenalty:
             gradients: One array, a scalar.
         """
         (gradient,) = gradients
-        return 2 * gradient * (pixels - pixels.clip(0.0, 255.0))
+        excess: Array = pixels - pixels.clip(0.0, 255.0)
+        return 2 * gradient * excess
 
-    def summary(self, partials):
+    def summary(self, partials: Mapping[str, Partial]) -> None:
         """Returns ``None``: the range does not depend on the exemplar."""
         return None
 
-    def finish(self, partials, target):
+    def finish(self, partials: Mapping[str, Partial], target: None) -> chainer.Variable:
         """Returns the penalty from the sum over all pixels, a scalar ``chainer.Variable``."""
         (total,), count = partials[IMAGE]
         return total * (self._weight / count)
 
-    def target(self, activations):
+    def target(self, activations: Activations) -> None:
         """Returns ``None``: the range does not depend on the exemplar."""
         return None
 
-    def measure(self, activations, target):
+    def measure(
+        self, activations: Mapping[str, chainer.Variable], target: None
+    ) -> chainer.Variable:
         """Returns the penalty of the image, a scalar ``chainer.Variable``."""
         return self.finish(self.partial(activations), target)
 
@@ -71,19 +77,23 @@ class SpectrumLoss:
         weights: Weight of the image, ``{"image": weight}``.
     """
 
-    layers = default_layers = (IMAGE,)
+    layers: tuple[str, ...] = (IMAGE,)
+    default_layers: tuple[str, ...] = (IMAGE,)
 
-    def __init__(self, weights):
+    def __init__(self, weights: Mapping[str, float]) -> None:
         self._weight = weights[IMAGE]
 
-    def target(self, activations):
+    def target(self, activations: Activations) -> Array:
         """Returns the exemplar, for the spectrum wanted depends on the candidate's size."""
         return chainer.as_array(activations[IMAGE])
 
-    def measure(self, activations, target):
+    def measure(
+        self, activations: Mapping[str, chainer.Variable], target: Array
+    ) -> chainer.Variable:
         """Returns the distance of the image, a scalar ``chainer.Variable``."""
         x = activations[IMAGE]
         nearest = spectrum.project(chainer.as_array(x), target)
         deviation = target - target.mean(axis=(2, 3), keepdims=True)
         scale = self._weight / ((deviation**2).mean() + TINY)
-        return chainer.functions.mean((x - nearest) ** 2) * scale
+        distance: chainer.Variable = chainer.functions.mean((x - nearest) ** 2) * scale
+        return distance

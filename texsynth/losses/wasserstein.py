@@ -1,38 +1,51 @@
 """Losses on distributions: of activations along random directions, of colours by channel."""
 
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy.typing as npt
+
 from texsynth.compat import chainer
-from texsynth.losses.loss import IMAGE, TINY
+from texsynth.losses.loss import IMAGE, TINY, Activations
 from texsynth.statistics import wasserstein
+from texsynth.typing import Array
 
 
 class _DistributionLoss:
     """Sorted projections of each layer, compared with the exemplar's."""
 
-    default_layers = ()
+    default_layers: tuple[str, ...] = ()
 
-    def __init__(self, weights):
+    def __init__(self, weights: Mapping[str, float]) -> None:
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.layers = tuple(self._weights)
 
-    def target(self, activations):
+    def target(self, activations: Activations) -> dict[str, tuple[Array, Array, Any]]:
         """Returns ``{layer: (directions, sorted projections, scale)}`` of the exemplar."""
         return {name: self._of_layer(name, activations[name]) for name in self.layers}
 
-    def _of_layer(self, name, activations):
+    def _directions(self, name: str, channels: int) -> npt.ArrayLike:
+        raise NotImplementedError
+
+    def _of_layer(
+        self, name: str, activations: chainer.Variable | Array
+    ) -> tuple[Array, Array, Any]:
         x = chainer.as_array(activations)
         xp = chainer.backend.get_array_module(x)
         vectors = xp.asarray(self._directions(name, x.shape[1]), dtype=x.dtype)
         ordered = wasserstein.sorted_projections(x, vectors)
         return vectors, ordered, 1 / ((ordered**2).mean() + TINY)
 
-    def measure(self, activations, target):
+    def measure(
+        self, activations: Activations, target: Mapping[str, tuple[Array, Array, Any]]
+    ) -> chainer.Variable:
         """Returns the loss of a candidate's activations, a scalar ``chainer.Variable``."""
-        total = 0
+        total: Any = 0
         for name, weight in self._weights.items():
             vectors, ordered, scale = target[name]
             distance = wasserstein.sliced_distance(activations[name], vectors, ordered)
             total += distance * (scale * weight)
-        return total
+        return cast(chainer.Variable, total)
 
 
 class WassersteinLoss(_DistributionLoss):
@@ -47,9 +60,9 @@ class WassersteinLoss(_DistributionLoss):
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
 
-    default_layers = ("pool1", "pool2", "pool3")
+    default_layers: tuple[str, ...] = ("pool1", "pool2", "pool3")
 
-    def _directions(self, name, channels):
+    def _directions(self, name: str, channels: int) -> npt.ArrayLike:
         return wasserstein.directions(channels, channels, name)
 
 
@@ -63,7 +76,7 @@ class HistogramLoss(_DistributionLoss):
         weights: Weight of the image, ``{"image": weight}``.
     """
 
-    default_layers = (IMAGE,)
+    default_layers: tuple[str, ...] = (IMAGE,)
 
-    def _directions(self, name, channels):
+    def _directions(self, name: str, channels: int) -> npt.ArrayLike:
         return [[float(i == j) for j in range(channels)] for i in range(channels)]

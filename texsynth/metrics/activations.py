@@ -1,7 +1,12 @@
 """Activations of an image at those of the wanted layers that it is large enough for."""
 
+from collections.abc import Callable, Container
+from typing import Any
+
 from texsynth.compat import chainer
 from texsynth.network import architecture, engine
+from texsynth.typing import Array, Batch
+from texsynth.weights import VGGWeights
 
 
 class Network:
@@ -16,15 +21,22 @@ class Network:
             preparation for images of some millions of pixels.
     """
 
-    def __init__(self, vgg_weights, wanted, pooling, device, engine="plain"):
+    def __init__(
+        self,
+        vgg_weights: VGGWeights,
+        wanted: Container[str],
+        pooling: str,
+        device: chainer.backend.Device,
+        engine: str = "plain",
+    ) -> None:
         self._weights = vgg_weights
         self._wanted = wanted
         self._pooling = pooling
         self._device = device
         self._engine = engine
-        self._features = {}
+        self._features: dict[tuple[str, ...], Callable[..., Any]] = {}
 
-    def layers(self, side):
+    def layers(self, side: int) -> tuple[str, ...]:
         """Returns the wanted layers that have a position, shallow ones first.
 
         Args:
@@ -36,7 +48,7 @@ class Network:
             if name in self._wanted and layer.stride <= side
         )
 
-    def features(self, names):
+    def features(self, names: tuple[str, ...]) -> Callable[..., Any]:
         """Returns the callable from image to activations of some layers, made once.
 
         Args:
@@ -48,7 +60,7 @@ class Network:
             )
         return self._features[names]
 
-    def activations(self, batch, names):
+    def activations(self, batch: Batch, names: tuple[str, ...]) -> dict[str, Array]:
         """Returns ``{layer name: (1, C, h, w) array on the device}``.
 
         Args:

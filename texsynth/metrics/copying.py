@@ -11,9 +11,11 @@ that correlates as well with another place of the exemplar. Copying is what exce
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.metrics.luminance import luminance
 from texsynth.metrics.patch_search import PatchIndex
+from texsynth.typing import Array, Pixels
 
 THRESHOLD = 0.95
 """Correlation from which on a patch counts as copied."""
@@ -38,19 +40,19 @@ class CopyMap:
         flat: ``(R, C)`` bool, patches with too little contrast to tell; they do not count.
     """
 
-    rows: np.ndarray
-    columns: np.ndarray
+    rows: npt.NDArray[np.int_]
+    columns: npt.NDArray[np.int_]
     patch: int
-    correlation: np.ndarray
-    flat: np.ndarray
+    correlation: npt.NDArray[np.float32]
+    flat: npt.NDArray[np.bool_]
 
     @property
-    def copied(self):
+    def copied(self) -> npt.NDArray[np.bool_]:
         """``(R, C)`` bool: correlation of at least 0.95, and not flat."""
         return (self.correlation >= THRESHOLD) & ~self.flat
 
     @property
-    def share(self):
+    def share(self) -> float | None:
         """Share of the patches with contrast that are copied, 0..1; ``None`` if none has any."""
         judged = int((~self.flat).sum())
         return int(self.copied.sum()) / judged if judged else None
@@ -63,13 +65,13 @@ class CopyDetector:
         exemplar: ``(H, W, 3)`` uint8.
     """
 
-    def __init__(self, exemplar):
+    def __init__(self, exemplar: Pixels) -> None:
         self._grey = luminance(exemplar).astype(np.float32)
         self._flat_below = max(_FLAT_GREY_LEVELS, _FLAT * float(self._grey.std()))
-        self._indexes = {}
-        self._repetitions = {}
+        self._indexes: dict[int, PatchIndex] = {}
+        self._repetitions: dict[int, float | None] = {}
 
-    def copies(self, pixels):
+    def copies(self, pixels: Pixels) -> CopyMap:
         """Returns the :class:`CopyMap` of an image.
 
         Args:
@@ -78,7 +80,7 @@ class CopyDetector:
         grey = luminance(pixels).astype(np.float32)
         return self._map(grey, self._patch_for(grey), elsewhere=False)
 
-    def repetition(self, pixels):
+    def repetition(self, pixels: Pixels) -> float | None:
         """Returns what share of the exemplar's patches is in the exemplar elsewhere too, 0..1.
 
         Elsewhere: at least half a patch away, so that a smooth patch, which is like itself moved
@@ -92,11 +94,12 @@ class CopyDetector:
             self._repetitions[patch] = self._map(self._grey, patch, elsewhere=True).share
         return self._repetitions[patch]
 
-    def _patch_for(self, grey):
-        side = min(*grey.shape, *self._grey.shape)
-        return min(side, max(_SMALLEST_PATCH, min(self._grey.shape) // _PATCHES_A_SIDE))
+    def _patch_for(self, grey: Array) -> int:
+        side: int = min(*grey.shape, *self._grey.shape)
+        wanted: int = max(_SMALLEST_PATCH, min(self._grey.shape) // _PATCHES_A_SIDE)
+        return min(side, wanted)
 
-    def _map(self, grey, patch, elsewhere):
+    def _map(self, grey: npt.NDArray[np.float32], patch: int, elsewhere: bool) -> CopyMap:
         if patch not in self._indexes:
             self._indexes[patch] = PatchIndex(self._grey, patch)
         rows, columns = (_grid(side, patch) for side in grey.shape)
@@ -110,6 +113,6 @@ class CopyDetector:
         return CopyMap(rows, columns, patch, correlation.reshape(shape), flat.reshape(shape))
 
 
-def _grid(side, patch):
+def _grid(side: int, patch: int) -> npt.NDArray[np.int_]:
     stride = max(patch // 2, -(-(side - patch) // _MOST_POSITIONS_A_SIDE))
     return np.arange(0, side - patch + 1, stride)

@@ -1,9 +1,12 @@
 """All measures of a texture together, the exemplar's share of the work done once."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth import images
 from texsynth.compat import chainer
@@ -17,6 +20,8 @@ from texsynth.metrics.seam import seam_scores
 from texsynth.metrics.sliced_distance import SlicedDistribution
 from texsynth.metrics.spectrum import band_edges, radial_spectrum, spectrum_distance
 from texsynth.network import device as devices
+from texsynth.typing import Array, Pixels
+from texsynth.weights import VGGWeights
 
 SMALLEST_SIDE = 16
 """Pixels that an image must have, to each side."""
@@ -41,17 +46,17 @@ class Measures:
         copies: Where the copied patches are.
     """
 
-    gram_errors: dict
-    sliced_wasserstein: dict
+    gram_errors: dict[str, float]
+    sliced_wasserstein: dict[str, float]
     spectrum_distance: float
     colour_distance: float
     copied_share: float | None
     repetition_share: float | None
-    seam: dict
-    spectra: np.ndarray
+    seam: dict[str, float]
+    spectra: npt.NDArray[np.float64]
     copies: CopyMap
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """Returns the measures as plain values, ready for JSON: ``None`` for what is not finite."""
         return {
             "gram_errors": _plain(self.gram_errors),
@@ -78,7 +83,14 @@ class Evaluator:
         texsynth.errors.ImageError: The exemplar is no such array, or a side is below 16 pixels.
     """
 
-    def __init__(self, exemplar, vgg_weights, pooling="average", device=None, layers=()):
+    def __init__(
+        self,
+        exemplar: npt.ArrayLike,
+        vgg_weights: VGGWeights,
+        pooling: str = "average",
+        device: chainer.backend.Device | None = None,
+        layers: Iterable[str] = (),
+    ) -> None:
         self._exemplar = _checked(exemplar, "the exemplar")
         wanted = {*DEFAULT_LAYERS, HELD_OUT, *layers}
         self._device = devices.select(-1) if device is None else device
@@ -88,7 +100,7 @@ class Evaluator:
         self._histograms = histograms(self._exemplar)
         self._copies = CopyDetector(self._exemplar)
 
-    def measure(self, pixels):
+    def measure(self, pixels: npt.ArrayLike) -> Measures:
         """Measures one image.
 
         Args:
@@ -118,13 +130,17 @@ class Evaluator:
             copies=copies,
         )
 
-    def _statistics(self, pixels, names):
+    def _statistics(
+        self, pixels: Pixels, names: tuple[str, ...]
+    ) -> tuple[dict[str, Array], dict[str, SlicedDistribution]]:
         activations = self._network.activations(images.to_batch(pixels), names)
         with chainer.using_device(self._device):
             distributions = {name: SlicedDistribution(each) for name, each in activations.items()}
             return gram_matrices(activations), distributions
 
-    def _distances(self, pixels, names):
+    def _distances(
+        self, pixels: Pixels, names: tuple[str, ...]
+    ) -> tuple[dict[str, float], dict[str, float]]:
         grams, distributions = self._statistics(pixels, names)
         with chainer.using_device(self._device):
             distances = {
@@ -134,7 +150,7 @@ class Evaluator:
             return relative_errors(grams, self._grams), distances
 
 
-def _checked(pixels, what):
+def _checked(pixels: npt.ArrayLike, what: str) -> Pixels:
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
@@ -149,5 +165,5 @@ def _checked(pixels, what):
     return pixels
 
 
-def _plain(values):
+def _plain(values: Mapping[str, float]) -> dict[str, float | None]:
     return {key: value if math.isfinite(value) else None for key, value in values.items()}

@@ -1,17 +1,30 @@
 """Relative Gram error: how far a texture is from what Gatys et al. (2015) optimise."""
 
+from collections.abc import Mapping
+
 from texsynth import images
-from texsynth.config import DEFAULT_LAYERS
+from texsynth.compat import chainer
+from texsynth.config import DEFAULT_LAYERS, Config
 from texsynth.losses import GramLoss
 from texsynth.metrics.activations import Network
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.statistics import gram
+from texsynth.typing import Array, Batch, Pixels
+from texsynth.weights import VGGWeights
 
 HELD_OUT = "pool5"
 """Measured, and by default not optimised: deeper structure than the loss asks for."""
 
 
-def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain", block=512):
+def gram_errors(
+    pixels: Pixels,
+    exemplar: Batch,
+    vgg_weights: VGGWeights,
+    config: Config,
+    target_device: chainer.backend.Device,
+    by: str = "plain",
+    block: int = 512,
+) -> dict[str, float]:
     """Returns the relative Gram error of an 8-bit image at each layer.
 
     Args:
@@ -28,7 +41,7 @@ def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain"
         dict: ``{layer: ||G - T|| / ||T||}`` for the layers of the loss, the default layers and
         ``pool5``, without those for which an image is too small.
     """
-    wanted = {*config.layers, *DEFAULT_LAYERS, HELD_OUT}
+    wanted = {*(config.layers or {}), *DEFAULT_LAYERS, HELD_OUT}
     network = Network(vgg_weights, wanted, config.pooling, target_device, by)
     names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
     features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
@@ -39,7 +52,7 @@ def gram_errors(pixels, exemplar, vgg_weights, config, target_device, by="plain"
     return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}
 
 
-def gram_matrices(activations):
+def gram_matrices(activations: Mapping[str, Array]) -> dict[str, Array]:
     """Returns ``{layer: (1, C, C)}`` of ``{layer: (1, C, H, W)}``, on the same device.
 
     Args:
@@ -48,7 +61,9 @@ def gram_matrices(activations):
     return {name: gram.gram_matrix(array).array for name, array in activations.items()}
 
 
-def relative_errors(candidate, target):
+def relative_errors(
+    candidate: Mapping[str, Array], target: Mapping[str, Array]
+) -> dict[str, float]:
     """Returns ``{layer: ||G - T|| / ||T||}`` (Frobenius norms; Gatys et al. 2015, equations 1, 3).
 
     Args:

@@ -1,9 +1,10 @@
 """Luminance of an image."""
 
 import numpy as np
+import numpy.typing as npt
 
 
-def luminance(pixels):
+def luminance(pixels: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Returns ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601), grey levels.
 
     Args:

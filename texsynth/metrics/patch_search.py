@@ -8,6 +8,9 @@ is, so it is always found; the best of poor matches may be missed, and is then r
 """
 
 import numpy as np
+import numpy.typing as npt
+
+from texsynth.typing import Array
 
 _DIRECTIONS = 32
 _BASIS_SAMPLES = 1024
@@ -26,14 +29,16 @@ class PatchIndex:
         patch (int): Side of the patches in pixels, at most that of the image.
     """
 
-    def __init__(self, grey, patch):
+    def __init__(self, grey: npt.NDArray[np.float32], patch: int) -> None:
         self._patch = patch
         self._windows = np.lib.stride_tricks.sliding_window_view(grey, (patch, patch))
         self._width = self._windows.shape[1]
         self._basis = self._principal_directions()
         self._short = self._shortened_windows(grey)
 
-    def best_correlations(self, patches, apart=None):
+    def best_correlations(
+        self, patches: npt.NDArray[np.float32], apart: npt.NDArray[np.int_] | None = None
+    ) -> npt.NDArray[np.float32]:
         """Returns the best correlation of each patch with any of the image, -1..1.
 
         Args:
@@ -52,7 +57,7 @@ class PatchIndex:
             found[part] = self._exact(queries, candidates)
         return found
 
-    def _principal_directions(self):
+    def _principal_directions(self) -> Array:
         """``(32 or fewer, patch^2)``: the directions in which a sample of the patches lies most."""
         count = self._windows.shape[0] * self._width
         generator = np.random.default_rng(0)
@@ -61,7 +66,7 @@ class PatchIndex:
         _, _, directions = np.linalg.svd(sample, full_matrices=False)
         return directions[:_DIRECTIONS]
 
-    def _shortened_windows(self, grey):
+    def _shortened_windows(self, grey: Array) -> Array:
         """``(33, positions)``: coordinates in the basis, and the length of what is left over."""
         shape = self._windows.shape[:2]
         spectrum = np.fft.rfft2(grey.astype(np.float64))
@@ -80,7 +85,7 @@ class PatchIndex:
         short[-1] = _left_over(short[:-1])
         return short
 
-    def _candidates(self, queries, apart):
+    def _candidates(self, queries: Array, apart: Array | None) -> Array:
         """``(P, up to 16)``: positions where the bound is highest, of those best in their block."""
         inside = queries @ self._basis.T
         short = np.column_stack((inside, _left_over(inside.T)))
@@ -94,14 +99,14 @@ class PatchIndex:
             best = bound.argmax(axis=1)
             places.append(best + start)
             bounds.append(np.take_along_axis(bound, best[:, None], axis=1)[:, 0])
-        bounds, places = np.stack(bounds, axis=1), np.stack(places, axis=1)
-        places = np.where(bounds > -np.inf, places, -1)
-        if bounds.shape[1] <= _CANDIDATES:
-            return places
-        order = np.argpartition(-bounds, _CANDIDATES, axis=1)[:, :_CANDIDATES]
-        return np.take_along_axis(places, order, axis=1)
+        highest = np.stack(bounds, axis=1)
+        found = np.where(highest > -np.inf, np.stack(places, axis=1), -1)
+        if highest.shape[1] <= _CANDIDATES:
+            return found
+        order = np.argpartition(-highest, _CANDIDATES, axis=1)[:, :_CANDIDATES]
+        return np.take_along_axis(found, order, axis=1)
 
-    def _leave_out(self, bound, start, apart):
+    def _leave_out(self, bound: Array, start: int, apart: Array) -> None:
         """Sets the bound to minus infinity near each patch's own place."""
         reach = -(-self._patch // 2)
         end = start + bound.shape[1]
@@ -112,7 +117,7 @@ class PatchIndex:
                 right = min(self._width, x + reach) + row * self._width
                 bound[number, max(left, start) - start : max(right, start) - start] = -np.inf
 
-    def _exact(self, queries, candidates):
+    def _exact(self, queries: Array, candidates: Array) -> Array:
         best = np.full(len(queries), -1, np.float32)
         for places in candidates.T:
             windows = _normalised(self._windows[places // self._width, places % self._width])
@@ -121,7 +126,7 @@ class PatchIndex:
         return best
 
 
-def _normalised(patches):
+def _normalised(patches: Array) -> Array:
     """``(P, patch, patch)`` to ``(P, patch^2)`` float32: mean 0, length 1; 0 if flat."""
     flat = patches.reshape(len(patches), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
@@ -129,9 +134,10 @@ def _normalised(patches):
     return np.where(length > _EPSILON, flat / np.maximum(length, _EPSILON), 0).astype(np.float32)
 
 
-def _left_over(coordinates):
-    return np.sqrt(np.maximum(0, 1 - (coordinates**2).sum(axis=0)))
+def _left_over(coordinates: Array) -> Array:
+    squared: Array = 1 - (coordinates**2).sum(axis=0)
+    return np.sqrt(np.maximum(0, squared))
 
 
-def _correlate(spectrum, shape, kernel):
+def _correlate(spectrum: Array, shape: tuple[int, ...], kernel: Array) -> Array:
     return np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(kernel, shape)), shape)

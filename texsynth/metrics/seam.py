@@ -1,9 +1,12 @@
 """How visible the seam is where a texture meets itself when it is laid side by side."""
 
 import numpy as np
+import numpy.typing as npt
+
+from texsynth.typing import Pixels
 
 
-def seam_scores(pixels):
+def seam_scores(pixels: Pixels) -> dict[str, float]:
     """Returns the z-scores of the steps across the wrap-around, for x and for y.
 
     The step between two columns is the mean absolute difference of their pixels; the score of the
@@ -18,11 +21,11 @@ def seam_scores(pixels):
         dict: ``{"x": float, "y": float}``: of the wrap-around from right to left, and from bottom
         to top.
     """
-    pixels = pixels.astype(np.float64)
-    return {"x": _score(pixels.swapaxes(0, 1)), "y": _score(pixels)}
+    exact = pixels.astype(np.float64)
+    return {"x": _score(exact.swapaxes(0, 1)), "y": _score(exact)}
 
 
-def _score(rows):
+def _score(rows: npt.NDArray[np.float64]) -> float:
     inside = np.abs(np.diff(rows, axis=0)).mean(axis=(1, 2))
     wrap = np.abs(rows[0] - rows[-1]).mean()
     rounding = (1 / (18 * rows.shape[1])) ** 0.5

@@ -8,6 +8,7 @@ exemplar's own standard deviation, so that layers and textures can be compared.
 
 from texsynth.compat import chainer
 from texsynth.statistics.wasserstein import directions, resample, sorted_projections
+from texsynth.typing import Array
 
 DIRECTIONS = 64
 _KEY = "metrics"  # other directions than any loss takes: nothing is optimised along these
@@ -26,14 +27,14 @@ class SlicedDistribution:
         variance (float): Variance of the projections, averaged over the directions.
     """
 
-    def __init__(self, activations):
+    def __init__(self, activations: Array) -> None:
         device = chainer.backend.get_device_from_array(activations)
         vectors = device.send(directions(activations.shape[1], DIRECTIONS, _KEY))
         (ordered,) = sorted_projections(activations, vectors)
         self.variance = float(ordered.var(axis=1).mean())
         self.quantiles = resample(ordered, min(ordered.shape[1], _MOST_QUANTILES))
 
-    def relative_distance(self, exemplar):
+    def relative_distance(self, exemplar: "SlicedDistribution") -> float:
         """Returns the sliced 2-Wasserstein distance over the exemplar's standard deviation.
 
         ``sqrt(mean over directions and quantiles of (a - b)^2 / mean over directions of var b)``;
@@ -47,4 +48,5 @@ class SlicedDistribution:
         squared = float((difference**2).mean())
         if exemplar.variance == 0.0:
             return 0.0 if squared == 0.0 else float("inf")
-        return (squared / exemplar.variance) ** 0.5
+        relative: float = (squared / exemplar.variance) ** 0.5
+        return relative

@@ -5,8 +5,10 @@ one, which is no part of the texture, does not leak into all frequencies.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.metrics.luminance import luminance
+from texsynth.typing import Pixels
 
 _BANDS_AN_OCTAVE = 3
 _NYQUIST = 0.5  # cycles per pixel
@@ -16,7 +18,9 @@ _LOWEST_CYCLES = 2  # over the shorter side: a Hann window cannot tell fewer fro
 _ROUNDING_POWER = 1 / 12
 
 
-def power_spectrum(pixels):
+def power_spectrum(
+    pixels: Pixels,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Returns the power spectral density of the luminance.
 
     ``|FFT(w (Y - mean))|^2 / sum w^2 + 1/12``, ``w`` being a Hann window and the mean weighted by
@@ -38,7 +42,7 @@ def power_spectrum(pixels):
     return frequency, power + _ROUNDING_POWER
 
 
-def band_edges(side):
+def band_edges(side: int) -> npt.NDArray[np.float64]:
     """Returns the edges of bands of a third of an octave, ascending to 0.5 cycles per pixel.
 
     The lowest is the first at or above two cycles over ``side``.
@@ -54,7 +58,7 @@ def band_edges(side):
     return _NYQUIST * 2.0 ** (-steps / _BANDS_AN_OCTAVE)
 
 
-def radial_spectrum(pixels, edges):
+def radial_spectrum(pixels: Pixels, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Returns the mean power in each band, a ring around frequency zero.
 
     Args:
@@ -78,7 +82,9 @@ def radial_spectrum(pixels, edges):
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-def spectrum_distance(candidate, exemplar):
+def spectrum_distance(
+    candidate: npt.NDArray[np.float64], exemplar: npt.NDArray[np.float64]
+) -> float:
     """Returns the mean of ``|log10 P - log10 T|`` over the bands: 0.3 is a factor of two.
 
     Args:
@@ -88,6 +94,6 @@ def spectrum_distance(candidate, exemplar):
     return float(np.nanmean(np.abs(np.log10(candidate) - np.log10(exemplar))))
 
 
-def _hann(size):
+def _hann(size: int) -> npt.NDArray[np.float64]:
     # Periodic, and moved by half a pixel: symmetric, and no pixel is lost to a weight of zero.
     return np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2

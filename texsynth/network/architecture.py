@@ -4,6 +4,7 @@ Source: Simonyan and Zisserman, *Very Deep Convolutional Networks for Large-Scal
 Recognition* (arXiv 1409.1556), table 1, configuration D.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 _CHANNELS_OF_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -37,8 +38,9 @@ class Pooling(NamedTuple):
     stride: int
 
 
-def _vgg16():
-    table, channels = [], 3
+def _vgg16() -> dict[str, Convolution | Pooling]:
+    table: list[Convolution | Pooling] = []
+    channels = 3
     for block, widths in enumerate(_CHANNELS_OF_BLOCKS, 1):
         for index, width in enumerate(widths, 1):
             table.append(Convolution(f"conv{block}_{index}", channels, width, 2 ** (block - 1)))
@@ -54,7 +56,7 @@ CONVOLUTIONS = tuple(layer for layer in VGG16.values() if isinstance(layer, Conv
 """The thirteen convolutions, from the image to the deepest."""
 
 
-def stride(name):
+def stride(name: str) -> int:
     """Returns the pixels from one position of a layer to the next; 1 for the image itself.
 
     Args:
@@ -63,7 +65,7 @@ def stride(name):
     return VGG16[name].stride if name in VGG16 else 1
 
 
-def deepest(names):
+def deepest(names: Iterable[str]) -> str:
     """Returns the name of the deepest of the named layers.
 
     Args:
@@ -73,7 +75,7 @@ def deepest(names):
     return max(names, key=order.index)
 
 
-def smallest_side(names):
+def smallest_side(names: Iterable[str]) -> int:
     """Returns the smallest image side in pixels at which all named layers have a position.
 
     Args:

@@ -7,9 +7,12 @@ patches. The patches are unfolded a block of rows at a time: whole, they would t
 memory of the input.
 """
 
+from types import ModuleType
+
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.typing import Array, Wrap
 
 _BLOCK_BYTES_CPU = 2 << 20  # stays in the cache of one core
 _BLOCK_BYTES_GPU = 256 << 20  # few launches; bounded, since the device's memory is
@@ -18,7 +21,7 @@ NO_WRAP = (False, False)
 """Zero padding along rows and columns, as VGG was trained."""
 
 
-def convolve(x, W, wrap=NO_WRAP):
+def convolve(x: Array, W: Array, wrap: Wrap = NO_WRAP) -> Array:
     """Correlates with 3x3 kernels, stride 1, padding 1.
 
     Args:
@@ -38,7 +41,7 @@ def convolve(x, W, wrap=NO_WRAP):
         padded, (batch, channels, 3, 3, height, width), (*strides, *strides[2:])
     )
     matrix = W.reshape(W.shape[0], -1)
-    y = xp.empty((batch, W.shape[0], height, width), dtype=x.dtype)
+    y: Array = xp.empty((batch, W.shape[0], height, width), dtype=x.dtype)
     budget = _BLOCK_BYTES_CPU if xp is np else _BLOCK_BYTES_GPU
     rows = max(1, budget // (9 * channels * width * x.dtype.itemsize))
     for image, target in zip(patches, y, strict=True):
@@ -50,9 +53,9 @@ def convolve(x, W, wrap=NO_WRAP):
     return y
 
 
-def _pad(xp, x, wrap):
+def _pad(xp: ModuleType, x: Array, wrap: Wrap) -> Array:
     batch, channels, height, width = x.shape
-    padded = xp.zeros((batch, channels, height + 2, width + 2), dtype=x.dtype)
+    padded: Array = xp.zeros((batch, channels, height + 2, width + 2), dtype=x.dtype)
     padded[:, :, 1:-1, 1:-1] = x
     rows, columns = wrap
     if rows:
@@ -71,11 +74,11 @@ class ConvolutionReLU(chainer.FunctionNode):
         wrap: ``(rows, columns)``, as for :func:`convolve`.
     """
 
-    def __init__(self, W, b, wrap=NO_WRAP):
+    def __init__(self, W: Array, b: Array, wrap: Wrap = NO_WRAP) -> None:
         super().__init__()
         self._W, self._b, self._wrap = W, b, wrap
 
-    def forward(self, inputs):
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes ``(x,)``, ``(N, C, H, W)``; returns ``(y,)``, ``(N, O, H, W)``."""
         (x,) = inputs
         xp = chainer.backend.get_array_module(x)
@@ -85,7 +88,9 @@ class ConvolutionReLU(chainer.FunctionNode):
         self.retain_outputs((0,))
         return (y,)
 
-    def backward(self, indexes, grad_outputs):
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
         """Correlates the masked gradient with the kernels turned by 180 degrees, padded alike."""
         (y,) = self.get_retained_outputs()
         masked = grad_outputs[0].array * (y.array > 0)
@@ -101,14 +106,14 @@ class FrozenConvolutionReLU(chainer.Link):
         b: Bias, ``(O,)`` float32.
     """
 
-    def __init__(self, W, b):
+    def __init__(self, W: Array, b: Array) -> None:
         super().__init__()
         with self.init_scope():
             self.W, self.b = W, b
         self.register_persistent("W")
         self.register_persistent("b")
 
-    def forward(self, x, wrap=NO_WRAP):
+    def forward(self, x: chainer.Variable, wrap: Wrap = NO_WRAP) -> chainer.Variable:
         """Returns the activations after the ReLU.
 
         Args:

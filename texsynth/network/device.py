@@ -8,7 +8,7 @@ from texsynth.errors import DeviceError
 _HOW_TO = "install CuPy with: pip install 'cupy-cuda12x[ctk]' (or cuda13x), or run with --gpu -1"
 
 
-def select(gpu):
+def select(gpu: int) -> chainer.backend.Device:
     """Returns the Chainer device for a GPU number, after a trial of it.
 
     Args:
@@ -37,7 +37,7 @@ def select(gpu):
     raise DeviceError(f"--gpu {gpu}: this machine has {count} GPU(s), numbered from 0")
 
 
-def _tried(gpu):
+def _tried(gpu: int) -> chainer.backend.Device:
     with warnings.catch_warnings():
         # Chainer's advice to install cuDNN, which CuPy 14 no longer supports.
         warnings.filterwarnings("ignore", message="cuDNN is not enabled")

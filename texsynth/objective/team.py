@@ -2,12 +2,18 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.files.printable import one_line
+from texsynth.typing import Array
+
+if TYPE_CHECKING:
+    import chainermn
 
 
 class Alone:
@@ -22,23 +28,23 @@ class Alone:
     rank, size = 0, 1
     neighbours = 1
 
-    def agreed(self, array):
+    def agreed(self, array: Array) -> Array:
         """Returns the array of the first process, here the array itself."""
         return array
 
-    def dot(self, a, b):
+    def dot(self, a: Array, b: Array) -> Any:
         """Returns the inner product of two distributed arrays."""
         return chainer.backend.get_array_module(a).vdot(a, b)
 
-    def largest(self, array):
+    def largest(self, array: Array) -> Any:
         """Returns the largest absolute value of a distributed array."""
         return abs(array).max()
 
-    def least(self, number):
+    def least(self, number: float) -> float:
         """Returns the least of the processes' numbers."""
         return number
 
-    def any(self, flag):
+    def any(self, flag: object) -> bool:
         """Returns whether any process says so."""
         return bool(flag)
 
@@ -59,39 +65,41 @@ class Team:
         place (int): Number of this process among its neighbours.
     """
 
-    def __init__(self, communicator):
+    def __init__(self, communicator: "chainermn.CommunicatorBase") -> None:
         self._communicator = communicator
         self.rank, self.size = communicator.rank, communicator.size
         self.neighbours, self.place = communicator.intra_size, communicator.intra_rank
 
-    def sum(self, array):
+    def sum(self, array: Array) -> Array:
         """Returns the sum over the processes of an array, the same bits in each process."""
         return self._communicator.allreduce(array).astype(array.dtype, copy=False)
 
-    def dot(self, a, b):
+    def dot(self, a: Array, b: Array) -> float:
         """Returns the inner product of two distributed arrays, a float."""
         xp = chainer.backend.get_array_module(a)
         # In the order of the ranks, so that all decide alike.
-        return sum(self._communicator.mpi_comm.allgather(float(xp.vdot(a, b))))
+        parts: list[float] = self._communicator.mpi_comm.allgather(float(xp.vdot(a, b)))
+        return sum(parts)
 
-    def count(self, number):
+    def count(self, number: int) -> int:
         """Returns the sum over the processes of a whole number."""
         return sum(self._communicator.mpi_comm.allgather(number))
 
-    def largest(self, array):
+    def largest(self, array: Array) -> float:
         """Returns the largest absolute value of a distributed array; not a number if one is."""
         own = float(abs(array).max()) if array.size else 0.0
         return float(np.max(self._communicator.mpi_comm.allgather(own)))
 
-    def least(self, number):
+    def least(self, number: float) -> float:
         """Returns the least of the processes' numbers."""
-        return min(self._communicator.mpi_comm.allgather(number))
+        numbers: list[float] = self._communicator.mpi_comm.allgather(number)
+        return min(numbers)
 
-    def any(self, flag):
+    def any(self, flag: object) -> bool:
         """Returns whether any process says so."""
         return any(self._communicator.mpi_comm.allgather(bool(flag)))
 
-    def agreed(self, array):
+    def agreed(self, array: Array) -> Array:
         """Returns the array of the first process, in all of them.
 
         Args:
@@ -101,7 +109,7 @@ class Team:
         self._communicator.mpi_comm.Bcast(array, root=0)
         return array
 
-    def exchange(self, outgoing, incoming):
+    def exchange(self, outgoing: Mapping[int, Array], incoming: Mapping[int, Array]) -> None:
         """Sends an array to each other process and takes one from each.
 
         Args:
@@ -115,7 +123,7 @@ class Team:
             request.Wait()
 
     @contextlib.contextmanager
-    def ending_together(self):
+    def ending_together(self) -> Iterator[None]:
         """Ends all processes when what is done within it fails: the others would wait for ever.
 
         What is wrong with the settings is left alone: all processes find it alike.
@@ -135,7 +143,7 @@ ALONE = Alone()
 """The team of one that everything is made by unless another is given."""
 
 
-def assemble(gpu):
+def assemble(gpu: int) -> Team:
     """Returns the team of all processes that mpiexec started.
 
     Args:

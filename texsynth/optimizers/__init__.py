@@ -4,7 +4,9 @@ Both take one step by ``optimizer.update(objective, image)``, where the objectiv
 as a float and leaves the gradient in ``image.grad``.
 """
 
-from texsynth.objective.team import ALONE
+from collections.abc import Callable
+
+from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers.adam import Adam
 from texsynth.optimizers.contract import Image, Stopped
 from texsynth.optimizers.lbfgs import LBFGS
@@ -12,7 +14,9 @@ from texsynth.optimizers.lbfgs import LBFGS
 __all__ = ["LBFGS", "Adam", "Image", "Stopped", "make"]
 
 
-def make(name, learning_rate, pairs=20, team=ALONE):
+def make(
+    name: str, learning_rate: float, pairs: int = 20, team: Team | Alone = ALONE
+) -> LBFGS | Adam:
     """Makes an optimizer by its name in :data:`texsynth.config.OPTIMIZERS`.
 
     Args:
@@ -22,4 +26,8 @@ def make(name, learning_rate, pairs=20, team=ALONE):
         team (texsynth.objective.team.Team): The processes that share the image's rows out among
             them.
     """
-    return {"lbfgs": lambda: LBFGS(pairs, team=team), "adam": lambda: Adam(learning_rate)}[name]()
+    makers: dict[str, Callable[[], LBFGS | Adam]] = {
+        "lbfgs": lambda: LBFGS(pairs, team=team),
+        "adam": lambda: Adam(learning_rate),
+    }
+    return makers[name]()

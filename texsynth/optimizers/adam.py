@@ -1,10 +1,13 @@
 """Chainer's Adam, which goes back and on in smaller steps where it diverges."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.typing import Array
 
 _MOST_FAILURES = 3
 _DIVERGED = 10  # times the loss of the start; noise is far off already
@@ -24,15 +27,16 @@ class Adam(chainer.optimizers.Adam):
         stop_reason (str): Why no further step can be taken; ``None`` as long as one can.
     """
 
-    def __init__(self, learning_rate):
+    def __init__(self, learning_rate: float) -> None:
         super().__init__(alpha=learning_rate)
-        self._first = self._best = None  # losses
-        self._best_image = None
+        self._first: Any = None  # losses
+        self._best: Any = None
+        self._best_image: Any = None
         self._failures = 0  # in a row
         self._is_back = False  # at the best image, after a failure
-        self.stop_reason = None
+        self.stop_reason: str | None = None
 
-    def update(self, lossfun, *args):
+    def update(self, lossfun: Callable[..., float], *args: Any) -> float:
         """Takes one step.
 
         Args:
@@ -59,11 +63,11 @@ class Adam(chainer.optimizers.Adam):
             self._go_back(image)
         return math.nan if self._best in (None, self._first) else self._best
 
-    def _is_sound(self, loss, image):
+    def _is_sound(self, loss: float, image: chainer.Parameter) -> bool:
         most = self._first + (_DIVERGED - 1) * abs(self._first)
         return loss <= most and bool(abs(image.grad).max() < math.inf)
 
-    def _go_back(self, image):
+    def _go_back(self, image: chainer.Parameter) -> None:
         if self._best is None:
             self.stop_reason = "the loss of the start is not finite"
             return
@@ -82,7 +86,7 @@ class Adam(chainer.optimizers.Adam):
         rule.t = self.t = 0
         self.alpha *= 0.1
 
-    def state(self):
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Returns what a later :meth:`restore` needs: plain fields, and arrays by name."""
         (image,) = self.target.params()
         rule = image.update_rule
@@ -100,7 +104,7 @@ class Adam(chainer.optimizers.Adam):
             arrays["best"] = self._best_image
         return fields, arrays
 
-    def restore(self, fields, array):
+    def restore(self, fields: Mapping[str, Any], array: Callable[[str], Array]) -> None:
         """Goes on from where :meth:`state` was taken; the image is restored by the caller.
 
         Args:

@@ -1,6 +1,7 @@
 """What an optimizer takes, and how a step is left before its end."""
 
 from texsynth.compat import chainer
+from texsynth.typing import Array
 
 
 class Stopped(Exception):  # noqa: N818 (no error: a way out of a step)
@@ -14,7 +15,7 @@ class Image(chainer.Link):
         pixels (array): ``(N, 3, H, W)`` float32, RGB; on any device.
     """
 
-    def __init__(self, pixels):
+    def __init__(self, pixels: Array) -> None:
         super().__init__()
         with self.init_scope():
             self.pixels = chainer.Parameter(pixels)

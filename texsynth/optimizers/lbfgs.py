@@ -2,10 +2,13 @@
 
 import math
 from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Self, cast
 
 from texsynth.compat import chainer
-from texsynth.objective.team import ALONE
+from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers.contract import Stopped
+from texsynth.typing import Array
 
 _SUFFICIENT_DECREASE = 1e-4  # c1 of equation 3.4; the book's own value
 _CURVATURE = 1e-10  # s.y over y.y below this is rounding, not curvature
@@ -37,19 +40,21 @@ class LBFGS(chainer.Optimizer):
         stop_reason (str): Why no further step can be taken; ``None`` as long as one can.
     """
 
-    def __init__(self, memory=20, first_step=20.0, team=ALONE):
+    def __init__(
+        self, memory: int = 20, first_step: float = 20.0, team: Team | Alone = ALONE
+    ) -> None:
         super().__init__()
         if memory < 1:
             raise ValueError(f"memory must be at least 1, not {memory}")
         if not (first_step > 0 and math.isfinite(first_step)):
             raise ValueError(f"first_step must be a positive number, not {first_step}")
         self._team = team
-        self._pairs = deque(maxlen=memory)
+        self._pairs: deque[tuple[Array, Array, float]] = deque(maxlen=memory)  # s, y, 1 / s.y
         self._first_step = first_step
-        self._loss = None
-        self.stop_reason = None
+        self._loss: Any = None
+        self.stop_reason: str | None = None
 
-    def setup(self, link):
+    def setup(self, link: chainer.Link) -> Self:
         """Takes the one parameter of a link as the image to optimise.
 
         Raises:
@@ -61,7 +66,7 @@ class LBFGS(chainer.Optimizer):
         self._image = parameters[0]
         return super().setup(link)
 
-    def update(self, lossfun, *args):
+    def update(self, lossfun: Callable[..., float], *args: Any) -> float:
         """Takes one step, which may compute loss and gradient more than once.
 
         Args:
@@ -87,11 +92,11 @@ class LBFGS(chainer.Optimizer):
             elif not self._pairs:
                 self.stop_reason = "no step along the gradient lowers the loss"
             self._pairs.clear()
-        return self._loss
+        return cast(float, self._loss)
 
-    def _direction(self):
+    def _direction(self) -> Array:
         """The two-loop recursion; without pairs, steepest descent sized in grey levels."""
-        gradient = self._image.grad
+        gradient: Array = self._image.grad
         dot = self._team.dot
         if not self._pairs:
             return gradient * (-self._first_step / self._team.largest(gradient))
@@ -107,7 +112,9 @@ class LBFGS(chainer.Optimizer):
             direction += (alpha - rho * dot(y, direction)) * s
         return direction
 
-    def _search(self, direction, lossfun, args):
+    def _search(
+        self, direction: Array, lossfun: Callable[..., float], args: tuple[Any, ...]
+    ) -> bool:
         """Backtracks until the loss is lower by enough; restores the image if it never is.
 
         Writes over ``direction`` and the last gradient, which become a curvature pair.
@@ -137,7 +144,7 @@ class LBFGS(chainer.Optimizer):
         image.array, image.grad = start, gradient
         return False
 
-    def state(self):
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Returns what a later :meth:`restore` needs: plain fields, and arrays by name."""
         fields = {
             "t": self.t,
@@ -150,7 +157,7 @@ class LBFGS(chainer.Optimizer):
             arrays |= {f"s.{number}": s, f"y.{number}": y}
         return fields, arrays
 
-    def restore(self, fields, array):
+    def restore(self, fields: Mapping[str, Any], array: Callable[[str], Array]) -> None:
         """Goes on from where :meth:`state` was taken; the image is restored by the caller.
 
         Args:
@@ -166,14 +173,14 @@ class LBFGS(chainer.Optimizer):
             for number, rho in enumerate(fields["rho"])
         )
 
-    def _remember(self, s, y):
+    def _remember(self, s: Array, y: Array) -> None:
         """Keeps a pair if ``s.y`` is positive enough."""
         sy, yy = float(self._team.dot(s, y)), float(self._team.dot(y, y))
         if math.isfinite(yy) and sy > max(_CURVATURE * yy, _TINY):
             self._pairs.append((s, y, 1 / sy))
 
 
-def _shrinkage(loss, trial, slope):
+def _shrinkage(loss: float, trial: float, slope: float) -> float:
     """The parabola's minimiser as a share of the step, kept within 0.1 and 0.5."""
     curvature = 2 * (trial - loss - slope)
     if not (math.isfinite(trial) and curvature > 0):

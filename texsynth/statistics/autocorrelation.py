@@ -5,8 +5,13 @@ at which both ``p`` and ``p + d`` lie within: what is beyond the border takes no
 not fade with the lag as the biased one does (Wiener-Khinchin theorem on a zero-padded signal).
 """
 
+from types import ModuleType
+
+import numpy.typing as npt
+
 from texsynth.compat import chainer
 from texsynth.statistics.fourier import irfft2, rfft2
+from texsynth.typing import Array, Size
 
 
 class Autocorrelation(chainer.FunctionNode):
@@ -16,28 +21,29 @@ class Autocorrelation(chainer.FunctionNode):
         lags: ``(l, m)``: the largest lag in rows and in columns, less than H and W.
     """
 
-    def __init__(self, lags):
+    def __init__(self, lags: Size) -> None:
         super().__init__()
         self._lags = lags
 
-    def forward(self, inputs):
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes ``(x,)``; returns ``(autocorrelation,)``."""
         (x,) = inputs
         xp = chainer.backend.get_array_module(x)
         self._shape = x.shape
-        sides = zip(x.shape[2:], self._lags, strict=True)
-        self._padded = tuple(fast_length(side + lag) for side, lag in sides)
+        down, across = self._lags
+        self._padded = fast_length(x.shape[2] + down), fast_length(x.shape[3] + across)
         spectrum = rfft2(x, self._padded)
         # The half of the spectrum that the FFT of real values leaves is kept for the gradient.
         self._spectrum = spectrum
         power = xp.square(spectrum.real) + xp.square(spectrum.imag)
         circular = irfft2(power, self._padded).astype(x.dtype, copy=False)
-        down, across = self._lags
         before = circular[:, :, self._padded[0] - down :]
         rows = xp.concatenate([before, circular[:, :, : down + 1]], 2)
         return (rows[..., : across + 1] / self._counts(xp, x.dtype),)
 
-    def backward(self, indexes, grad_outputs):
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
         """Returns the gradient for ``x``: ``sum over d of g(d) (f(p + d) + f(p - d))``."""
         g = grad_outputs[0].array
         xp = chainer.backend.get_array_module(g)
@@ -51,14 +57,14 @@ class Autocorrelation(chainer.FunctionNode):
         gx = 2 * irfft2(spectrum, self._padded)[:, :, :height, :width]
         return (chainer.as_variable(gx.astype(g.dtype, copy=False)),)
 
-    def _counts(self, xp, dtype):
+    def _counts(self, xp: ModuleType, dtype: npt.DTypeLike) -> Array:
         (height, width), (down, across) = self._shape[2:], self._lags
-        rows = height - abs(xp.arange(-down, down + 1, dtype=dtype))
-        columns = width - xp.arange(across + 1, dtype=dtype)
+        rows: Array = height - abs(xp.arange(-down, down + 1, dtype=dtype))
+        columns: Array = width - xp.arange(across + 1, dtype=dtype)
         return rows[:, None] * columns
 
 
-def autocorrelation(x, lags):
+def autocorrelation(x: chainer.Variable | Array, lags: Size) -> chainer.Variable:
     """Returns the unbiased autocorrelation of each channel.
 
     Args:
@@ -72,7 +78,7 @@ def autocorrelation(x, lags):
     return Autocorrelation(lags).apply((x,))[0]
 
 
-def fast_length(least):
+def fast_length(least: int) -> int:
     """Returns the smallest even length from ``least`` on whose only prime factors are 2, 3, 5.
 
     Args:

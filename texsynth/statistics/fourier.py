@@ -4,16 +4,18 @@ NumPy transforms one after the other; autocorrelation takes as long as the netwo
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.typing import Array, Size
 
 _LEAST = 1 << 18  # values from which a thread is worth its start
 
 
-def rfft2(x, shape):
+def rfft2(x: Array, shape: Size) -> Array:
     """Transforms real channels, zero-padded to a shape.
 
     Args:
@@ -26,7 +28,7 @@ def rfft2(x, shape):
     return _over_channels("rfft2", x, shape)
 
 
-def irfft2(spectrum, shape):
+def irfft2(spectrum: Array, shape: Size) -> Array:
     """Transforms the half spectra of :func:`rfft2` back.
 
     Args:
@@ -39,9 +41,9 @@ def irfft2(spectrum, shape):
     return _over_channels("irfft2", spectrum, shape)
 
 
-def _over_channels(name, x, shape):
+def _over_channels(name: str, x: Array, shape: Size) -> Array:
     xp = chainer.backend.get_array_module(x)
-    transform = getattr(xp.fft, name)
+    transform: Callable[[Array, Size], Array] = getattr(xp.fft, name)
     threads = min(_threads(), x.shape[1], x.size // _LEAST)
     if xp is not np or threads < 2:
         return transform(x, shape)
@@ -50,7 +52,9 @@ def _over_channels(name, x, shape):
         return np.concatenate(list(pool.map(lambda part: transform(part, shape), parts)), axis=1)
 
 
-def _threads():
+def _threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(int(asked), available) if asked.isdecimal() and int(asked) else available or 1
+    available = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        available = len(os.sched_getaffinity(0))
+    return min(int(asked), available) if asked.isdecimal() and int(asked) else available

@@ -8,6 +8,7 @@ exactly the Gram matrix of the image in one piece; a mean or a covariance would 
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.typing import Array
 
 
 class GramSum(chainer.FunctionNode):
@@ -17,7 +18,7 @@ class GramSum(chainer.FunctionNode):
     product, which cannot know that both its factors are the same, takes two.
     """
 
-    def forward(self, inputs):
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes ``(activations,)``; returns ``(sums,)``."""
         self.retain_inputs((0,))
         (x,) = inputs
@@ -28,13 +29,15 @@ class GramSum(chainer.FunctionNode):
         flat = _flatten(x)
         return (flat @ flat.transpose(0, 2, 1),)
 
-    def backward(self, indexes, grad_outputs):
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
         """Returns the gradient for the activations."""
         (x,) = self.get_retained_inputs()
         return (chainer.as_variable(gram_sum_gradient(x.array, grad_outputs[0].array)),)
 
 
-def gram_sum(activations):
+def gram_sum(activations: chainer.Variable | Array) -> tuple[chainer.Variable, int]:
     """Sums the products of all pairs of channels over all positions.
 
     Args:
@@ -47,7 +50,7 @@ def gram_sum(activations):
     return GramSum().apply((activations,))[0], height * width
 
 
-def gram_sum_gradient(activations, gradient):
+def gram_sum_gradient(activations: Array, gradient: Array) -> Array:
     """Returns the gradient for activations, from that for the sums of their products.
 
     Args:
@@ -62,11 +65,12 @@ def gram_sum_gradient(activations, gradient):
         from texsynth.kernels.gram import gram_sum_backward
 
         rows = activations.transpose(0, 2, 3, 1)
-        return gram_sum_backward(rows, g).transpose(0, 3, 1, 2)
+        backward: Array = gram_sum_backward(rows, g)
+        return backward.transpose(0, 3, 1, 2)
     return (g @ _flatten(activations)).reshape(activations.shape)
 
 
-def finalise(total, count):
+def finalise(total: chainer.Variable, count: int) -> chainer.Variable:
     """Returns the Gram matrix, the mean over positions, of sums and the number of positions.
 
     Differs from Gatys et al., who keep the sum and divide in the loss (equation 3): a mean compares
@@ -75,7 +79,7 @@ def finalise(total, count):
     return total / count
 
 
-def gram_matrix(activations):
+def gram_matrix(activations: chainer.Variable | Array) -> chainer.Variable:
     """Returns the Gram matrix of activations.
 
     Args:
@@ -87,25 +91,25 @@ def gram_matrix(activations):
     return finalise(*gram_sum(activations))
 
 
-def relative_error(gram, target):
+def relative_error(gram: Array, target: Array) -> float:
     """Returns ``||gram - target|| / ||target||`` (Frobenius norms), a float.
 
     Args:
         gram (array): ``(N, C, C)``.
         target (array): ``(N, C, C)``; where it is all zero, so must the other be for an error of 0.
     """
-    difference = float(((gram - target) ** 2).sum()) ** 0.5
-    norm = float((target**2).sum()) ** 0.5
+    difference: float = float(((gram - target) ** 2).sum()) ** 0.5
+    norm: float = float((target**2).sum()) ** 0.5
     if norm == 0.0:
         return 0.0 if difference == 0.0 else float("inf")
     return difference / norm
 
 
-def _flatten(x):
+def _flatten(x: Array) -> Array:
     return x.reshape(*x.shape[:2], -1)
 
 
-def _is_channels_last(x):
+def _is_channels_last(x: Array) -> bool:
     """Whether these are activations as the Winograd engine leaves them.
 
     Its own products take them as they lie in memory, and share its threads.

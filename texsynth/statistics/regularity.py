@@ -1,11 +1,13 @@
 """Tells regular textures (bricks, tiles, cloth) from irregular ones by how well they repeat."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from texsynth.images import resizing
 from texsynth.statistics.autocorrelation import autocorrelation
+from texsynth.typing import Array, Batch
 
 _SIDE = 192  # pixels to which the longer side is brought: repeats are no matter of fine grain
 _LOCAL = 6  # a patch is this part of the shorter side when light and contrast are evened out
@@ -27,7 +29,7 @@ class Regularity(NamedTuple):
     lag: tuple[int, int]
 
 
-def measure(exemplar):
+def measure(exemplar: Batch) -> Regularity:
     """Looks for the shift, other than none, at which a texture agrees best with itself.
 
     The luminance is evened out in light and contrast, and its unbiased autocorrelation searched
@@ -45,7 +47,7 @@ def measure(exemplar):
     size = resizing.fitted_size(full_size, min(_SIDE, max(full_size)))
     luma = np.tensordot(_LUMA, resizing.fit(exemplar, size)[0], 1)
     even = _evened_out(luma)
-    half = [side // 2 for side in luma.shape]
+    half = luma.shape[0] // 2, luma.shape[1] // 2
     window = autocorrelation(even[None, None], half).array[0, 0]
     if window[half[0], 0] < _LEAST_VARIANCE:
         return Regularity(0.0, (0, 0))
@@ -58,10 +60,11 @@ def measure(exemplar):
     lag = min(lags, key=lambda lag: np.hypot(*lag))
     scale = full_size[0] / size[0]
     best = min(1.0, float(best))  # the window's edges may make a repeat look better than perfect
-    return Regularity(best, tuple(round(float(each * scale)) for each in lag))
+    x, y = (round(float(each * scale)) for each in lag)
+    return Regularity(best, (x, y))
 
 
-def _repeats(window):
+def _repeats(window: Array) -> Iterator[tuple[float, tuple[int, int]]]:
     """Yields strength and ``(x, y)`` of the local maxima that are no grain of the image."""
     middle = window.shape[0] // 2
     for y, x in _local_maxima(window):
@@ -71,29 +74,30 @@ def _repeats(window):
             yield min(window[y, x], rise), (x, dy)
 
 
-def _evened_out(luma):
+def _evened_out(luma: Array) -> Array:
     """Takes the local mean out and divides by the local deviation."""
     sigma = max(1.0, min(luma.shape) / _LOCAL)
     deviation = luma - _blurred(luma, sigma)
     contrast = np.sqrt(np.maximum(_blurred(deviation**2, sigma), 0)) + 1.0  # a grey level of noise
     evened = deviation / contrast
-    return evened - evened.mean()
+    centred: Array = evened - evened.mean()
+    return centred
 
 
-def _blurred(plane, sigma):
+def _blurred(plane: Array, sigma: float) -> Array:
     """Gaussian mean of what lies within the image, by FFT on twice the size."""
     double = [2 * side for side in plane.shape]
     frequencies = np.fft.fftfreq(double[0])[:, None] ** 2 + np.fft.rfftfreq(double[1]) ** 2
     gaussian = np.exp(-2 * (np.pi * sigma) ** 2 * frequencies)
 
-    def blur(values):
+    def blur(values: Array) -> Array:
         blurred = np.fft.irfft2(np.fft.rfft2(values, double) * gaussian, double)
         return blurred[: plane.shape[0], : plane.shape[1]]
 
     return blur(plane) / blur(np.ones_like(plane))
 
 
-def _local_maxima(window):
+def _local_maxima(window: Array) -> Iterator[tuple[int, int]]:
     """Yields row and column of the places, not at the rim, that no neighbour exceeds."""
     # Lag 0 is the first column, whose left neighbours are its right ones turned by 180 degrees.
     whole = np.concatenate([window[::-1, :0:-1], window], axis=1)
@@ -109,7 +113,8 @@ def _local_maxima(window):
             yield int(y) + 1, int(x) + 1 - across
 
 
-def _lowest_on_the_way(window, middle, dy, x):
+def _lowest_on_the_way(window: Array, middle: int, dy: int, x: int) -> float:
     steps = np.linspace(0, 1, int(np.hypot(dy, x)) + 1)
     rows, columns = np.rint(middle + steps * dy).astype(int), np.rint(steps * x).astype(int)
-    return window[rows, columns].min()
+    lowest: float = window[rows, columns].min()
+    return lowest

@@ -3,14 +3,17 @@
 All functions take and return NumPy or CuPy arrays; the image is ``(N, 3, H, W)``.
 """
 
+from types import ModuleType
+
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.typing import Array, Batch, Size
 
 _TAPER = 0.1  # share of a side over which a spot that is set into a larger image fades
 
 
-def periodic_component(image):
+def periodic_component(image: Array) -> Array:
     """Removes from an image what makes its opposite borders differ.
 
     Moisan 2011, *Periodic plus smooth image decomposition*, equations 10 to 12: the smooth
@@ -25,7 +28,7 @@ def periodic_component(image):
     """
     xp = chainer.backend.get_array_module(image)
     height, width = image.shape[2:]
-    jumps = xp.zeros(image.shape, np.float64)
+    jumps: Array = xp.zeros(image.shape, np.float64)
     rows = image[:, :, -1].astype(np.float64) - image[:, :, 0]
     columns = image[..., -1].astype(np.float64) - image[..., 0]
     jumps[:, :, 0] += rows
@@ -36,11 +39,11 @@ def periodic_component(image):
     across = 2 * xp.cos(2 * np.pi * xp.fft.rfftfreq(width))
     laplacian = down[:, None] + across - 4
     laplacian[0, 0] = 1  # the mean, which no jump has
-    smooth = xp.fft.irfft2(xp.fft.rfft2(jumps) / laplacian, (height, width))
+    smooth: Array = xp.fft.irfft2(xp.fft.rfft2(jumps) / laplacian, (height, width))
     return (image - smooth).astype(image.dtype)
 
 
-def spot(exemplar, size):
+def spot(exemplar: Array, size: Size) -> Array:
     """Returns an image of a given size with the exemplar's power spectrum and mean 0.
 
     Galerne, Gousseau and Morel 2011, *Random phase textures: theory and synthesis*, section 4: the
@@ -55,28 +58,28 @@ def spot(exemplar, size):
     within = tuple(min(pair) for pair in zip(exemplar.shape[2:], size, strict=True))
     tops = [(side - part) // 2 for side, part in zip(exemplar.shape[2:], within, strict=True)]
     top, left = tops
-    part = periodic_component(exemplar[:, :, top : top + within[0], left : left + within[1]])
+    part: Array = periodic_component(exemplar[:, :, top : top + within[0], left : left + within[1]])
     part = part - part.mean(axis=(2, 3), keepdims=True)
     if within == tuple(size):
         return part
-    window = _taper(xp, within[0], size[0])[:, None] * _taper(xp, within[1], size[1])
+    window: Array = _taper(xp, within[0], size[0])[:, None] * _taper(xp, within[1], size[1])
     window *= ((size[0] * size[1]) / (window**2).sum()) ** 0.5
-    whole = xp.zeros((*part.shape[:2], *size), part.dtype)
+    whole: Array = xp.zeros((*part.shape[:2], *size), part.dtype)
     whole[:, :, : within[0], : within[1]] = part * window
     return whole
 
 
-def _taper(xp, length, full):
+def _taper(xp: ModuleType, length: int, full: int) -> Array:
     """Ones, with a raised cosine at both ends where the spot does not fill the image."""
     ramp = int(length * _TAPER)
-    ends = xp.ones(length, np.float32)
+    ends: Array = xp.ones(length, np.float32)
     if length < full and ramp:
         rise = (1 - xp.cos(np.pi * (xp.arange(ramp, dtype=np.float32) + 0.5) / ramp)) / 2
         ends[:ramp], ends[-ramp:] = rise, rise[::-1]
     return ends
 
 
-def random_phase(exemplar, size, seed):
+def random_phase(exemplar: Batch, size: Size, seed: int) -> Batch:
     """Makes an image with the exemplar's power spectrum, mean and no structure.
 
     Galerne, Gousseau and Morel 2011, algorithm 1 (random phase noise): the phase of white noise is
@@ -95,10 +98,11 @@ def random_phase(exemplar, size, seed):
     phase = noise / np.maximum(np.abs(noise), np.finfo(float).tiny)
     spectrum = np.fft.rfft2(spot(exemplar, shape)) * phase
     deviation = np.fft.irfft2(spectrum, shape)
-    return (exemplar.mean(axis=(2, 3), keepdims=True) + deviation).astype(np.float32)
+    image: Array = exemplar.mean(axis=(2, 3), keepdims=True) + deviation
+    return image.astype(np.float32)
 
 
-def project(image, exemplar):
+def project(image: Array, exemplar: Array) -> Array:
     """Returns the image with the exemplar's power spectrum and mean that is nearest to an image.
 
     Liu, Gousseau and Xia 2016, *Texture synthesis through convolutional neural networks and
@@ -119,5 +123,6 @@ def project(image, exemplar):
     magnitude = abs(product)
     is_zero = magnitude == 0
     phase = xp.where(is_zero, 1, product / xp.where(is_zero, 1, magnitude))
-    nearest = xp.fft.irfft2(goal * phase, size)
-    return (exemplar.mean(axis=(2, 3), keepdims=True) + nearest).astype(image.dtype)
+    deviation = xp.fft.irfft2(goal * phase, size)
+    nearest: Array = exemplar.mean(axis=(2, 3), keepdims=True) + deviation
+    return nearest.astype(image.dtype)

@@ -8,11 +8,13 @@ vectors, the mean over directions of the distances of their projections is the s
 import zlib
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.compat import chainer
+from texsynth.typing import Array, Batch
 
 
-def directions(channels, count, key=""):
+def directions(channels: int, count: int, key: str = "") -> npt.NDArray[np.float32]:
     """Makes random unit vectors.
 
     Args:
@@ -25,10 +27,11 @@ def directions(channels, count, key=""):
     """
     generator = np.random.default_rng(zlib.crc32(key.encode()))
     vectors = generator.standard_normal((count, channels))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    length: Array = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / length).astype(np.float32)
 
 
-def sorted_projections(x, vectors):
+def sorted_projections(x: Array, vectors: Array) -> Array:
     """Returns the projections of activations on directions, each sorted.
 
     Args:
@@ -43,7 +46,7 @@ def sorted_projections(x, vectors):
     return projections
 
 
-def resample(ordered, count):
+def resample(ordered: Array, count: int) -> Array:
     """Reads sorted values at other quantiles, linearly between them.
 
     Value ``i`` of ``n`` is the quantile ``(i + 1/2) / n``.
@@ -59,11 +62,12 @@ def resample(ordered, count):
     if own == count:
         return ordered
     xp = chainer.backend.get_array_module(ordered)
-    places = xp.clip((xp.arange(count) + 0.5) * (own / count) - 0.5, 0, own - 1)
+    places: Array = xp.clip((xp.arange(count) + 0.5) * (own / count) - 0.5, 0, own - 1)
     below = places.astype(int)
-    above = xp.minimum(below + 1, own - 1)
+    above: Array = xp.minimum(below + 1, own - 1)
     share = (places - below).astype(ordered.dtype)
-    return ordered[..., below] * (1 - share) + ordered[..., above] * share
+    between: Array = ordered[..., below] * (1 - share) + ordered[..., above] * share
+    return between
 
 
 class SlicedDistance(chainer.FunctionNode):
@@ -74,11 +78,11 @@ class SlicedDistance(chainer.FunctionNode):
         ordered (array): ``(N, K, n)``: the target's sorted projections; n may be any number.
     """
 
-    def __init__(self, vectors, ordered):
+    def __init__(self, vectors: Array, ordered: Array) -> None:
         super().__init__()
         self._vectors, self._ordered = vectors, ordered
 
-    def forward(self, inputs):
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes ``(x,)``; returns ``(distance,)``, a scalar."""
         (x,) = inputs
         xp = chainer.backend.get_array_module(x)
@@ -91,14 +95,18 @@ class SlicedDistance(chainer.FunctionNode):
         self._shape = x.shape
         return (xp.asarray((ranked**2).mean(), dtype=x.dtype),)
 
-    def backward(self, indexes, grad_outputs):
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
         """Returns the gradient for ``x``; the order counts as constant, which is exact."""
         scale = grad_outputs[0].array * (2 / self._difference.size)
         gx = self._vectors.T @ (self._difference * scale.astype(self._difference.dtype))
         return (chainer.as_variable(gx.reshape(self._shape)),)
 
 
-def sliced_distance(x, vectors, ordered):
+def sliced_distance(
+    x: chainer.Variable | Array, vectors: Array, ordered: Array
+) -> chainer.Variable:
     """Returns the squared sliced Wasserstein distance to a target, a scalar Variable.
 
     Args:
@@ -109,7 +117,7 @@ def sliced_distance(x, vectors, ordered):
     return SlicedDistance(vectors, ordered).apply((x,))[0]
 
 
-def match_colours(image, exemplar):
+def match_colours(image: Batch, exemplar: Batch) -> Batch:
     """Gives an image the colour histogram of another, channel by channel.
 
     The order of the values stays, each becomes the exemplar's at its rank: the last step of Gatys'

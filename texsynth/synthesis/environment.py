@@ -2,13 +2,18 @@
 
 import importlib.metadata
 import platform
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from texsynth.version import __version__
+
+if TYPE_CHECKING:
+    from texsynth.synthesis.workshop import Workshop
 
 _PACKAGES = ("chainer", "numpy", "numba", "cupy", "pillow")
 
 
-def describe(workshop):
+def describe(workshop: "Workshop") -> dict[str, Any]:
     """Returns what a texture is made with, plain values by name.
 
     Args:
@@ -30,7 +35,7 @@ def describe(workshop):
     }
 
 
-def differences(then, now):
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns what is not as it was, ``["numpy 2.1.0, now 2.2.0", ...]``.
 
     Args:
@@ -45,7 +50,7 @@ def differences(then, now):
     ]
 
 
-def _version(name):
+def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

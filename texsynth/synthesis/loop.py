@@ -2,20 +2,26 @@
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth import images, metrics
 from texsynth.config import Config
+from texsynth.files.checkpoint import Checkpoint
+from texsynth.losses import Loss
 from texsynth.network import engine
-from texsynth.objective.team import ALONE
+from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
 from texsynth.statistics import spectrum, wasserstein
-from texsynth.synthesis import environment, presets
+from texsynth.synthesis import environment, presets, pyramid
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.resuming import Checkpoints
-from texsynth.synthesis.workshop import Workshop
+from texsynth.synthesis.workshop import Study, Workshop
+from texsynth.typing import Batch, Pixels
 
 _LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
 _BLOCK, _LARGE_BLOCK = 256, 512  # pixels, in which a texture is measured if memory is short, or not
@@ -51,9 +57,9 @@ class Progress:
     seconds_left: float
     size: tuple[int, int]
     scheme: presets.Scheme
-    _run: LevelRun = field(repr=False, default=None)
+    _run: Any = field(repr=False, default=None)  # the LevelRun
 
-    def pixels(self):
+    def pixels(self) -> Pixels:
         """Returns the image as it is now, ``(H, W, 3)`` uint8; not where processes share it."""
         return images.to_pixels(images.centre(self._run.pixels(), self.size))
 
@@ -78,35 +84,39 @@ class Result:
         weights_sha256: Checksum of the network's weights.
     """
 
-    image: np.ndarray
-    exemplar: np.ndarray
-    errors: dict
-    history: list
+    image: Pixels
+    exemplar: Pixels
+    errors: dict[str, float]
+    history: list[list[float]]
     evaluations: int
     reason: str
     engine: str
     scheme: presets.Scheme
     seconds: float
-    environment: dict
+    environment: dict[str, Any]
     weights_sha256: str
 
     @property
-    def is_finished(self):
+    def is_finished(self) -> bool:
         """Whether it came to its end, and was not stopped by the callback."""
         return self.reason != STOPPED
 
 
+Callback: TypeAlias = Callable[[Progress], bool | None]
+"""Called after each step; the synthesis ends when it returns ``True``."""
+
+
 def synthesize(
-    exemplar,
-    config=None,
+    exemplar: npt.ArrayLike,
+    config: Config | None = None,
     *,
-    init=None,
-    losses=None,
-    callback=None,
-    stop=None,
-    checkpoints=None,
-    team=ALONE,
-):
+    init: npt.ArrayLike | None = None,
+    losses: Sequence[Loss] | None = None,
+    callback: Callback | None = None,
+    stop: Callable[[], bool] | None = None,
+    checkpoints: Checkpoints | None = None,
+    team: Team | Alone = ALONE,
+) -> Result:
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
 
     Args:
@@ -139,7 +149,15 @@ def synthesize(
     )
 
 
-def make_variation(study, seed, *, init=None, callback=None, stop=None, checkpoints=None):
+def make_variation(
+    study: Study,
+    seed: int,
+    *,
+    init: npt.ArrayLike | None = None,
+    callback: Callback | None = None,
+    stop: Callable[[], bool] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Result:
     """Makes one of the textures of an exemplar: what :func:`synthesize` does for each seed.
 
     Args:
@@ -200,7 +218,9 @@ def make_variation(study, seed, *, init=None, callback=None, stop=None, checkpoi
     )
 
 
-def _start(exemplar, init, level, scheme, seed):
+def _start(
+    exemplar: Batch, init: Batch | None, level: pyramid.Level, scheme: presets.Scheme, seed: int
+) -> Batch:
     """The image that the coarsest level starts from."""
     if init is not None:
         return init
@@ -213,24 +233,30 @@ def _start(exemplar, init, level, scheme, seed):
 class _Run:
     """One synthesis under way: what goes on from level to level."""
 
-    def __init__(self, study, callback, stop, checkpoints):
+    def __init__(
+        self,
+        study: Study,
+        callback: Callback | None,
+        stop: Callable[[], bool] | None,
+        checkpoints: Checkpoints,
+    ) -> None:
         self._study = study
         self._plan = study.plan
-        self._team = study.workshop.team
+        self._team: Team | Alone = study.workshop.team
         self._callback = callback or (lambda progress: False)
         self._stop = stop or (lambda: False)
         self._checkpoints = checkpoints
-        self.history = []
+        self.history: list[list[float]] = []
         self._evaluated_before = 0  # in earlier levels
-        self._level = None
-        self.reason = None
+        self._level: Any = None  # the LevelRun
+        self.reason: Any = None  # a text in the end
         self.began = time.perf_counter()
 
     @property
-    def evaluations(self):
+    def evaluations(self) -> int:
         return self._evaluated_before + (self._level.evaluations if self._level else 0)
 
-    def through_levels(self, texture, resumed):
+    def through_levels(self, texture: Any, resumed: Checkpoint | None) -> Batch:
         """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
         first = 1 if resumed is None else self._level_of(resumed)
         for number in range(first, len(self._plan) + 1):
@@ -243,17 +269,17 @@ class _Run:
             self._level = None
             if self.reason == STOPPED:
                 break
-        return texture
+        return cast(Batch, texture)
 
-    def _level_of(self, resumed):
+    def _level_of(self, resumed: Checkpoint) -> int:
         """Returns the number of the level in which a checkpoint was saved."""
         with self._checkpoints.reading():
-            number = resumed.fields["run"]["level"]
+            number: int = resumed.fields["run"]["level"]
             if number not in range(1, len(self._plan) + 1):
                 raise ValueError(f"there is no level {number}")
         return number
 
-    def _begin(self, number, texture, resumed):
+    def _begin(self, number: int, texture: Any, resumed: Checkpoint | None) -> None:
         """Begins a level, or goes back to where a checkpoint was saved in it."""
         with self._checkpoints.reading() if resumed else contextlib.nullcontext():
             self._level = LevelRun(self._study, number, texture, self._stop)
@@ -262,7 +288,7 @@ class _Run:
                 self.history = list(resumed.fields["history"])
                 self._evaluated_before = int(resumed.fields["evaluations_before"])
 
-    def _through_steps(self):
+    def _through_steps(self) -> None:
         level, steps = self._level, self._level.steps()
         saved, goes_on = None, True
         while goes_on:
@@ -276,7 +302,7 @@ class _Run:
             if is_due:
                 saved = step if self._save() else None  # or it is tried again at the end
 
-    def _take(self, steps):
+    def _take(self, steps: Iterator[float]) -> bool:
         """Takes a step and tells of it; returns whether there may be another."""
         try:
             loss = next(steps, None)
@@ -289,7 +315,7 @@ class _Run:
             return False
         return loss is not None
 
-    def _save(self):
+    def _save(self) -> bool:
         """Saves the state; returns whether that went well, the same to all processes."""
         fields, arrays = self._level.state()
         self._checkpoints.save(
@@ -303,7 +329,7 @@ class _Run:
         )
         return self._team.any(self._checkpoints.is_saved)  # as the first of them knows
 
-    def _progress(self, loss):
+    def _progress(self, loss: float) -> Progress:
         run, level = self._level, self._level.level
         done_here = level.work * len(run.losses) / level.steps
         done = sum(earlier.work for earlier in self._plan[: run.number - 1]) + done_here

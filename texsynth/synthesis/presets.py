@@ -1,10 +1,13 @@
 """What suits a kind of texture: losses, start, levels, margin; and the choice by the exemplar."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from texsynth.config import Config
 from texsynth.statistics import regularity
 from texsynth.terms import Term
+from texsynth.typing import Batch
 
 REGULAR_FROM = 0.3
 """Correlation at the best repeat from which a texture counts as regular; see docs/quality.md."""
@@ -31,7 +34,7 @@ class Scheme:
     """
 
     name: str
-    losses: tuple[Term, ...]
+    losses: Sequence[Term]
     iterations: int = 80
     start: str = "noise"
     levels: int | None = None
@@ -54,7 +57,7 @@ _PRESETS = {
 }
 
 
-def choose(config, exemplar):
+def choose(config: Config, exemplar: Batch) -> Scheme:
     """Returns the scheme of a preset, with what the settings ask for instead.
 
     Args:
@@ -77,7 +80,7 @@ def choose(config, exemplar):
     return dataclasses.replace(_PRESETS[name], **asked, why=why)
 
 
-def _reason(repeat):
+def _reason(repeat: regularity.Regularity) -> str:
     if repeat.strength >= REGULAR_FROM:
         x, y = repeat.lag
         return f"the exemplar repeats at a shift of {x}, {y} px (correlation {repeat.strength:.2f})"

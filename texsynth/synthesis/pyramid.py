@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from texsynth.errors import ConfigError
+from texsynth.typing import Size, Wrap
 
 _COARSEST_SIDE = 64  # below it, the deepest default layer has fewer than 4x4 positions
 _MOST_LEVELS = 3
@@ -27,28 +28,29 @@ class Level(NamedTuple):
     trim: tuple[int, int] = (0, 0)
 
     @property
-    def margin(self):
+    def margin(self) -> tuple[int, int]:
         """``(rows, columns)`` in pixels at each edge of the canvas that are cut away."""
         sides = zip(self.canvas_size[::-1], self.output_size[::-1], strict=True)
-        return tuple((canvas - output) // 2 for canvas, output in sides)
+        rows, columns = ((canvas - output) // 2 for canvas, output in sides)
+        return rows, columns
 
     @property
-    def work(self):
+    def work(self) -> int:
         """Pixels times steps: what the level costs, in proportion."""
         return self.canvas_size[0] * self.canvas_size[1] * self.steps
 
 
 def plan(
-    exemplar_size,
-    output_size,
-    steps,
-    levels,
-    smallest_side,
-    margin=0,
-    trim=0.0,
-    trims_coarse=True,
-    wrap=(False, False),
-):
+    exemplar_size: Size,
+    output_size: Size,
+    steps: int,
+    levels: int | None,
+    smallest_side: int,
+    margin: int = 0,
+    trim: float = 0.0,
+    trims_coarse: bool = True,
+    wrap: Wrap = (False, False),
+) -> list[Level]:
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
     Zero padding marks the edges of an image in all activations, so that what lies at the edge of
@@ -93,14 +95,14 @@ def plan(
     most = max(1, (side // smallest_side).bit_length())
     if levels > most:
         raise ConfigError(f"levels must be at most {most} for a side of {side} px, not {levels}")
-    margins = tuple(0 if wraps else margin for wraps in reversed(wrap))
-    canvas_size = tuple(side + 2 * edge for side, edge in zip(output_size, margins, strict=True))
+    across, down = (0 if wraps else 2 * margin for wraps in reversed(wrap))
+    canvas_size = output_size[0] + across, output_size[1] + down
     planned = []
     for times in reversed(range(levels)):
         exemplar, output, canvas = (
             _halved(size, times) for size in (exemplar_size, output_size, canvas_size)
         )
-        cuts = tuple(round(trim * side) for side in reversed(exemplar))
+        cuts = round(trim * exemplar[1]), round(trim * exemplar[0])
         if times and not (trims_coarse or any(wrap)):
             canvas, cuts = output, (0, 0)
         output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
@@ -108,7 +110,7 @@ def plan(
     return planned
 
 
-def _check_tiling(size, wrap, multiple):
+def _check_tiling(size: Size, wrap: Wrap, multiple: int) -> None:
     nearest = tileable(size, wrap, multiple)
     if nearest != tuple(size):
         raise ConfigError(
@@ -117,7 +119,7 @@ def _check_tiling(size, wrap, multiple):
         )
 
 
-def tileable(size, wrap, multiple):
+def tileable(size: Size, wrap: Wrap, multiple: int) -> Size:
     """Returns the size nearest to one that can tile.
 
     Args:
@@ -125,13 +127,14 @@ def tileable(size, wrap, multiple):
         wrap: ``(rows, columns)``: along which axes it is to tile.
         multiple (int): What sides along those axes must be multiples of.
     """
-    return tuple(
+    width, height = (
         max(1, round(side / multiple)) * multiple if wraps else side
         for side, wraps in zip(size, reversed(wrap), strict=True)
     )
+    return width, height
 
 
-def _check_sides(what, size, smallest_side):
+def _check_sides(what: str, size: Size, smallest_side: int) -> None:
     if min(size) < smallest_side:
         raise ConfigError(
             f"{what} of {size[0]}x{size[1]} px is too small: the deepest layer needs "
@@ -139,5 +142,6 @@ def _check_sides(what, size, smallest_side):
         )
 
 
-def _halved(size, times):
-    return tuple(max(1, round(side / 2**times)) for side in size)
+def _halved(size: Size, times: int) -> Size:
+    width, height = (max(1, round(side / 2**times)) for side in size)
+    return width, height

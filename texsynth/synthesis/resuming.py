@@ -3,12 +3,18 @@
 import contextlib
 import json
 import logging
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from texsynth import images
 from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.synthesis import environment
+from texsynth.typing import Array, Batch, StrPath
+
+if TYPE_CHECKING:
+    from texsynth.synthesis.workshop import Study
 
 _log = logging.getLogger(__name__)
 
@@ -38,26 +44,32 @@ class Checkpoints:
         texsynth.errors.CheckpointError: There is no checkpoint to go on from that is whole.
     """
 
-    def __init__(self, path=None, every=20, resume=None, notes=None):
+    def __init__(
+        self,
+        path: StrPath | None = None,
+        every: int = 20,
+        resume: StrPath | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path, self._every, self._notes = path, every, notes or {}
-        self._resumed = None if resume is None else load(resume)
+        self._resumed: Any = None if resume is None else load(resume)
         self._resume = resume
         self.lengthened = self.is_saved = False
         self.is_there = resume is not None and path is not None and Path(path) == Path(resume)
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """The settings of what is resumed, a dict for :meth:`texsynth.Config.from_dict`."""
         with self.reading():
             return {**self._resumed.fields["job"]["settings"]}
 
     @property
-    def notes(self):
+    def notes(self) -> dict[str, Any]:
         """The notes that were kept with what is resumed."""
         with self.reading():
             return {**self._resumed.fields["notes"]}
 
-    def keep(self, notes):
+    def keep(self, notes: Mapping[str, Any]) -> None:
         """Keeps other notes from now on.
 
         Args:
@@ -65,7 +77,7 @@ class Checkpoints:
         """
         self._notes = notes
 
-    def is_due(self, step):
+    def is_due(self, step: int) -> bool:
         """Returns whether one is to be saved after a step.
 
         Args:
@@ -73,7 +85,7 @@ class Checkpoints:
         """
         return self.path is not None and step % self._every == 0
 
-    def begin(self, study, seed, init):
+    def begin(self, study: "Study", seed: int, init: Batch | None) -> checkpoint.Checkpoint | None:
         """Makes sure that what is resumed is this job, and takes over how it was made.
 
         Args:
@@ -91,7 +103,8 @@ class Checkpoints:
         if self.path is None and self._resumed is None:
             return None
         self._job = describe(study, seed, init)
-        resumed, self._resumed = self._resumed, None  # large; who goes on takes it apart
+        resumed: checkpoint.Checkpoint | None = self._resumed
+        self._resumed = None  # large; who goes on takes it apart
         if resumed is not None:
             self._take_over(resumed.fields, study)
         self._environment = environment.describe(study.workshop)
@@ -103,7 +116,7 @@ class Checkpoints:
                 _log.warning("not the same to the last bit: %s", "; ".join(changed))
         return resumed
 
-    def _take_over(self, fields, study):
+    def _take_over(self, fields: Mapping[str, Any], study: Any) -> None:
         """Makes sure that fields are of this job, and takes over how it was made."""
         with self.reading():
             _check_same(fields["job"], self._job, self._resume)
@@ -113,7 +126,7 @@ class Checkpoints:
             )
 
     @contextlib.contextmanager
-    def reading(self):
+    def reading(self) -> Iterator[None]:
         """A context manager under which a field that is missing or odd is a CheckpointError."""
         try:
             yield
@@ -126,7 +139,9 @@ class Checkpoints:
                 f"{self._resume} is no checkpoint of this program: {type(error).__name__} {error}"
             ) from error
 
-    def save(self, study, fields, arrays):
+    def save(
+        self, study: "Study", fields: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]
+    ) -> None:
         """Saves the state, or warns and goes on where it cannot be written.
 
         All processes must call it; the first one writes.
@@ -161,7 +176,7 @@ class Checkpoints:
                 pass
 
 
-def load(path):
+def load(path: StrPath) -> checkpoint.Checkpoint:
     """Returns the last checkpoint that is whole: that of the path, or the one before it.
 
     Args:
@@ -180,7 +195,7 @@ def load(path):
         return checkpoint.load(previous)
 
 
-def describe(study, seed, init):
+def describe(study: "Study", seed: int, init: Batch | None) -> dict[str, Any]:
     """Returns what decides on a texture, plain values by name.
 
     Args:
@@ -199,10 +214,11 @@ def describe(study, seed, init):
         "init_sha256": None if init is None else images.checksum(init),
         "weights_sha256": workshop.weights.checksum(),
     }
-    return json.loads(json.dumps(described))  # as it will be read
+    read: dict[str, Any] = json.loads(json.dumps(described))  # as it will be
+    return read
 
 
-def _check_same(then, now, path):
+def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath | None) -> None:
     """Raises a ConfigError unless a job is the same, or the same with more steps."""
     told = [
         f"{name} was {before}, not {now['settings'].get(name)}"
@@ -220,8 +236,8 @@ def _check_same(then, now, path):
         raise ConfigError(f"{path} is of another job: {'; '.join(told)}")
 
 
-def _differs(name, before, after):
+def _differs(name: str, before: Any, after: Any) -> bool:
     """Whether a setting that had this value makes it another job."""
     if name == "gpu":  # whichever: each process of a team has its own
-        return (before < 0) != (after < 0)
-    return name != "iterations" and before != after
+        return bool((before < 0) != (after < 0))
+    return bool(name != "iterations" and before != after)

