@@ -125,6 +125,21 @@ def check_gradient():
     return check
 
 
+@pytest.fixture
+def gpu():
+    """The first GPU; where there is none, the test is skipped. Afterwards the CPU is in use."""
+    from texsynth.errors import DeviceError
+    from texsynth.network import device
+
+    cpu = chainer.get_device("@numpy")
+    try:
+        yield device.select(0)
+    except DeviceError as error:
+        pytest.skip(str(error))
+    finally:
+        cpu.use()
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden images instead of comparing"

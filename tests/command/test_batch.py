@@ -425,7 +425,7 @@ def test_a_folder_that_takes_no_files_is_found_before_the_work(folder, run):
 @pytest.mark.parametrize(("rank", "made"), [(0, "ac"), (1, "b")])
 def test_of_two_processes_each_makes_its_share(folder, run, monkeypatch, rank, made):
     team = SimpleNamespace(rank=rank, size=2, place=rank)
-    monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
+    monkeypatch.setattr("texsynth.objective.team.assemble", lambda: team)
     assert run("--distributed", "a.png", "b.png", "c.png", "-o", "out").exit_code == 0
     assert names(folder / "out") == outputs(*made)
 

@@ -536,7 +536,7 @@ def member(monkeypatch):
         team = Alone()
         team.rank, team.size, team.place = rank, 2, rank
         team.ending_together = contextlib.nullcontext
-        monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
+        monkeypatch.setattr("texsynth.objective.team.assemble", lambda: team)
 
     return member
 

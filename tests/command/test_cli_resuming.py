@@ -851,7 +851,7 @@ def test_what_was_made_alone_with_snapshots_can_be_shared(make, stopped, monkeyp
     stopped(make, "--snapshots", "1", "--checkpoint", "run.ckpt")
     team = Alone()
     team.ending_together = contextlib.nullcontext
-    monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
+    monkeypatch.setattr("texsynth.objective.team.assemble", lambda: team)
     result = run("--resume", "run.ckpt", "--distributed")
     assert result.exit_code == 0, result.stderr
     made = contents().keys()
@@ -863,7 +863,7 @@ def test_none_of_a_team_ends_on_its_own_once_another_may_have_begun(make, monkey
     """A signal within the first evaluation; of one process alone there is nothing to save yet."""
     team = Alone()
     team.ending_together = contextlib.nullcontext
-    monkeypatch.setattr("texsynth.objective.team.assemble", lambda gpu: team)
+    monkeypatch.setattr("texsynth.objective.team.assemble", lambda: team)
     evaluate, calls = LevelRun._evaluate, itertools.count(1)
 
     def signalled(self, pixels):

@@ -141,6 +141,21 @@ def test_gradient_for_another_size_than_the_exemplars(name, shape, check_gradien
     check_gradient(lambda x: loss.measure({layer_of(name): x}, target), random(2, shape))
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradient_on_a_gpu(name, gpu):
+    """As on the CPU; and CuPy deprecates nothing of what the way back takes."""
+    gradients = []
+    for device in (chainer.get_device("@numpy"), gpu):
+        device.use()
+        loss = LOSSES[name]({layer_of(name): 2.0})
+        target = loss.target({layer_of(name): device.send(random(1) + 0.5)})
+        candidate = chainer.Parameter(device.send(random(0)))
+        loss.measure({layer_of(name): candidate}, target).backward()
+        gradients.append(chainer.get_device("@numpy").send(candidate.grad))
+    np.testing.assert_allclose(*gradients, rtol=1e-7, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", [name for name in LOSSES if name != "spectrum"])
 def test_the_exemplar_itself_has_no_loss(name):
     assert measure(name, random(1), random(1)) == pytest.approx(0, abs=1e-20)

@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import make_texture
 from texsynth import Config, images, metrics
 from texsynth.compat import chainer
-from texsynth.errors import DeviceError, ImageError
+from texsynth.errors import ImageError
 from texsynth.metrics import Evaluator, Measures
 from texsynth.metrics.activations import Network
 from texsynth.metrics.colour import colour_distance, histograms
@@ -172,12 +172,7 @@ def test_nothing_is_kept_for_a_gradient(random_weights, sheet, monkeypatch):
 
 
 @pytest.mark.gpu
-def test_a_gpu_measures_the_same(evaluator, random_weights, sheet):
-    pytest.importorskip("cupy")
-    try:
-        gpu = device.select(0)
-    except DeviceError as error:
-        pytest.skip(str(error))
+def test_a_gpu_measures_the_same(evaluator, random_weights, sheet, gpu):
     ours = Evaluator(sheet[:, :80], random_weights, device=gpu).measure(noise(64)).as_dict()
     expected = evaluator.measure(noise(64)).as_dict()
     for name in ("gram_errors", "sliced_wasserstein"):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.errors import DeviceError
-from texsynth.network import convolution, device
+from texsynth.network import convolution
 from texsynth.network.convolution import NO_WRAP, ConvolutionReLU, FrozenConvolutionReLU, convolve
 
 
@@ -93,11 +92,7 @@ def test_gradient_agrees_with_differences(shape, wrap, check_gradient):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_convolve_on_a_gpu(wrap):
-    try:
-        gpu = device.select(0)
-    except DeviceError as error:
-        pytest.skip(str(error))
+def test_convolve_on_a_gpu(wrap, gpu):
     gpu.use()
     x, W, _ = arrays(*SHAPES[0])
     y = chainer.get_device("@numpy").send(convolve(gpu.send(x), gpu.send(W), wrap))

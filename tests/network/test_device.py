@@ -83,14 +83,6 @@ def test_chainers_advice_to_install_cudnn_is_not_shown(one_gpu):
     assert device.select(0).name == "@cupy:0"
 
 
-@pytest.fixture
-def gpu():
-    try:
-        return device.select(0)
-    except DeviceError as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.gpu
 def test_gpu_and_cpu_agree(gpu, random_weights_file):
     """Few steps: rounding grows from step to step."""

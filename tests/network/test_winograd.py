@@ -99,8 +99,9 @@ def test_gradients_of_some_of_the_layers(random_weights, exact_weights, given):
 
 def test_several_images_and_changes_of_size(random_weights, exact_weights):
     features = WinogradFeatures(random_weights, DEFAULT)
-    # Not 18 x 37: there one value of conv2_2 lies within rounding of its ReLU's threshold (2.6e-7 of
-    # the largest), and which side it falls on, in the plain engine too, depends on the processor.
+    # Not 18 x 37: there one value of conv2_2 lies within rounding of its ReLU's threshold (2.6e-7
+    # of the largest), and which side it falls on, in the plain engine too, depends on the
+    # processor.
     for shape in ((33, 20), (18, 39, 2), (64, 16), (64, 16), (33, 20)):
         check(features, exact_weights, make_image(*shape), DEFAULT)
 

@@ -29,7 +29,7 @@ def check(team, height, bounds, windows):
     np.testing.assert_allclose(left, right, rtol=1e-5)
 
 
-team = assemble(-1)
+team = assemble()
 assert team.size == int(sys.argv[1])
 np.testing.assert_array_equal(team.sum(np.full(3, team.rank + 1.0)), sum(range(1, team.size + 1)))
 assert team.any(team.rank == team.size - 1) and not team.any(False)

@@ -256,6 +256,5 @@ def test_estimates_of_a_block_are_what_processes_take(name, layers, random_weigh
 
 
 @pytest.mark.gpu
-def test_available_on_a_gpu():
-    pytest.importorskip("cupy")
-    assert 0 < memory.available(device.select(0)) < 2**50
+def test_available_on_a_gpu(gpu):
+    assert 0 < memory.available(gpu) < 2**50

@@ -43,7 +43,7 @@ def _assembled(config):
     """The team, and the settings with this process's own GPU."""
     from texsynth.objective.team import assemble  # imports Chainer, which takes a second
 
-    team = assemble(config.gpu)
+    team = assemble()
     if config.gpu >= 0:
         config = dataclasses.replace(config, gpu=config.gpu + team.place)
     return team, config

@@ -66,8 +66,8 @@ class CentredGramLoss(AdditiveLoss):
     def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
         """Returns the covariance, ``(N, C, C)``."""
         products, channels = sums
-        mean = channels / count
-        outer = chainer.functions.matmul(mean[:, :, None], mean[:, None, :])
+        mean = chainer.functions.expand_dims(channels / count, 2)
+        outer = chainer.functions.matmul(mean, mean, transb=True)
         return gram.finalise(products, count) - outer
 
 
@@ -92,10 +92,8 @@ class ShiftedGramLoss(LayerLoss):
         for axis, side in ((2, activations.shape[2]), (3, activations.shape[3])):
             for shift in self._SHIFTS:
                 if 2 * shift <= side:
-                    here, there = (
-                        _part(activations, axis, slice(*ends))
-                        for ends in ((None, -shift), (shift, None))
-                    )
+                    here, _ = _parts(activations, axis, side - shift)
+                    _, there = _parts(activations, axis, shift)
                     product = chainer.functions.matmul(here, there, transb=True)
                     matrices[axis, shift] = product / here.shape[2]
         return matrices
@@ -112,6 +110,10 @@ class ShiftedGramLoss(LayerLoss):
         return cast(chainer.Variable, total / len(common))
 
 
-def _part(x: chainer.Variable | Array, axis: int, which: slice) -> chainer.Variable | Array:
-    part = x[(slice(None),) * axis + (which,)]
-    return part.reshape(*part.shape[:2], -1)
+def _parts(x: chainer.Variable | Array, axis: int, first: int) -> list[chainer.Variable]:
+    """Returns the first positions along an axis, and the others: each ``(N, C, positions)``.
+
+    Not by indexing, whose gradient Chainer adds by what CuPy calls deprecated.
+    """
+    parts = chainer.functions.split_axis(x, [first], axis)
+    return [part.reshape(*part.shape[:2], -1) for part in parts]

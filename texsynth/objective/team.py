@@ -52,8 +52,8 @@ class Alone:
 class Team:
     """The processes of an MPI run.
 
-    Sums go by ChainerMN's communicator (NCCL between GPUs); rows of pixels by MPI, through the
-    host's memory.
+    All goes through the host's memory, so that any MPI will do, and no NCCL is needed: sums are a
+    few megabytes an evaluation, whatever the size of the image, and rows of pixels less.
 
     Args:
         communicator (chainermn.CommunicatorBase): All processes.
@@ -72,7 +72,9 @@ class Team:
 
     def sum(self, array: Array) -> Array:
         """Returns the sum over the processes of an array, the same bits in each process."""
-        return self._communicator.allreduce(array).astype(array.dtype, copy=False)
+        device = chainer.backend.get_device_from_array(array)
+        own = chainer.get_device("@numpy").send(array)
+        return device.send(self._communicator.allreduce(own).astype(array.dtype, copy=False))
 
     def dot(self, a: Array, b: Array) -> float:
         """Returns the inner product of two distributed arrays, a float."""
@@ -143,11 +145,8 @@ ALONE = Alone()
 """The team of one that everything is made by unless another is given."""
 
 
-def assemble(gpu: int) -> Team:
+def assemble() -> Team:
     """Returns the team of all processes that mpiexec started.
-
-    Args:
-        gpu (int): CUDA device number, or -1 for the CPU.
 
     Raises:
         texsynth.errors.TexsynthError: MPI is not there.
@@ -155,7 +154,7 @@ def assemble(gpu: int) -> Team:
     try:
         import chainermn
 
-        return Team(chainermn.create_communicator("naive" if gpu < 0 else "pure_nccl"))
+        return Team(chainermn.create_communicator("naive"))
     # mpi4py raises a RuntimeError where it finds no MPI library.
     except (ImportError, RuntimeError, OSError) as error:
         raise TexsynthError(

@@ -5,12 +5,14 @@ import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from texsynth.compat import chainer
 from texsynth.version import __version__
 
 if TYPE_CHECKING:
     from texsynth.synthesis.workshop import Workshop
 
 _PACKAGES = ("chainer", "numpy", "numba", "cupy", "pillow")
+_BUILDS_OF_CUPY = ("cupy-cuda13x", "cupy-cuda12x")  # by whose names its wheels are installed
 
 
 def describe(workshop: "Workshop") -> dict[str, Any]:
@@ -21,15 +23,17 @@ def describe(workshop: "Workshop") -> dict[str, Any]:
 
     Returns:
         dict: Versions of the program, of Python and of the packages that compute; engine, device,
-        and the kind of machine.
+        the name of a GPU, and the kind of machine.
     """
     versions = {name: version for name in _PACKAGES if (version := _version(name))}
+    card = _card(workshop.device)
     return {
         "texsynth": __version__,
         "python": platform.python_version(),
         **versions,
         "engine": workshop.engine,
         "device": str(workshop.device),
+        **({} if card is None else {"card": card}),
         "machine": f"{platform.system()} {platform.machine()}",
         "processes": workshop.team.size,
     }
@@ -51,7 +55,17 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+    for distribution in (name, *(_BUILDS_OF_CUPY if name == "cupy" else ())):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _card(device: chainer.backend.Device) -> str | None:
+    """Returns the name that the driver has for a GPU; ``None`` for the CPU."""
+    if not isinstance(device, chainer.backend.GpuDevice):
         return None
+    properties = device.xp.cuda.runtime.getDeviceProperties(device.device.id)
+    return str(properties["name"].decode(errors="replace"))
