@@ -391,7 +391,7 @@ def test_an_unreadable_image_is_told_once_for_all_its_variations(folder, run):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--weights", "nowhere.npz", "no weights file nowhere.npz; not made: a.png, b.png"),
+        ("--weights", "nowhere.npz", "no such weights file: nowhere.npz; not made: a.png, b.png"),
         ("--gpu", "99", "--gpu 99: "),
         ("--init", "nowhere.png", "no such file: nowhere.png; not made: a.png, b.png"),
     ],

@@ -278,7 +278,7 @@ BAD_INPUT = [
     ("stone.png --init nowhere.png", FAILURE, "no such file: nowhere.png"),
     ("stone.png --init text.png", FAILURE, "text.png is not an image"),
     ("stone.png --seed -1", USAGE, "seed must be at least 0, not -1"),
-    ("stone.png --weights nowhere.npz", FAILURE, "no weights file nowhere.npz"),
+    ("stone.png --weights nowhere.npz", FAILURE, "no such weights file: nowhere.npz"),
     ("stone.png --weights bad.npz", FAILURE, "bad.npz"),
     ("stone.png --weights bad.xyz", FAILURE, "bad.xyz: weights must be one of .npz"),
     ("stone.png --gpu -2", USAGE, "gpu must be at least -1, not -2"),

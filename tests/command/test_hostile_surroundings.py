@@ -334,8 +334,8 @@ def test_a_current_folder_that_is_gone(folder, arguments):
 
 
 WAITING = [
-    (("../stone.png", "--weights", "pipe.npz"), "pipe.npz: is a pipe or a device, not a file"),
-    (("../stone.png", "--weights", "/dev/zero"), "/dev/zero: is a pipe or a device, not a file"),
+    (("../stone.png", "--weights", "pipe.npz"), "pipe.npz: a pipe or a device, not a file"),
+    (("../stone.png", "--weights", "/dev/zero"), "/dev/zero: a pipe or a device, not a file"),
     (("../stone.png", "--init", "/dev/null"), "/dev/null is a device, not an image"),
     (("/dev/zero",), "/dev/zero is a device, not an image"),
 ]

@@ -241,7 +241,11 @@ def make_bad_files(folder):
         (["stone.png", "a.png", "--gpu", "-2"], USAGE, "--gpu"),
         (["stone.png", "a.png", "--gpu", "99"], FAILURE, "--gpu 99: "),
         (["stone.png", "a.png", "--pooling", "min"], USAGE, "--pooling"),
-        (["stone.png", "a.png", "--weights", "none.npz"], FAILURE, "no weights file none.npz"),
+        (
+            ["stone.png", "a.png", "--weights", "none.npz"],
+            FAILURE,
+            "no such weights file: none.npz",
+        ),
         (["stone.png", "a.png", "--html", "folder"], USAGE, "--html: folder is a folder"),
         (["stone.png", "a.png", "--html", "no/p.html"], USAGE, "--html: there is no folder no"),
         (["stone.png", "a.png", "--html", "a.png"], USAGE, "would overwrite a.png"),

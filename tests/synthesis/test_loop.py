@@ -196,7 +196,7 @@ def test_bad_arrays_and_weights_are_refused(config, exemplar):
         texsynth.synthesize(exemplar[..., 0], config())
     with pytest.raises(ImageError, match="must be an array"):
         texsynth.synthesize(exemplar, config(), init=exemplar[0])
-    with pytest.raises(WeightsError, match=r"no weights file nowhere.npz"):
+    with pytest.raises(WeightsError, match=r"no such weights file: nowhere.npz"):
         texsynth.synthesize(exemplar, config(weights="nowhere.npz"))
 
 

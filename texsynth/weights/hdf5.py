@@ -28,7 +28,7 @@ def read(path):
 
     def visit(name, item):
         if name.count("/") > _DEEPEST_GROUP:
-            raise WeightsError("its groups are nested too deep for a model's")
+            raise WeightsError("its groups are nested too deeply for a model")
         if isinstance(item, h5py.Dataset):
             # Keras 3 numbers its groups, and keeps the layer's name as an attribute.
             name = f"{item.parent.attrs.get('name', '')}/{name}"
@@ -39,7 +39,7 @@ def read(path):
         # A whole model's file has its optimizer's moments too, under the layers' names.
         link = file.get("model_weights", getlink=True)
         if not isinstance(link, h5py.HardLink | None):
-            raise WeightsError("model_weights is a link to elsewhere, which is not followed")
+            raise WeightsError("model_weights is a link to another place, which is not followed")
         (file if link is None else file["model_weights"]).visititems(visit)  # follows no links
         checks.layers_in({name: _h5_header(name, dataset) for name, dataset in found.items()})
         return {name: _h5_array(dataset) for name, dataset in found.items()}
@@ -47,10 +47,10 @@ def read(path):
 
 def _h5_header(name, dataset):
     if dataset.external or dataset.is_virtual:
-        raise WeightsError(f"{name} is kept in another file, which is not read")
+        raise WeightsError(f"{name} is stored in another file, which is not read")
     # A compressed chunk is unfolded whole, for a single value too.
     if math.prod(dataset.chunks or ()) > _LARGEST_CHUNK:
-        raise WeightsError(f"{name} is kept in chunks of {dataset.chunks}, larger than a kernel")
+        raise WeightsError(f"{name} is stored in chunks of {dataset.chunks}, larger than a kernel")
     shape = dataset.shape or ()
     return checks.Header(
         tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape, dataset.dtype

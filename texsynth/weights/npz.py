@@ -30,7 +30,7 @@ def read(path):
     """
     # ZipFile says of other files that they are no zip *file*, as if they were damaged ones.
     if not zipfile.is_zipfile(path):
-        raise ValueError("no zip archive")
+        raise ValueError("not a zip archive")
     with zipfile.ZipFile(path) as archive:
         members = {}
         for info in archive.infolist():
@@ -38,7 +38,7 @@ def read(path):
             # Chainer's own file also has 500 MB of fully connected layers: never read.
             if name == "mean" or checks.layer_of(name):
                 if name in members:
-                    raise WeightsError(f"{name} is in it twice; which one is meant?")
+                    raise WeightsError(f"contains {name} twice")
                 members[name] = info
         checks.layers_in({name: _npy_header(name, archive, info) for name, info in members.items()})
         return {name: _npy_array(name, archive, info) for name, info in members.items()}
@@ -53,7 +53,7 @@ def _npy_header(name, archive, info):
         shape, _, dtype = _NPY_HEADERS[version](start)
     except Exception as error:
         # Among them MemoryError, of an expression that is nested too deep for Python's parser.
-        raise WeightsError(f"{name} cannot be read: it is no array") from error
+        raise WeightsError(f"{name} cannot be read: it is not an array") from error
     return checks.Header(shape, dtype)
 
 

@@ -50,4 +50,6 @@ def _bound_external_data(tensor, size):
         entry = tensor.external_data.add()
         entry.key, entry.value = "length", str(size)
     elif lengths != [str(size)]:
-        raise WeightsError(f"{tensor.name} has {lengths[0]} bytes elsewhere, not {size}")
+        raise WeightsError(
+            f"{tensor.name} must have {size} bytes of external data, not {lengths[0]}"
+        )

