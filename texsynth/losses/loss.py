@@ -24,6 +24,7 @@ class LayerLoss:
         weights: Weight of each layer by name; a layer of weight 0 is left out.
 
     Attributes:
+        weights (dict): The weights above 0.
         layers (tuple): Names of the layers that are read.
         default_layers (tuple): Layers that the loss is taken at when none are asked for.
     """
@@ -31,8 +32,8 @@ class LayerLoss:
     default_layers = ()
 
     def __init__(self, weights):
-        self._weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self.layers = tuple(self._weights)
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.layers = tuple(self.weights)
 
     def target(self, activations):
         """Returns the exemplar's statistics, ``{layer: statistic}``.
@@ -51,7 +52,7 @@ class LayerLoss:
             target: What :meth:`target` returned for the exemplar.
         """
         total = 0
-        for name, weight in self._weights.items():
+        for name, weight in self.weights.items():
             total += self.compare(activations[name], target[name]) * weight
         return total
 
@@ -112,7 +113,7 @@ class AdditiveLoss(LayerLoss):
             target: What :meth:`target` or :meth:`summary` returned for the exemplar.
         """
         total = 0
-        for name, weight in self._weights.items():
+        for name, weight in self.weights.items():
             statistic = self.finalise(*partials[name])
             total += relative_distance(statistic, target[name]) * weight
         return total

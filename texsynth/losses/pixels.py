@@ -13,12 +13,15 @@ class RangePenalty:
 
     Args:
         weight: Loss per squared grey level.
+
+    Attributes:
+        weight: The same.
     """
 
     layers = (IMAGE,)
 
     def __init__(self, weight):
-        self._weight = weight
+        self.weight = weight
 
     def partial(self, activations):
         """Returns the sum of squared distances over these pixels, ``{"image": Partial}``.
@@ -49,7 +52,7 @@ class RangePenalty:
     def finish(self, partials, target):
         """Returns the penalty from the sum over all pixels, a scalar ``chainer.Variable``."""
         (total,), count = partials[IMAGE]
-        return total * (self._weight / count)
+        return total * (self.weight / count)
 
     def target(self, activations):
         """Returns ``None``: the range does not depend on the exemplar."""
