@@ -14,8 +14,7 @@ from texsynth.losses import GramLoss, RangePenalty
 from texsynth.losses.loss import TINY
 from texsynth.network import architecture
 from texsynth.network.cuda.passes import Passes
-from texsynth.network.cuda.products import Products
-from texsynth.objective.blocks import kept
+from texsynth.objective.blocks import kept, regions
 from texsynth.objective.whole import Undivided
 
 _THREADS = 256
@@ -57,12 +56,12 @@ class CapturedObjective(Undivided):
 
     def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
         self.network = features.network
-        self.beside = Products(features.network.products.precision)
         (self.gram,) = (loss for loss in losses if isinstance(loss, GramLoss))
         self.penalty = next((loss for loss in losses if isinstance(loss, RangePenalty)), None)
         self.margin, self.wrap = margin, wrap
         self.kernel = cuda.load(__package__, "gram_errors")
         self.targets = self._targets_of(exemplar, trim)
+        cupy.get_default_memory_pool().free_all_blocks()  # what the exemplar took fits no canvas
         self._recorded = None
         self.evaluations = 0
 
@@ -88,19 +87,11 @@ class CapturedObjective(Undivided):
         """Lets go of what only evaluations need; the next one makes it again."""
         self._recorded = None
 
-    def regions(self, size, edge):
-        """Returns the positions of each layer that are read, ``{layer: (rows, columns)}``."""
-        return {
-            name: tuple(
-                kept(side, architecture.stride(name), cut)
-                for side, cut in zip(size, edge, strict=True)
-            )
-            for name in self.network.layers
-        }
-
     def _targets_of(self, exemplar, trim):
         size = exemplar.shape[2:]
-        passes = Passes(self.network, size, (False, False), self.regions(size, trim))
+        passes = Passes(
+            self.network, size, (False, False), regions(self.network.layers, size, trim)
+        )
         passes.forward(cupy.ascontiguousarray(exemplar))
         targets = {}
         for name, activations in passes.activations.items():
@@ -124,8 +115,8 @@ class _Recorded:
         self._objective, self._image = objective, image
         size = image.shape[2:]
         margin = objective.margin
-        regions = objective.regions(size, margin)
-        self._passes = Passes(objective.network, size, objective.wrap, regions)
+        read = regions(objective.network.layers, size, margin)
+        self._passes = Passes(objective.network, size, objective.wrap, read)
         activations = self._passes.activations
         self._sums, self._slopes = (
             {name: cupy.empty_like(target) for name, (target, _) in objective.targets.items()}
@@ -180,13 +171,13 @@ class _Recorded:
         cupy.cuda.get_current_stream().record(before := cupy.cuda.Event(disable_timing=True))
         self._beside.wait_event(before)
         with self._beside:
-            objective.beside.gram(activations, self._sums[name])
+            objective.network.beside.gram(activations, self._sums[name])
             parts = self._parts[list(self._layers).index(name)]
             objective.kernel("gram_error")((_BLOCKS,), (_THREADS,), (self._layers[name], parts))
             channels, positions = activations.shape[0], math.prod(activations.shape[1:])
             sizes = channels, positions, channels
             out = self._gradients[name]
-            objective.beside.multiply(self._slopes[name], activations, out, sizes)
+            objective.network.beside.multiply(self._slopes[name], activations, out, sizes)
             self._ready[name] = self._beside.record()
 
     def _gradient_of(self, name):

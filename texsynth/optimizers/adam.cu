@@ -2,6 +2,8 @@
 // and what is done of it.
 
 #define THREADS 256
+#define INFINITE __int_as_float(0x7f800000)  // NVRTC has no INFINITY
+#define NOT_A_NUMBER __longlong_as_double(0x7ff8000000000000)
 #define BETA1 .9
 #define BETA2 .999
 #define EPSILON 1e-8f
@@ -29,8 +31,8 @@ extern "C" __global__ void measure(const float* gradient, long long n, float* pa
     float largest = 0.f;
     for (long long i = (long long)blockIdx.x * THREADS + threadIdx.x; i < n; i += (long long)gridDim.x * THREADS) {
         float g = fabsf(gradient[i]);
-        largest = isfinite(g) ? fmaxf(largest, g) : INFINITY;
-        if (largest == INFINITY) break;
+        largest = isfinite(g) ? fmaxf(largest, g) : INFINITE;
+        if (largest == INFINITE) break;
     }
     found[threadIdx.x] = largest;
     for (int step = THREADS / 2; step; step /= 2) {
@@ -43,7 +45,7 @@ extern "C" __global__ void measure(const float* gradient, long long n, float* pa
 extern "C" __global__ void decide(State* state, const float* parts, int count, const float* evaluated) {
     double loss = *evaluated;
     bool sound = true;
-    for (int i = 0; i < count; ++i) sound &= parts[i] < INFINITY;
+    for (int i = 0; i < count; ++i) sound &= parts[i] < INFINITE;
     if (!state->has_first) {
         state->first = loss;
         state->has_first = 1;
@@ -61,13 +63,13 @@ extern "C" __global__ void decide(State* state, const float* parts, int count, c
         state->loss = loss;
         state->status = ACCEPTED;
     } else if (!state->has_best) {
-        state->loss = NAN;
+        state->loss = NOT_A_NUMBER;
         state->status = START_LOSS;
     } else {
         state->goes_back = state->is_back = 1;
         state->t = 0;
         state->rate *= .1;
-        state->loss = state->best == state->first ? NAN : state->best;
+        state->loss = state->best == state->first ? NOT_A_NUMBER : state->best;
         state->status = ++state->failures == MOST_FAILURES ? DIVERGENCE : AGAIN;
     }
 }

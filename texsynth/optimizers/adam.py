@@ -36,7 +36,7 @@ class Adam(chainer.optimizers.Adam):
         """Takes one step.
 
         Args:
-            lossfun: Returns the loss as a float and leaves the gradient in the parameter.
+            lossfun: Returns the loss, what ``float`` takes, and leaves the gradient in the parameter.
             args: Handed to ``lossfun``.
 
         Returns:
@@ -44,7 +44,7 @@ class Adam(chainer.optimizers.Adam):
         """
         (image,) = self.target.params()
         while self.stop_reason is None:
-            loss = lossfun(*args)
+            loss = float(lossfun(*args))
             if self._first is None:
                 self._first = loss
             if self._is_sound(loss, image):

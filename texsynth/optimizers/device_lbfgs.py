@@ -125,7 +125,9 @@ class DeviceLBFGS(chainer.Optimizer):
     def _move(self):
         """Puts the next trial into the image, once there is a start to go from."""
         arguments = self._state.array, self._start, self._direction, self._image.array
-        self._kernel("move")((cuda.blocks(self._n, _THREADS),), (_THREADS,), (*arguments, np.int64(self._n)))
+        self._kernel("move")(
+            (cuda.blocks(self._n, _THREADS),), (_THREADS,), (*arguments, np.int64(self._n))
+        )
 
     def _judge(self, loss):
         """Has the trial judged and all laid out for the next; returns what the host must know."""

@@ -7,12 +7,10 @@ import numpy as np
 
 from texsynth import cuda
 from texsynth.network.cuda import structures
-from texsynth.network.cuda.stages import POINTS, buffers, chunk, tiles
+from texsynth.network.cuda.stages import POINTS, TAPS, buffers, chunk, tiles
 
 _THREADS = 128  # a block of tiles; each takes some hundred registers
-_PIXELS = 256  # a block of conv1_1
-_ACROSS, _DOWN = 64, 4  # pixels of a block on the way back through conv1_1
-_BACK_THREADS = 512
+_PIXELS = 256  # a block of conv1_1's kernels
 _NOTHING = cuda.structure(structures.GRADIENT, *([0] * 8))
 
 
@@ -43,8 +41,7 @@ class Passes:
             name: self._arrays.get(f"{name}.inner", self._arrays[name]) for name in network.layers
         }
         self._grids = [self._chunks(stage) for stage in network.stages]
-        across, down = -(-size[1] // _ACROSS), -(-size[0] // _DOWN)
-        self._back_grid, self.blocks = (across, down), across * down
+        self.blocks = cuda.blocks(math.prod(size), _PIXELS)
         self._winograd = cuda.load(__package__, "winograd")
         self._first = cuda.load(__package__, "first_layer")
 
@@ -90,20 +87,34 @@ class Passes:
         for number in range(len(network.stages) - 1, 0, -1):
             self._back_through(number, dense, gradient_of)
             dense = self._arrays[f"gradient.{(number - 1) % 2}"]
-        name = network.stages[0].conv
+        self._to_image(dense, gradient_of)
         rows, columns = (slice(0, 0),) * 2 if penalty is None else penalty[0]
         place = rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
         factor = 0 if penalty is None else 2 * penalty[1]
         excess = cupy.empty(self.blocks, np.float32) if excess is None else excess
-        self._first("first_backward")(
-            self._back_grid,
-            (_BACK_THREADS,),
+        self._first("fold_taps")(
+            (self.blocks,),
+            (_PIXELS,),
             (
-                self._gradient(name, self.size, dense, gradient_of(name)),
-                *(self._arrays[name], network.first_kernels, image, gradient, *self._frame()),
+                *(self._arrays["taps"], image, gradient, *self._frame()),
                 *(cuda.structure(structures.RANGE, *place, factor), excess),
             ),
         )
+
+    def _to_image(self, dense, gradient_of):
+        """conv1_1 back, as far as a product goes: what each tap of its kernels gives."""
+        network, (height, width) = self._network, self.size
+        name, channels = network.stages[0].conv, network.stages[0].outputs
+        own = self._gradient(name, self.size, dense, gradient_of(name))
+        # In place, where there is something.
+        result, taps = self._arrays["gradient.0"], self._arrays["taps"]
+        self._first("unlit")(
+            (cuda.blocks(width, _PIXELS), height, channels),
+            (_PIXELS,),
+            (own, self._arrays[name], result, np.int32(height), np.int32(width)),
+        )
+        sizes = TAPS, height * width, channels
+        network.products.multiply(network.first_turned, result, taps, sizes)
 
     def _through(self, number):
         """A stage forward: tiles, products, activations."""

@@ -6,6 +6,8 @@ This one has a workspace of its own from the start, as NVIDIA's documentation of
 
 import ctypes
 
+from texsynth.network.cuda.stages import WORKSPACE
+
 _TRANSPOSED, _AS_IS = 1, 0  # cublasOperation_t
 _FLOAT = 0  # CUDA_R_32F
 _COMPUTE = {"fp32": 68, "tf32": 77}  # cublasComputeType_t: 32F, 32F_FAST_TF32
@@ -26,8 +28,6 @@ class Products:
         precision (str): The same.
     """
 
-    WORKSPACE = 32 << 20  # bytes; what cuBLAS recommends for Hopper, and enough for all before it
-
     def __init__(self, precision="fp32"):
         import cupy
 
@@ -37,7 +37,7 @@ class Products:
         self.precision, self._compute = precision, _COMPUTE[precision]
         self._handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
-        self._workspace = cupy.empty(self.WORKSPACE, "u1")
+        self._workspace = cupy.empty(WORKSPACE, "u1")
         self._one, self._zero = ctypes.c_float(1), ctypes.c_float(0)
         self._stream = None
 

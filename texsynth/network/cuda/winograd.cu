@@ -66,7 +66,7 @@ __device__ __forceinline__ void load_tile(const float* from, long long step, flo
 }
 
 // Kernels (O, C, 3, 3) to (36, O, C), or turned by 180 degrees to (36, C, O), for the way back.
-extern "C" __global__ void transform_kernels(const float* W, float* U, int outputs, int inputs, int turned) {
+extern "C" __global__ __launch_bounds__(128) void transform_kernels(const float* W, float* U, int outputs, int inputs, int turned) {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= outputs * inputs) return;
     int o = at / inputs, c = at % inputs;
@@ -92,7 +92,7 @@ extern "C" __global__ void transform_kernels(const float* W, float* U, int outpu
 }
 
 // Activations (C, H, W) to transformed tiles (36, C, pitch). One thread a tile, blockIdx.y a channel.
-extern "C" __global__ void transform_input(const float* x, float* V, Grid grid) {
+extern "C" __global__ __launch_bounds__(128) void transform_input(const float* x, float* V, Grid grid) {
     int place = blockIdx.x * blockDim.x + threadIdx.x, channel = blockIdx.y, channels = gridDim.y;
     if (place >= grid.count) return;
     int tile = grid.first + place;
@@ -114,7 +114,7 @@ extern "C" __global__ void transform_input(const float* x, float* V, Grid grid) 
 // Products (36, O, pitch) to activations: bias, ReLU, pooling, in one way. Of each 4x4 tile, 16 bits say
 // through which values a gradient goes back: `lit`, to the activation; `chosen`, to the pooled one,
 // where maxima differ.
-extern "C" __global__ void transform_output(
+extern "C" __global__ __launch_bounds__(128) void transform_output(
     const float* M, const float* bias, Grid grid, float* activation, float* pooled, int takes_largest,
     unsigned short* lit, unsigned short* chosen, Copy inner, Copy inner_pooled) {
     int place = blockIdx.x * blockDim.x + threadIdx.x, channel = blockIdx.y, channels = gridDim.y;
@@ -206,7 +206,7 @@ __device__ __forceinline__ bool is_set(unsigned long long bits, int i, int j) {
 
 // Gradients for a convolution's result to transformed tiles (36, O, pitch), on the way back: through
 // pooling and ReLU. A patch of 6x6 has 4x4 pooled values, which are read once.
-extern "C" __global__ void transform_gradient(
+extern "C" __global__ __launch_bounds__(128) void transform_gradient(
     Gradient own, Gradient pooled, float share, const unsigned short* lit, const unsigned short* chosen,
     float* V, Grid grid) {
     int place = blockIdx.x * blockDim.x + threadIdx.x, channel = blockIdx.y, channels = gridDim.y;
@@ -247,7 +247,7 @@ extern "C" __global__ void transform_gradient(
 }
 
 // Products (36, C, pitch) to the gradient for a convolution's input, (C, H, W).
-extern "C" __global__ void transform_input_gradient(const float* M, float* gradient, Grid grid) {
+extern "C" __global__ __launch_bounds__(128) void transform_input_gradient(const float* M, float* gradient, Grid grid) {
     int place = blockIdx.x * blockDim.x + threadIdx.x, channel = blockIdx.y, channels = gridDim.y;
     if (place >= grid.count) return;
     int tile = grid.first + place;
