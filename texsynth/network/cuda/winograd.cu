@@ -216,14 +216,17 @@ extern "C" __global__ __launch_bounds__(128) void transform_gradient(
     float patch[PATCH][PATCH] = {};
     if (own.dense || own.inner) {
         unsigned long long bits = patch_bits(lit, grid, channel, top, left);
+        const float* plane = own.dense ? own.dense + (long long)channel * grid.height * grid.width : nullptr;
         #pragma unroll
-        for (int i = 0; i < PATCH; ++i)
+        for (int i = 0; i < PATCH; ++i) {
+            int y = placed(top + i, grid.height, grid.wrap_rows);
             #pragma unroll
             for (int j = 0; j < PATCH; ++j)
-                if (is_set(bits, i, j)) {
-                    int y = placed(top + i, grid.height, grid.wrap_rows), x = placed(left + j, grid.width, grid.wrap_columns);
-                    patch[i][j] = gradient_at(own, channel, y, x);
+                if (is_set(bits, i, j)) {  // then it lies within the layer
+                    int x = placed(left + j, grid.width, grid.wrap_columns);
+                    patch[i][j] = own.inner ? gradient_at(own, channel, y, x) : plane[y * grid.width + x];
                 }
+        }
     }
     if (pooled.dense || pooled.inner) {
         unsigned long long bits = patch_bits(chosen, grid, channel, top, left);
