@@ -16,7 +16,12 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["texsynth", "texsynth.*"]),
-    package_data={"texsynth.evaluation": ["*.html", "page.css", "page.js"]},
+    package_data={
+        "texsynth.evaluation": ["*.html", "page.css", "page.js"],
+        "texsynth.network.cuda": ["*.cu", "*.cuh"],
+        "texsynth.objective": ["*.cu"],
+        "texsynth.optimizers": ["*.cu"],
+    },
     python_requires=">=3.11,<3.14",
     install_requires=[
         "chainer==7.8.1",  # the last release; texsynth/compat.py cures exactly this one

@@ -67,8 +67,8 @@ class Config:
         gpu: CUDA device number; -1 means the CPU.
         engine: How the network is evaluated: ``"plain"``, ``"winograd"`` (fast, CPU only),
             ``"cuda"`` (fast, GPU only), or ``"auto"`` for the fastest that works.
-        precision: Of the GPU's matrix products: ``"fp32"``, or ``"tf32"``, which rounds their factors
-            to 10 bits and is faster.
+        precision: Of the GPU's matrix products: ``"fp32"``, or ``"tf32"``, which rounds their
+            factors to 10 bits and is faster.
 
     Raises:
         texsynth.errors.ConfigError: (also a ``ValueError``) A value is out of range.

@@ -1,7 +1,7 @@
-"""The objective of a GPU: the Gram loss and its gradient as one graph, recorded once and replayed.
+"""The objective of a GPU: the Gram loss and its gradient as one graph, recorded and replayed.
 
-A launch takes the host longer than most of an evaluation's kernels take the device: recorded, all of
-them are one launch. What is recorded holds its arrays by their addresses.
+A launch takes the host longer than most of an evaluation's kernels take the device: recorded, all
+of them are one launch. What is recorded holds its arrays by their addresses.
 """
 
 import math
@@ -12,7 +12,6 @@ import numpy as np
 from texsynth import cuda
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.losses.loss import TINY
-from texsynth.network import architecture
 from texsynth.network.cuda.passes import Passes
 from texsynth.objective.blocks import kept, regions
 from texsynth.objective.whole import Undivided
@@ -166,7 +165,7 @@ class _Recorded:
         )
 
     def _start_statistics(self, name):
-        """Has a layer's error and its gradient computed, from the activations that are under way."""
+        """Has a layer's error and its gradient computed, of activations that are under way."""
         objective, activations = self._objective, self._passes.activations[name]
         cupy.cuda.get_current_stream().record(before := cupy.cuda.Event(disable_timing=True))
         self._beside.wait_event(before)

@@ -1,8 +1,8 @@
 """Optimizers of one image as ``chainer.Optimizer``: L-BFGS and Adam, on the CPU or on a GPU.
 
-All take one step by ``optimizer.update(objective, image)``, where the objective returns the loss and
-leaves the gradient in ``image.grad``. Those for a GPU decide on the device, so that the host waits
-for it once a step.
+All take one step by ``optimizer.update(objective, image)``, where the objective returns the loss
+and leaves the gradient in ``image.grad``. Those for a GPU decide on the device, so that the host
+waits for it once a step.
 """
 
 import numpy as np

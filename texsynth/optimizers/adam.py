@@ -36,7 +36,8 @@ class Adam(chainer.optimizers.Adam):
         """Takes one step.
 
         Args:
-            lossfun: Returns the loss, what ``float`` takes, and leaves the gradient in the parameter.
+            lossfun: Returns the loss, which ``float`` takes, and leaves the gradient in the
+                parameter.
             args: Handed to ``lossfun``.
 
         Returns:

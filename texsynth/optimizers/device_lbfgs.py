@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from texsynth.compat import chainer
 from texsynth import cuda
+from texsynth.compat import chainer
 from texsynth.optimizers.contract import Stopped
 from texsynth.optimizers.device_steps import Reading, Replayed
 
@@ -40,9 +40,10 @@ _NO_START = (_REASONS[2], _REASONS[3])
 class DeviceLBFGS(chainer.Optimizer):
     """Limited-memory BFGS with a backtracking line search, without a team, for an image on a GPU.
 
-    The same steps as :class:`texsynth.optimizers.lbfgs.LBFGS`, to rounding. Curvature pairs are rows
-    of one matrix; the two-loop recursion is done on coefficients, from a table of inner products
-    (Chen, Wang and Zhou 2014, *Large-scale L-BFGS using MapReduce*, algorithm 3), in float64.
+    The same steps as :class:`texsynth.optimizers.lbfgs.LBFGS`, to rounding. Curvature pairs are
+    rows of one matrix; the two-loop recursion is done on coefficients, from a table of inner
+    products (Chen, Wang and Zhou 2014, *Large-scale L-BFGS using MapReduce*, algorithm 3), in
+    float64.
 
     Args:
         memory (int): Curvature pairs to keep, at most 64; each takes two images of memory.

@@ -65,7 +65,8 @@ class LBFGS(chainer.Optimizer):
         """Takes one step, which may compute loss and gradient more than once.
 
         Args:
-            lossfun: Returns the loss, what ``float`` takes, and leaves the gradient in the parameter.
+            lossfun: Returns the loss, which ``float`` takes, and leaves the gradient in the
+                parameter.
             args: Handed to ``lossfun``.
 
         Returns:

@@ -12,9 +12,9 @@ from texsynth.network.vgg import check_wrap
 class CudaFeatures:
     """Image to activations by Winograd convolutions on the current GPU.
 
-    The same names, values and gradients as :class:`texsynth.network.vgg.VGG16Features`, to rounding.
-    The activations are views of buffers that the next call writes over: a target is made of them at
-    once, or copied.
+    The same names, values and gradients as :class:`texsynth.network.vgg.VGG16Features`, to
+    rounding. The activations are views of buffers that the next call writes over: a target is made
+    of them at once, or copied.
 
     Args:
         weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.

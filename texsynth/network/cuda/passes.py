@@ -1,4 +1,4 @@
-"""The ways through the network for images of one size: forward to activations, back to the image."""
+"""The ways through the network for images of one size: to the activations, and back."""
 
 import math
 

@@ -1,7 +1,7 @@
 """Matrix products by a cuBLAS handle of our own.
 
-CuPy refuses its own in the capture of a graph, since its handle's workspace could be allocated there.
-This one has a workspace of its own from the start, as NVIDIA's documentation of cuBLAS asks for.
+CuPy refuses its own in the capture of a graph, since its handle's workspace could be allocated
+there. This one has a workspace of its own from the start, as cuBLAS's documentation asks for.
 """
 
 import ctypes

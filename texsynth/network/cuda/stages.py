@@ -1,4 +1,4 @@
-"""The network as the engine goes through it: a stage for each convolution, and what it takes of memory.
+"""The network as the engine goes through it, stage by stage, and what that takes of memory.
 
 Nothing here needs a GPU: a plan of memory is made before one is used.
 """
