@@ -125,6 +125,31 @@ def check_gradient():
     return check
 
 
+@pytest.fixture
+def gpu():
+    """The first GPU; where there is none, the test is skipped. Afterwards the CPU is in use."""
+    from texsynth.errors import DeviceError
+    from texsynth.network import device
+
+    cpu = chainer.get_device("@numpy")
+    try:
+        yield device.select(0)
+    except DeviceError as error:
+        pytest.skip(str(error))
+    finally:
+        cpu.use()
+
+
+@pytest.fixture
+def hostcuda(gpu):
+    """The stand-in for a GPU, which counts what is asked of it; elsewhere the test is skipped."""
+    from tests import hostcuda
+
+    if not hostcuda.is_installed():
+        pytest.skip("a GPU does not count what is asked of it, only its stand-in does")
+    return hostcuda
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden images instead of comparing"

@@ -13,6 +13,7 @@ from texsynth import cuda
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.losses.loss import TINY
 from texsynth.network.cuda.passes import Passes
+from texsynth.network.vgg import check_wrap
 from texsynth.objective.blocks import kept, regions
 from texsynth.objective.whole import Undivided
 
@@ -74,8 +75,12 @@ class CapturedObjective(Undivided):
 
         Returns:
             cupy.ndarray: The loss, of no dimensions.
+
+        Raises:
+            texsynth.errors.ConfigError: See :func:`texsynth.network.vgg.check_wrap`.
         """
         if self._recorded is None or not self._recorded.is_of(image.array):
+            check_wrap(image.shape, self.wrap, self.network.layers)
             self._recorded = None  # makes room for the next
             self._recorded = _Recorded(self, image.array)
         self.evaluations += 1

@@ -6,7 +6,7 @@ import numpy as np
 
 from texsynth import cuda
 from texsynth.compat import chainer
-from texsynth.optimizers.device_steps import Reading, Replayed
+from texsynth.optimizers.device_steps import Reading, Replayed, on_device
 
 _THREADS = 256
 _MOST_BLOCKS = 512  # whose largest gradients one thread looks through
@@ -76,9 +76,7 @@ class DeviceAdam(chainer.Optimizer):
         status = _AGAIN
         while status == _AGAIN and self.stop_reason is None:
             loss = lossfun(*args)
-            if isinstance(loss, float):
-                self._loss.fill(loss)
-                loss = self._loss
+            loss = on_device(loss, self._loss)
             self._stepping(self._image.array, self._image.grad, loss)
             self._last, status = self._state.read()
         if status != _ACCEPTED:

@@ -10,7 +10,7 @@ import numpy as np
 from texsynth import cuda
 from texsynth.compat import chainer
 from texsynth.optimizers.contract import Stopped
-from texsynth.optimizers.device_steps import Reading, Replayed
+from texsynth.optimizers.device_steps import Reading, Replayed, on_device
 
 _THREADS = 256
 _ROWS = 4  # of the matrix of pairs, that a block of threads multiplies at once
@@ -132,9 +132,7 @@ class DeviceLBFGS(chainer.Optimizer):
 
     def _judge(self, loss):
         """Has the trial judged and all laid out for the next; returns what the host must know."""
-        if isinstance(loss, float):
-            self._loss.fill(loss)
-            loss = self._loss
+        loss = on_device(loss, self._loss)
         self._judging(self._image.array, self._image.grad, loss)
         loss, status, ends = self._state.read()
         return float(loss), int(status), int(ends)

@@ -5,6 +5,19 @@ import numpy as np
 from texsynth import cuda
 
 
+def on_device(loss, place):
+    """Returns a loss as an array of the device.
+
+    Args:
+        loss: A number; or an array of the device that has no dimensions, which is returned.
+        place (cupy.ndarray): Where a number is put.
+    """
+    if isinstance(loss, type(place)):
+        return loss
+    place.fill(float(loss))
+    return place
+
+
 class Reading:
     """A structure on the device, of which the host reads the first fields after each step.
 
