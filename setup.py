@@ -19,6 +19,9 @@ setup(
     package_data={
         "texsynth": ["py.typed"],
         "texsynth.evaluation": ["*.html", "page.css", "page.js"],
+        "texsynth.network.cuda": ["*.cu", "*.cuh"],
+        "texsynth.objective": ["*.cu"],
+        "texsynth.optimizers": ["*.cu"],
     },
     python_requires=">=3.11,<3.14",
     install_requires=[

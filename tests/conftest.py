@@ -140,6 +140,16 @@ def gpu():
         cpu.use()
 
 
+@pytest.fixture
+def hostcuda(gpu):
+    """The stand-in for a GPU, which counts what is asked of it; elsewhere the test is skipped."""
+    from tests import hostcuda
+
+    if not hostcuda.is_installed():
+        pytest.skip("a GPU does not count what is asked of it, only its stand-in does")
+    return hostcuda
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden images instead of comparing"

@@ -11,7 +11,8 @@ from typing import Any, Self
 from texsynth.errors import ConfigError
 from texsynth.terms import Term, check_layers
 
-ENGINES = ("auto", "plain", "winograd")
+ENGINES = ("auto", "plain", "winograd", "cuda")
+PRECISIONS = ("fp32", "tf32")
 OPTIMIZERS = ("lbfgs", "adam")
 POOLINGS = ("average", "max")
 PRESETS = ("auto", "gatys", "regular", "natural")
@@ -65,8 +66,10 @@ class Config:
             four fifths of what is free when it begins. A canvas that does not fit whole is made in
             blocks, and L-BFGS remembers less.
         gpu: CUDA device number; -1 means the CPU.
-        engine: How the network is evaluated: ``"plain"``, ``"winograd"`` (fast, CPU only), or
-            ``"auto"`` for the fastest that works.
+        engine: How the network is evaluated: ``"plain"``, ``"winograd"`` (fast, CPU only),
+            ``"cuda"`` (fast, GPU only), or ``"auto"`` for the fastest that works.
+        precision: Of the GPU's matrix products: ``"fp32"``, or ``"tf32"``, which rounds their
+            factors to 10 bits and is faster.
 
     Raises:
         texsynth.errors.ConfigError: (also a ``ValueError``) A value is out of range.
@@ -92,6 +95,7 @@ class Config:
     memory: int | str | None = None
     gpu: int = -1
     engine: str = "auto"
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         layers = DEFAULT_LAYERS if self.layers is None else self.layers
@@ -103,6 +107,7 @@ class Config:
             object.__setattr__(self, "weights", os.fspath(self.weights))
         self._check_numbers()
         _check_choice("engine", self.engine, ENGINES)
+        _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("preset", self.preset, PRESETS)

@@ -1,7 +1,9 @@
-"""The Winograd engine against the plain path, and the choice between them."""
+"""The Winograd engine against the plain path, and the choice among the engines."""
 
+import re
 import sys
 import types
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from texsynth import Config, images
 from texsynth.compat import chainer
 from texsynth.errors import EngineError
 from texsynth.losses import GramLoss, RangePenalty
-from texsynth.network import device, engine
+from texsynth.network import cuda, device, engine
 from texsynth.network.vgg import VGG16Features
 from texsynth.objective.whole import Objective
 
@@ -159,11 +161,86 @@ def test_beside_the_plain_engine_blas_keeps_its_threads():
             assert blas_threads() == before
 
 
-def test_on_a_gpu_auto_is_plain():
-    gpu = types.SimpleNamespace(xp=types.ModuleType("cupy"))
-    assert engine.choose("auto", gpu) == "plain"
+@pytest.fixture
+def gpu_with(monkeypatch):
+    """``gpu_with(trial)``: a GPU on which that is what the trial of the fast engine does."""
+
+    def make(trial, name="@cupy:0"):
+        monkeypatch.setattr(cuda, "trial", types.SimpleNamespace(run=trial), raising=False)
+        return types.SimpleNamespace(name=name, xp=types.ModuleType("cupy"))
+
+    monkeypatch.setattr(engine, "_tried", {})
+    return make
+
+
+def test_on_a_gpu_auto_takes_the_fast_engine_after_a_trial(gpu_with):
+    tried = []
+    gpu = gpu_with(lambda *arguments: tried.append(arguments))
+    assert engine.choose("auto", gpu) == engine.choose("cuda", gpu) == "cuda"
+    assert engine.choose("plain", gpu) == "plain"
+    assert tried == [(gpu, "fp32")]  # once
     with pytest.raises(EngineError, match="winograd cannot be used: it runs on the CPU alone"):
         engine.choose("winograd", gpu)
+
+
+def test_each_device_and_precision_has_its_own_trial(gpu_with):
+    tried = []
+    gpus = [gpu_with(lambda *arguments: tried.append(arguments), f"@cupy:{n}") for n in (0, 1)]
+    for _ in range(2):
+        for gpu in gpus:
+            for precision in ("fp32", "tf32"):
+                assert engine.choose("auto", gpu, precision) == "cuda"
+    assert tried == [(gpu, precision) for gpu in gpus for precision in ("fp32", "tf32")]
+
+
+def test_where_the_trial_fails_auto_is_plain_and_says_why(gpu_with, caplog):
+    tried = []
+
+    def fail(*arguments):
+        tried.append(arguments)
+        raise OSError("libcublas.so.13: cannot open")
+
+    gpu = gpu_with(fail)
+    with caplog.at_level("DEBUG", "texsynth"):
+        assert engine.choose("auto", gpu) == "plain"
+    why = r"its trial failed \(libcublas.so.13: cannot open\)"
+    assert re.search(f"engine cuda is passed over: {why}", caplog.text)
+    with pytest.raises(EngineError, match=f"engine cuda cannot be used: {why}"):
+        engine.choose("cuda", gpu)
+    assert len(tried) == 1
+
+
+def test_on_the_cpu_the_engine_of_a_gpu_is_refused():
+    with pytest.raises(EngineError, match=r"engine cuda cannot be used: .* a GPU \(--gpu 0\)"):
+        engine.choose("cuda", CPU)
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"), [("auto", "winograd"), ("winograd", "winograd"), ("plain", "plain")]
+)
+def test_the_cpu_has_one_precision(name, chosen):
+    with pytest.raises(EngineError, match=f"engine {chosen} has no precision tf32, only a GPU's"):
+        engine.choose(name, CPU, "tf32")
+
+
+def test_plain_code_has_one_precision_on_a_gpu_too(gpu_with):
+    with pytest.raises(EngineError, match="engine plain has no precision tf32"):
+        engine.choose("plain", gpu_with(lambda *arguments: None), "tf32")
+
+    def fail(*arguments):
+        raise RuntimeError("too old")
+
+    with pytest.raises(EngineError, match="engine plain has no precision tf32"):
+        engine.choose("auto", gpu_with(fail), "tf32")
+
+
+def test_the_fast_network_is_made_on_its_device(monkeypatch):
+    used = []
+    module = types.SimpleNamespace(CudaFeatures=lambda *arguments: (*used, *arguments))
+    monkeypatch.setitem(sys.modules, "texsynth.network.cuda.features", module)
+    monkeypatch.setattr(chainer, "using_device", lambda to: used.append(to) or nullcontext())
+    made = engine.make_features("cuda", "weights", ["pool1"], "max", "a GPU", "tf32")
+    assert made == ("a GPU", "weights", ["pool1"], "max", "tf32")
 
 
 def test_the_plain_network_goes_to_the_device(random_weights, monkeypatch):

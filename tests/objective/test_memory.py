@@ -1,9 +1,13 @@
 """What fits a budget: sums by hand, and estimates against real processes."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,7 +68,7 @@ def test_engine_bytes_by_hand():
     assert one - two == pytest.approx(100 * per_pixel, abs=1)
 
 
-@pytest.mark.parametrize("engine", ["winograd", "plain"])
+@pytest.mark.parametrize("engine", ["winograd", "plain", "cuda", "plain-gpu"])
 @pytest.mark.parametrize("size", [(512, 512), (1024, 700), (4096, 4096), (64, 64)])
 @pytest.mark.parametrize("budget", [1e9, 2e9, 4e9, 16e9, 1e12])
 def test_choice_fits_and_is_the_largest_that_does(engine, size, budget):
@@ -208,6 +212,65 @@ def test_available_is_the_least_of_machine_and_control_group(tmp_path, monkeypat
     assert memory.available(cpu) == 7
 
 
+@pytest.mark.parametrize(
+    ("engine", "xp", "model"),
+    [
+        ("plain", np, "plain"),
+        ("winograd", np, "winograd"),
+        ("plain", "cupy", "plain-gpu"),
+        ("cuda", "cupy", "cuda"),
+    ],
+)
+def test_an_engine_is_counted_by_where_it_computes(engine, xp, model):
+    assert memory.model(engine, SimpleNamespace(xp=xp)) == model
+
+
+def test_what_cupy_keeps_in_reserve_is_available():
+    """And the device is asked that will compute."""
+    entered = []
+
+    @contextmanager
+    def one():
+        entered.append("in")
+        yield
+        entered.append("out")
+
+    def free():
+        assert entered == ["in"]
+        return 1000, 9000
+
+    pool = SimpleNamespace(free_bytes=lambda: 77)
+    xp = SimpleNamespace(
+        cuda=SimpleNamespace(runtime=SimpleNamespace(memGetInfo=free)),
+        get_default_memory_pool=lambda: pool,
+    )
+    assert memory.available(SimpleNamespace(xp=xp, device=one())) == 1077
+    assert entered == ["in", "out"]
+
+
+def test_a_gpu_has_no_room_for_the_interpreter():
+    """It lies in another memory: there are kernels, once or transformed for both ways."""
+    kernels = 9 * 4 * (3 * 64 + 64 * 64)
+    assert memory.process_bytes("plain-gpu", ("conv1_2",)) == kernels
+    twice_transformed = 2 * 36 * 4 * 64 * 64
+    assert memory.process_bytes("cuda", ("conv1_2",)) == 2 * (32 << 20) + twice_transformed
+
+
+@pytest.mark.parametrize("engine", ["cuda", "plain-gpu"])
+def test_on_a_gpu_pixels_alone_need_no_network(engine):
+    assert memory.process_bytes(engine, ()) == 0
+    assert memory.whole_bytes(engine, (), (64, 64)) < 60e6
+
+
+def test_what_a_margin_leaves_is_counted():
+    """What is read of a layer has a buffer and a gradient of its own; whole, the latter alone."""
+    layers, size = ("conv1_1",), (100, 200)
+    whole, inner = (memory.block_bytes("cuda", layers, size, (m, m)) for m in (0, 10))
+    buffers, values = (64 + 64 + 28) * 4 * 100 * 200, 64 * 4
+    assert whole == pytest.approx(buffers + values * 100 * 200, abs=5000)
+    assert inner == pytest.approx(buffers + 2 * values * 80 * 180, abs=5000)
+
+
 PEAK = """
     import pathlib, re, sys
     import numpy as np
@@ -258,3 +321,77 @@ def test_estimates_of_a_block_are_what_processes_take(name, layers, random_weigh
 @pytest.mark.gpu
 def test_available_on_a_gpu(gpu):
     assert 0 < memory.available(gpu) < 2**50
+
+
+PEAKS = """
+    import json, sys
+    from tests import hostcuda
+
+    hostcuda.install()
+    import cupy
+    import numpy as np
+    from tests.conftest import make_random_weights
+    from texsynth import optimizers
+    from texsynth.losses import GramLoss, RangePenalty
+    from texsynth.network import device, engine
+    from texsynth.objective import captured, whole
+
+    layers = sys.argv[1].split(",")
+    losses = [GramLoss(dict.fromkeys(layers, 1.0)), RangePenalty(1e-4)]
+    weights, gpu = make_random_weights(), device.select(0)
+    gpu.use()
+
+    pool = cupy.get_default_memory_pool()
+
+    class InUse(cupy.cuda.MemoryHook):
+        name, most = "in use", 0
+
+        def malloc_postprocess(self, **sizes):
+            self.most = max(self.most, pool.used_bytes())
+
+    def peaks(name, side, margin):
+        pool.free_all_blocks()
+        hostcuda.reset()
+        before = hostcuda.counters()["bytes"]
+        features = engine.make_features(name, weights, layers, "average", gpu)
+        kind = captured.CapturedObjective if name == "cuda" else whole.Objective
+        exemplar = cupy.zeros((1, 3, 300, 300), np.float32)
+        objective = kind(features, losses, exemplar, (0, 0), (margin, margin))
+        image = optimizers.Image(np.zeros((1, 3, side, side), np.float32))
+        image.to_device(gpu)
+        optimizer = optimizers.make("lbfgs", 4.0, xp=cupy)
+        optimizer.setup(image)
+        with InUse() as in_use:
+            for _ in range(2):
+                optimizer.update(objective, image.pixels)
+        return in_use.most, hostcuda.counters()["peak_bytes"] - before
+
+    with hostcuda.nothing_computed():
+        print(json.dumps([peaks(*case) for case in json.loads(sys.argv[2])]))
+"""
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("name", "within", "in_reserve"), [("cuda", 0.03, 0), ("plain", 0.1, 0.25)]
+)
+def test_estimates_of_a_synthesis_are_what_a_gpu_gives(name, within, in_reserve, hostcuda):
+    """The peak of evaluations and L-BFGS, of which nothing is computed.
+
+    CuPy keeps in reserve what fits nothing later, and hands it back when memory is short.
+    """
+    sizes = (332, 16), (1024, 0)
+    arguments = [",".join(DEFAULT), json.dumps([(name, *size) for size in sizes])]
+    output = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(PEAKS), *arguments],
+        env=os.environ | {"HOSTCUDA_POISON": "0"},  # no memory is touched
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    model = {"cuda": "cuda", "plain": "plain-gpu"}[name]
+    for (side, margin), (in_use, given) in zip(sizes, json.loads(output), strict=True):
+        estimated = memory.whole_bytes(model, DEFAULT, (side, side), (margin, margin))
+        assert in_use == pytest.approx(estimated, rel=within), side
+        assert given <= (1 + within + in_reserve) * estimated, side

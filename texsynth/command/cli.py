@@ -59,6 +59,13 @@ class _Command(OneLineErrors):
     help="How the network is evaluated; auto takes the fastest that works.",
 )
 @click.option(
+    "--precision",
+    default=Config.precision,
+    show_default=True,
+    type=click.Choice(settings.PRECISIONS),
+    help="Of engine cuda: tf32 is faster, and rounds the factors of matrix products.",
+)
+@click.option(
     "--preset",
     default=Config.preset,
     show_default=True,

@@ -43,6 +43,7 @@ class LayerLoss:
         weights: Weight of each layer by name; a layer of weight 0 is left out.
 
     Attributes:
+        weights (dict): The weights above 0.
         layers (tuple): Names of the layers that are read.
         default_layers (tuple): Layers that the loss is taken at when none are asked for.
     """
@@ -50,8 +51,8 @@ class LayerLoss:
     default_layers: tuple[str, ...] = ()
 
     def __init__(self, weights: Mapping[str, float]) -> None:
-        self._weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self.layers = tuple(self._weights)
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.layers = tuple(self.weights)
 
     def target(self, activations: Activations) -> dict[str, Any]:
         """Returns the exemplar's statistics, ``{layer: statistic}``.
@@ -70,7 +71,7 @@ class LayerLoss:
             target: What :meth:`target` returned for the exemplar.
         """
         total: Any = 0
-        for name, weight in self._weights.items():
+        for name, weight in self.weights.items():
             total += self.compare(activations[name], target[name]) * weight
         return cast(chainer.Variable, total)
 
@@ -131,7 +132,7 @@ class AdditiveLoss(LayerLoss):
             target: What :meth:`target` or :meth:`summary` returned for the exemplar.
         """
         total: Any = 0
-        for name, weight in self._weights.items():
+        for name, weight in self.weights.items():
             statistic = self.finalise(*partials[name])
             total += relative_distance(statistic, target[name]) * weight
         return cast(chainer.Variable, total)

@@ -16,12 +16,15 @@ class RangePenalty:
 
     Args:
         weight: Loss per squared grey level.
+
+    Attributes:
+        weight: The same.
     """
 
     layers: tuple[str, ...] = (IMAGE,)
 
     def __init__(self, weight: float) -> None:
-        self._weight = weight
+        self.weight = weight
 
     def partial(self, activations: Mapping[str, chainer.Variable]) -> dict[str, Partial]:
         """Returns the sum of squared distances over these pixels, ``{"image": Partial}``.
@@ -53,7 +56,7 @@ class RangePenalty:
     def finish(self, partials: Mapping[str, Partial], target: None) -> chainer.Variable:
         """Returns the penalty from the sum over all pixels, a scalar ``chainer.Variable``."""
         (total,), count = partials[IMAGE]
-        return total * (self._weight / count)
+        return total * (self.weight / count)
 
     def target(self, activations: Activations) -> None:
         """Returns ``None``: the range does not depend on the exemplar."""

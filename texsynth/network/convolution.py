@@ -15,7 +15,7 @@ from texsynth.compat import chainer
 from texsynth.typing import Array, Wrap
 
 _BLOCK_BYTES_CPU = 2 << 20  # stays in the cache of one core
-_BLOCK_BYTES_GPU = 256 << 20  # few launches; bounded, since the device's memory is
+_BLOCK_BYTES_GPU = 64 << 20  # few launches; bounded, since the device's memory is
 
 NO_WRAP = (False, False)
 """Zero padding along rows and columns, as VGG was trained."""

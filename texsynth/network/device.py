@@ -2,6 +2,8 @@
 
 import warnings
 
+import numpy as np
+
 from texsynth.compat import chainer
 from texsynth.errors import DeviceError
 
@@ -35,6 +37,18 @@ def select(gpu: int) -> chainer.backend.Device:
     except Exception as error:
         raise DeviceError(f"--gpu {gpu}: no usable GPU ({error})") from error
     raise DeviceError(f"--gpu {gpu}: this machine has {count} GPU(s), numbered from 0")
+
+
+def free(device: chainer.backend.Device) -> None:
+    """Hands memory that is held in reserve back to the device.
+
+    Args:
+        device (chainer.backend.Device): A GPU, on which CuPy keeps what arrays had; or the CPU,
+            where nothing is kept.
+    """
+    if device.xp is not np:
+        with chainer.using_device(device):
+            device.xp.get_default_memory_pool().free_all_blocks()
 
 
 def _tried(gpu: int) -> chainer.backend.Device:

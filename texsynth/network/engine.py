@@ -1,4 +1,4 @@
-"""Chooses how the network is evaluated: plainly, or by Winograd convolutions on the CPU."""
+"""Chooses how the network is evaluated: plainly, or by Winograd convolutions on CPU or GPU."""
 
 import contextlib
 import logging
@@ -6,38 +6,46 @@ import threading
 
 import numpy as np
 
+from texsynth.compat import chainer
 from texsynth.errors import EngineError
 from texsynth.network.vgg import VGG16Features
 
 _log = logging.getLogger(__name__)
 
 
-def choose(name, device):
+def choose(name, device, precision="fp32"):
     """Returns the engine to use.
 
     Args:
         name (str): One of :data:`texsynth.config.ENGINES`; ``"auto"`` takes the fastest that works
             and logs why a faster one was passed over.
         device (chainer.backend.Device): Where to compute.
+        precision (str): One of :data:`texsynth.config.PRECISIONS`.
 
     Returns:
-        str: ``"plain"`` or ``"winograd"``.
+        str: ``"plain"``, ``"winograd"`` or ``"cuda"``.
 
     Raises:
-        texsynth.errors.EngineError: The engine that was asked for cannot be used.
+        texsynth.errors.EngineError: The engine that was asked for cannot be used, or none with
+            that precision.
     """
-    if name == "plain":
-        return name
-    obstacle = _obstacle_to_winograd(device)
-    if obstacle is None:
-        return "winograd"
-    if name == "winograd":
-        raise EngineError(f"engine winograd cannot be used: {obstacle}")
-    _log.debug("engine winograd is passed over: %s", obstacle)
-    return "plain"
+    chosen = "plain"
+    if name != "plain":
+        fastest = "winograd" if device.xp is np else "cuda"
+        wanted = fastest if name == "auto" else name
+        obstacle = _OBSTACLES[wanted](device, precision)
+        if obstacle is None:
+            chosen = wanted
+        elif name == wanted:
+            raise EngineError(f"engine {name} cannot be used: {obstacle}")
+        else:
+            _log.debug("engine %s is passed over: %s", wanted, obstacle)
+    if precision != "fp32" and chosen != "cuda":
+        raise EngineError(f"engine {chosen} has no precision {precision}, only a GPU's engine cuda")
+    return chosen
 
 
-def _obstacle_to_winograd(device):
+def _obstacle_to_winograd(device, precision):
     if device.xp is not np:
         return "it runs on the CPU alone"
     try:
@@ -56,18 +64,55 @@ def _obstacle_to_winograd(device):
     return None
 
 
-def make_features(engine, weights, layers, pooling, device):
+def _obstacle_to_cuda(device, precision):
+    if device.xp is np:
+        return "it needs a GPU (--gpu 0)"
+    if (device.name, precision) not in _tried:
+        try:
+            from texsynth.network.cuda import trial
+
+            trial.run(device, precision)
+            _tried[device.name, precision] = None
+        # Drivers, compilers and CUDA's libraries each fail with exceptions of their own.
+        except Exception as error:
+            _tried[device.name, precision] = f"its trial failed ({error})"
+    return _tried[device.name, precision]
+
+
+_tried = {}  # what came of it, once in a process
+_OBSTACLES = {"winograd": _obstacle_to_winograd, "cuda": _obstacle_to_cuda}
+
+
+class _NoFeatures:
+    """What losses on the pixels alone read of the network."""
+
+    def __call__(self, image, wrap):
+        return {}
+
+    def rest(self):
+        pass
+
+
+def make_features(engine, weights, layers, pooling, device, precision="fp32"):
     """Makes the callable from image to activations.
 
+    Its method ``rest`` lets go of activations; the next call makes room for them again.
+
     Args:
-        engine (str): ``"plain"`` or ``"winograd"``.
+        engine (str): ``"plain"``, ``"winograd"`` or ``"cuda"``.
         weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
         layers: Names of the layers whose activations are wanted.
         pooling (str): ``"average"`` or ``"max"``.
         device (chainer.backend.Device): Where to compute.
+        precision (str): One of :data:`texsynth.config.PRECISIONS`; of engine ``"cuda"``.
     """
-    if not layers:  # a loss on the pixels alone
-        return lambda image, wrap: {}
+    if not layers:
+        return _NoFeatures()
+    if engine == "cuda":
+        from texsynth.network.cuda.features import CudaFeatures
+
+        with chainer.using_device(device):
+            return CudaFeatures(weights, layers, pooling, precision)
     if engine == "winograd":
         from texsynth.network.winograd.features import WinogradFeatures
 
@@ -81,7 +126,7 @@ def share_processor(engine, processes):
     """Leaves each of several processes on one machine its part of the processor.
 
     Args:
-        engine (str): ``"plain"`` or ``"winograd"``.
+        engine (str): ``"plain"``, ``"winograd"`` or ``"cuda"``.
         processes (int): How many there are.
     """
     if engine == "winograd" and processes > 1:

@@ -87,6 +87,9 @@ class VGG16Features(chainer.Chain):
                 activations[layer.name] = h
         return activations
 
+    def rest(self):
+        """Does nothing: the activations belong to whom they were returned to."""
+
 
 def _link(layer, W, b):
     if layer.in_channels == 3:

@@ -14,7 +14,7 @@ from texsynth.losses.loss import Partial
 from texsynth.network import architecture
 from texsynth.objective import blocks
 from texsynth.objective.memory import SMALLEST_CORE
-from texsynth.objective.whole import Undivided
+from texsynth.objective.whole import Undivided, loss_value
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class BlockObjective(Undivided):
             image (chainer.Variable): ``(N, 3, H, W)`` float32, RGB.
 
         Returns:
-            float: The loss.
+            float: The loss; on a GPU an array of no dimensions, which is not waited for.
         """
         while True:
             try:
@@ -159,7 +159,7 @@ class BlockObjective(Undivided):
         triples = zip(self._losses, totals, self.targets, strict=True)
         loss = sum(loss.finish(total, target) for loss, total, target in triples)
         loss.backward()
-        return float(loss.array)
+        return loss_value(loss)
 
     def _backward(self, totals, view, activations, gradient):
         """Adds to the gradient of the image what comes by way of one block."""

@@ -118,6 +118,25 @@ def kept(side, stride, edge):
     return slice(count, own - count)
 
 
+def regions(layers, size, edge):
+    """Returns the positions of layers without those near the image's edges.
+
+    Args:
+        layers: Names of layers.
+        size: ``(height, width)`` of the image in pixels.
+        edge: ``(rows, columns)``: pixels at each edge that are to be left out.
+
+    Returns:
+        dict: ``{layer: (rows, columns)}``, slices as :func:`kept` returns them.
+    """
+    return {
+        name: tuple(
+            kept(side, architecture.stride(name), cut) for side, cut in zip(size, edge, strict=True)
+        )
+        for name in layers
+    }
+
+
 def plan(size, layers, side, wrap=(False, False)):
     """Plans the blocks of an image.
 

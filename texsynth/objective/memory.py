@@ -26,6 +26,7 @@ import numpy as np
 
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
+from texsynth.network.cuda import stages
 from texsynth.objective import blocks
 
 MOST_PAIRS = 20
@@ -47,8 +48,14 @@ _NUMBA = 50e6 if sys.version_info >= (3, 13) else 0  # what importing it takes m
 _PROCESS = {  # interpreter, libraries, the weights as loaded
     "winograd": 240e6 + _NUMBA,
     "plain": 190e6,
+    "plain-gpu": 0,  # the interpreter lies in another memory
 }
-_KERNELS = {"winograd": 8, "plain": 1}  # copies of the kernels: 6x6 points for 3x3, twice
+_UNFOLDED = 2 * (64 << 20)  # patches of a few rows and their product, of the plain engine on a GPU
+_KERNELS = {
+    "winograd": 8,
+    "plain": 1,
+    "plain-gpu": 1,
+}  # copies of the kernels: 6x6 points for 3x3, twice
 _CAN_KEEP = ("winograd",)
 FORWARD = 0.42
 """What activations alone take, as a share of an evaluation."""
@@ -104,19 +111,33 @@ def available(device):
     """
     if device.xp is not np:
         with device.device:
-            return int(device.xp.cuda.runtime.memGetInfo()[0])
+            free = int(device.xp.cuda.runtime.memGetInfo()[0])
+            return free + device.xp.get_default_memory_pool().free_bytes()
     amounts = [_machine(_MEMINFO), _control_group(_CONTROL_GROUP)]
     return min((amount for amount in amounts if amount is not None), default=None)
 
 
-def block_bytes(engine, layers, window):
+def model(engine, device):
+    """Returns by which of this module's estimates an engine is counted.
+
+    Args:
+        engine (str): ``"plain"``, ``"winograd"`` or ``"cuda"``.
+        device (chainer.backend.Device): Where it computes.
+    """
+    return "plain-gpu" if engine == "plain" and device.xp is not np else engine
+
+
+def block_bytes(engine, layers, window, margin=(0, 0)):
     """Returns what loss and gradient of one block take, in bytes, beside the weights.
 
     Args:
-        engine (str): ``"plain"`` or ``"winograd"``.
+        engine (str): What :func:`model` returned.
         layers: Names of the layers of the losses.
         window: ``(height, width)`` of the block's window in pixels.
+        margin: ``(rows, columns)`` in pixels at each edge that no loss reads.
     """
+    if engine == "cuda":
+        return _cuda_bytes(layers, window, margin)
     wanted = sum(_bytes_per_pixel(architecture.VGG16[name]) for name in layers)
     per_pixel = _COPIES_OF_WINDOW * _PIXEL + wanted + _engine_bytes(engine, layers)
     return int(per_pixel * math.prod(window) + _BAND)
@@ -136,9 +157,11 @@ def process_bytes(engine, layers):
     """Returns what a process takes that has loaded the network, in bytes.
 
     Args:
-        engine (str): ``"plain"`` or ``"winograd"``.
+        engine (str): What :func:`model` returned.
         layers: Names of the layers of the losses.
     """
+    if engine == "cuda":
+        return stages.kernel_bytes(layers) if layers else 0
     kernels = sum(
         9 * 4 * layer.in_channels * layer.out_channels
         for layer in _to_deepest(layers)
@@ -147,15 +170,16 @@ def process_bytes(engine, layers):
     return int(_PROCESS[engine] + _KERNELS[engine] * kernels)
 
 
-def whole_bytes(engine, layers, size):
+def whole_bytes(engine, layers, size, margin=(0, 0)):
     """Returns what a synthesis takes that is not made in blocks, in bytes.
 
     Args:
-        engine (str): ``"plain"`` or ``"winograd"``.
+        engine (str): What :func:`model` returned.
         layers: Names of the layers of the losses.
         size: ``(height, width)`` of the image in pixels.
+        margin: ``(rows, columns)`` in pixels at each edge that no loss reads.
     """
-    parts = history_bytes(size, MOST_PAIRS), block_bytes(engine, layers, size)
+    parts = history_bytes(size, MOST_PAIRS), block_bytes(engine, layers, size, margin)
     return process_bytes(engine, layers) + sum(parts)
 
 
@@ -171,7 +195,7 @@ def choose(budget, size, layers, engine, wrap=(False, False)):
         budget (float): Bytes that the whole process may take.
         size: ``(height, width)`` of the image in pixels.
         layers: Names of the layers of the losses.
-        engine (str): ``"plain"`` or ``"winograd"``.
+        engine (str): What :func:`model` returned.
         wrap: ``(rows, columns)``: whether opposite edges of the image are neighbours.
 
     Returns:
@@ -265,13 +289,26 @@ def _stride(name):
     return architecture.VGG16[name].stride
 
 
+def _cuda_bytes(layers, window, margin):
+    """The engine's buffers, and a gradient for what is read of each layer."""
+    if not layers:
+        return 0
+    read = blocks.regions(layers, window, margin)
+    gradients = sum(
+        channels * math.prod(each.stop - each.start for each in read[name]) * 4
+        for name, channels in ((name, _channels(architecture.VGG16[name])) for name in layers)
+    )
+    # Which pooling is not asked: maxima take a bit more for a value.
+    return stages.buffer_bytes(layers, window, "max", read) + gradients
+
+
 def _engine_bytes(engine, layers):
     """What an engine keeps for each pixel of the window, in bytes, beside the gradients given."""
     path = _to_deepest(layers)
     sizes = {layer.name: _bytes_per_pixel(layer) for layer in path}
     if not sizes:
         return 0
-    if engine == "plain":
+    if engine in ("plain", "plain-gpu"):
         return sum(sizes.values()) + _PLAIN_PASSES * max(sizes.values())
     # A convolution before a pooling is kept as one bit a value unless it is wanted.
     for layer, following in pairwise(path):
@@ -289,9 +326,13 @@ def _to_deepest(layers):
 
 def _bytes_per_pixel(layer):
     """Of a layer's activations, float32, for a pixel of the image."""
+    return 4 * _channels(layer) / layer.stride**2
+
+
+def _channels(layer):
     block = int(re.search(r"\d", layer.name)[0])
     (channels,) = {c.out_channels for c in architecture.CONVOLUTIONS if f"v{block}_" in c.name}
-    return 4 * channels / layer.stride**2
+    return channels
 
 
 def _machine(path):

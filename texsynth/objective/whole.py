@@ -9,6 +9,15 @@ from texsynth.objective.interior import interior
 from texsynth.objective.team import ALONE
 
 
+def loss_value(loss):
+    """Returns a loss as an objective does: a float, or what a GPU has under way.
+
+    Args:
+        loss (chainer.Variable): Of no dimensions.
+    """
+    return float(loss.array) if isinstance(loss.array, np.ndarray | np.generic) else loss.array
+
+
 class Undivided:
     """What an objective says of an image that one process has all of.
 
@@ -19,6 +28,9 @@ class Undivided:
 
     team = ALONE
     block = None
+
+    def rest(self):
+        """Lets go of what only evaluations need; the next one makes it again."""
 
     def own(self, canvas):
         """Returns this process's part of an image, a copy.
@@ -73,7 +85,7 @@ class Objective(Undivided):
             image (chainer.Variable): ``(N, 3, H, W)`` float32, RGB.
 
         Returns:
-            float: The loss.
+            float: The loss; on a GPU an array of no dimensions, which is not waited for.
         """
         image.cleargrad()
         activations = self._activations(image, self._margin, self._wrap)
@@ -82,7 +94,7 @@ class Objective(Undivided):
             total += loss.measure(activations, target)
         total.backward()
         self.evaluations += 1
-        return float(total.array)
+        return loss_value(total)
 
     def _activations(self, image, edge, wrap):
         activations = {IMAGE: image, **self._features(image, wrap)}

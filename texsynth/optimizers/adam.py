@@ -40,7 +40,8 @@ class Adam(chainer.optimizers.Adam):
         """Takes one step.
 
         Args:
-            lossfun: Returns the loss as a float and leaves the gradient in the parameter.
+            lossfun: Returns the loss, which ``float`` takes, and leaves the gradient in the
+                parameter.
             args: Handed to ``lossfun``.
 
         Returns:
@@ -48,7 +49,7 @@ class Adam(chainer.optimizers.Adam):
         """
         (image,) = self.target.params()
         while self.stop_reason is None:
-            loss = lossfun(*args)
+            loss = float(lossfun(*args))
             if self._first is None:
                 self._first = loss
             if self._is_sound(loss, image):

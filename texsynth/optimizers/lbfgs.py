@@ -70,14 +70,15 @@ class LBFGS(chainer.Optimizer):
         """Takes one step, which may compute loss and gradient more than once.
 
         Args:
-            lossfun: Returns the loss as a float and leaves the gradient in the parameter.
+            lossfun: Returns the loss, which ``float`` takes, and leaves the gradient in the
+                parameter.
             args: Handed to ``lossfun``.
 
         Returns:
             float: The loss after the step; not a number if loss or gradient of the start is not.
         """
         if self._loss is None:
-            self._loss = lossfun(*args)
+            self._loss = float(lossfun(*args))
             if not math.isfinite(self._loss):
                 self.stop_reason = "the loss of the start is not finite"
             elif not math.isfinite(self._team.dot(self._image.grad, self._image.grad)):
@@ -128,7 +129,7 @@ class LBFGS(chainer.Optimizer):
         for _ in range(_MOST_TRIALS):
             image.array = start + start.dtype.type(step) * direction
             try:
-                loss = lossfun(*args)
+                loss = float(lossfun(*args))
             except Stopped:
                 image.array, image.grad = start, gradient
                 raise

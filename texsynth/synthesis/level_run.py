@@ -9,6 +9,7 @@ import numpy as np
 from texsynth import images, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
+from texsynth.network import device
 
 
 class LevelRun:
@@ -45,7 +46,11 @@ class LevelRun:
         del start  # as large as the image
         self._candidate.to_device(self._device)
         self._optimizer = optimizers.make(
-            config.optimizer, config.learning_rate, study.pairs, self._objective.team
+            config.optimizer,
+            config.learning_rate,
+            study.pairs,
+            self._objective.team,
+            self._device.xp,
         )
         self._optimizer.setup(self._candidate)
         self.losses = []
@@ -108,7 +113,9 @@ class LevelRun:
         """Lets go of all but the image."""
         self._optimizer = None
         self._candidate.cleargrads()
+        self._objective.rest()
         gc.collect()  # Chainer's links and optimizers hold one another
+        device.free(self._device)
 
     def state(self):
         """Returns what :meth:`restore` needs: fields, and a generator of names and whole arrays.

@@ -76,7 +76,7 @@ class Result:
         history: Loss after each step, one list for each level.
         evaluations: Computations of loss and gradient.
         reason: Why it stopped.
-        engine: What evaluated the network, ``"plain"`` or ``"winograd"``.
+        engine: What evaluated the network, ``"plain"``, ``"winograd"`` or ``"cuda"``.
         scheme: What the preset and the settings came to.
         seconds: Time of the levels, without loading and measuring; in the first run on a machine
             with the compiling of the engine.
@@ -197,7 +197,8 @@ def make_variation(
     pixels = images.to_pixels(texture)
     del texture
     study.rest()
-    by = workshop.engine if pixels[..., 0].size >= _LARGE else "plain"
+    is_worth_it = pixels[..., 0].size >= _LARGE or workshop.engine == "cuda"
+    by = workshop.engine if is_worth_it else "plain"
     block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
     with engine.threads(workshop.engine):  # as before: then their number changes no bit of it
         errors = metrics.gram_errors(

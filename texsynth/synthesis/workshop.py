@@ -37,7 +37,7 @@ class Workshop:
         config (texsynth.Config): The settings.
         team (texsynth.objective.team.Team): The same.
         device (chainer.backend.Device): Where to compute.
-        engine (str): ``"plain"`` or ``"winograd"``.
+        engine (str): ``"plain"``, ``"winograd"`` or ``"cuda"``.
 
     Raises:
         texsynth.errors.TexsynthError: The device or the engine cannot be used.
@@ -46,7 +46,7 @@ class Workshop:
     def __init__(self, config, losses=None, team=ALONE):
         self.config, self.team = config, team
         self.device = device.select(config.gpu)
-        self.engine = engine.choose(config.engine, self.device)
+        self.engine = engine.choose(config.engine, self.device, config.precision)
         engine.share_processor(self.engine, team.neighbours)
         self._losses = losses
         self._features = {}
@@ -70,15 +70,19 @@ class Workshop:
         layers = tuple(layers)
         if layers not in self._features:
             self._features[layers] = engine.make_features(
-                self.engine, self.weights, layers, self.config.pooling, self.device
+                self.engine,
+                self.weights,
+                layers,
+                self.config.pooling,
+                self.device,
+                self.config.precision,
             )
         return self._features[layers]
 
     def rest(self):
         """Lets go of activations; the next evaluation makes room for them again."""
         for features in self._features.values():
-            if self.engine == "winograd":
-                features.rest()
+            features.rest()
 
     def pace(self, layers):
         """Measures how long an evaluation takes, in seconds for a pixel of an image in one piece.
@@ -178,6 +182,8 @@ class Study:
             elif self._blocks:
                 kind = BlockObjective
                 settings |= self._blocks
+            elif self.workshop.engine == "cuda":
+                kind = _on_a_gpu(self.losses)
             self._objectives[number] = kind(
                 self.workshop.features(self.layers),
                 self.losses,
@@ -228,14 +234,16 @@ class Study:
         # The exemplar goes through the network too.
         canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].exemplar_size[::-1]
         size = max(canvas, exemplar, key=math.prod)
-        if memory.whole_bytes(workshop.engine, self.layers, size) <= budget:
+        model = memory.model(workshop.engine, workshop.device)
+        whole = memory.whole_bytes(model, self.layers, size, self.plan[-1].margin)
+        if whole <= budget:
             return memory.MOST_PAIRS, {}
         wrap = workshop.config.wrap if size == canvas else (False, False)
-        choice = memory.choose(budget, size, self.layers, workshop.engine, wrap)
+        choice = memory.choose(budget, size, self.layers, model, wrap)
         try:
             check_additive(self.losses)
         except ConfigError as error:
-            needed = memory.format_memory(memory.whole_bytes(workshop.engine, self.layers, size))
+            needed = memory.format_memory(whole)
             raise ConfigError(
                 f"{error}; whole, it takes {needed} of memory, and {memory.format_memory(budget)} "
                 "may be used (--memory); --preset natural can be made in blocks"
@@ -248,6 +256,13 @@ class Study:
             told = memory.format_time(once), memory.format_time(once * times)
             _log.info("time: about %s for an evaluation at full size, %s in all", *told)
         return choice.pairs, {"block": choice.block, "keep": choice.keep}
+
+
+def _on_a_gpu(losses):
+    """The kind of objective by engine cuda: a recorded one, if these losses have it."""
+    from texsynth.objective import captured
+
+    return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
 def _plan(exemplar, config, scheme, layers):

@@ -1,0 +1,191 @@
+"""The engine for a GPU against the plain network in float64."""
+
+import numpy as np
+import pytest
+
+from texsynth.compat import chainer
+from texsynth.errors import ConfigError
+from texsynth.network.convolution import NO_WRAP
+from texsynth.network.cuda import stages
+from texsynth.network.vgg import VGG16Features
+
+pytestmark = pytest.mark.gpu
+
+DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
+BOTH, ROWS, COLUMNS = (True, True), (True, False), (False, True)
+CASES = [
+    (DEFAULT, (48, 36), NO_WRAP),
+    (DEFAULT, (49, 39), NO_WRAP),  # a row or a column is left out by each pooling
+    (DEFAULT, (48, 32), BOTH),
+    (("conv1_1", "pool1", "pool2", "pool3"), (32, 21), ROWS),
+    (("conv1_1", "pool1", "pool2", "pool3"), (19, 24), COLUMNS),
+    (("conv1_1", "pool1", "conv2_1"), (22, 36), BOTH),  # 11 rows, not of whole tiles, that wrap
+    (("conv1_2", "pool1", "conv2_2"), (22, 38), BOTH),
+    (("conv1_1", "conv1_2", "pool1", "conv2_2", "conv3_1", "pool2", "conv3_3"), (45, 33), NO_WRAP),
+    (("conv1_2", "pool1"), (45, 33), NO_WRAP),  # a convolution and its own pooling
+    (("conv5_2", "pool5"), (35, 32), NO_WRAP),
+    (("conv1_1", "conv1_2"), (21, 7), BOTH),
+    (("conv1_1", "conv1_2"), (37, 1), NO_WRAP),
+    (("conv1_1", "conv1_2"), (1, 3), BOTH),
+    (("conv1_2",), (1, 1), BOTH),  # each pixel is its own neighbour
+    (("conv1_1",), (5, 3), BOTH),
+]
+
+
+@pytest.fixture
+def make(gpu, random_weights):
+    """Makes the features of the random weights, on the GPU, which is in use."""
+    from texsynth.network.cuda.features import CudaFeatures
+
+    gpu.use()
+    return lambda *arguments, **options: CudaFeatures(random_weights, *arguments, **options)
+
+
+def noise(size, seed):
+    return np.random.default_rng(seed).uniform(0, 255, (1, 3, *size)).astype(np.float32)
+
+
+def through(features, image, wrap=NO_WRAP):
+    """Activations, and the gradient of their inner products with random numbers, on the host."""
+    generator, image = np.random.default_rng(1), chainer.Variable(image)
+    activations = features(image, wrap)
+    total = 0
+    for x in activations.values():
+        # As much of each layer, whatever its size.
+        slopes = generator.standard_normal(x.shape) / np.sqrt(x.size)
+        total += chainer.functions.sum(x * image.xp.asarray(slopes, x.dtype))
+    total.backward()
+    host = chainer.get_device("@numpy")
+    return {name: host.send(x.array) for name, x in activations.items()}, host.send(image.grad)
+
+
+def check_agreement(found, expected):
+    """Activations to rounding of the largest, and gradients by the length of their difference."""
+    assert list(found[0]) == list(expected[0])
+    for name, x in expected[0].items():
+        np.testing.assert_allclose(
+            found[0][name], x, rtol=0, atol=1e-5 * abs(x).max(), err_msg=name
+        )
+    difference = np.linalg.norm(found[1] - expected[1])
+    assert difference <= 2e-5 * np.linalg.norm(expected[1])
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize(("layers", "size", "wrap"), CASES)
+def test_activations_and_gradient_agree_with_exact_ones(
+    make, gpu, exact_weights, layers, size, wrap, pooling
+):
+    """Of images in which float32 chooses no other maximum, and lights no other value.
+
+    Where two values of a window are the same to rounding, either may be the larger one, and its
+    gradient goes elsewhere: that is no error, but a larger difference than any error allowed here.
+    """
+    image = noise(size, SEEDS.get((layers, size, pooling), 0))
+    expected = through(VGG16Features(exact_weights, layers, pooling), image.astype(float), wrap)
+    check_agreement(through(make(layers, pooling), gpu.send(image), wrap), expected)
+
+
+SEEDS = {}
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("wrap", [NO_WRAP, BOTH])
+def test_chunks_make_no_difference(make, gpu, exact_weights, monkeypatch, wrap, pooling):
+    layers, size = ("conv1_2", "pool1", "conv2_2"), (22, 38)
+    monkeypatch.setattr(stages, "_CHUNK_BYTES", 4 * stages.POINTS * 128 * 8)
+    for stage in stages.stages(layers)[1:]:
+        assert stages.chunk(stage, size) < np.prod(stages.tiles(*stage.shape(size)[1:])) / 2
+    image = noise(size, 0)
+    expected = through(VGG16Features(exact_weights, layers, pooling), image.astype(float), wrap)
+    check_agreement(through(make(layers, pooling), gpu.send(image), wrap), expected)
+
+
+def test_a_gradient_for_some_layers_alone(make, gpu, exact_weights):
+    layers = ("conv1_2", "pool1", "conv2_1", "pool2")
+    features, exact = make(layers), VGG16Features(exact_weights, layers)
+    image = noise((21, 18), 0)
+    for wanted in layers:
+        gradients = []
+        for each, pixels in ((features, gpu.send(image)), (exact, image.astype(float))):
+            variable = chainer.Variable(pixels)
+            chainer.functions.sum(each(variable)[wanted]).backward()
+            gradients.append(chainer.get_device("@numpy").send(variable.grad))
+        found, expected = gradients
+        assert np.linalg.norm(found - expected) <= 2e-5 * np.linalg.norm(expected), wanted
+
+
+def test_tf32_is_the_same_to_its_ten_bits(make, gpu):
+    image = gpu.send(noise((24, 20), 0))
+    exact, rounded = (
+        through(make(("conv1_1", "pool1", "pool2"), precision=precision), image)
+        for precision in ("fp32", "tf32")
+    )
+    for name, x in exact[0].items():
+        assert np.linalg.norm(rounded[0][name] - x) <= 3e-3 * np.linalg.norm(x)
+    # Values about zero are lit or not, so that gradients differ by more.
+    assert np.linalg.norm(rounded[1] - exact[1]) <= 5e-2 * np.linalg.norm(exact[1])
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((2, 3, 8, 8), "float32"), ((1, 3, 8, 8), "float64")])
+def test_another_kind_of_image_is_refused(make, gpu, shape, dtype):
+    image = chainer.Variable(gpu.xp.zeros(shape, dtype))
+    with pytest.raises(ValueError, match=rf"takes one float32 image, not {dtype} \({shape[0]}, 3,"):
+        make(("conv1_1",))(image)
+
+
+def test_a_side_that_does_not_wrap_evenly_is_refused(make, gpu):
+    with pytest.raises(ConfigError):
+        make(("pool2",))(chainer.Variable(gpu.send(noise((18, 16), 0))), (True, False))
+
+
+def test_activations_that_were_written_over_have_no_gradient(make, gpu):
+    features = make(("conv1_1", "pool1"))
+    one, other = (features(chainer.Variable(gpu.send(noise((8, 8), seed)))) for seed in (0, 1))
+    with pytest.raises(RuntimeError, match="written over by a later call"):
+        chainer.functions.sum(one["pool1"]).backward()
+    chainer.functions.sum(other["pool1"]).backward()
+
+
+def test_buffers_are_those_of_the_last_call_where_they_fit(make, gpu):
+    features = make(("conv1_1", "pool1"))
+
+    def places(size, wrap=NO_WRAP):
+        activations = features(chainer.Variable(gpu.send(noise(size, 0))), wrap)
+        return [x.array.data.ptr for x in activations.values()]
+
+    first = places((8, 12))
+    assert places((8, 12)) == first
+    passes = features.passes((8, 12), NO_WRAP)
+    places((8, 12), BOTH)
+    assert features.passes((8, 12), BOTH) is not passes
+    places((12, 8))
+    assert features.passes((12, 8), NO_WRAP).size == (12, 8)
+
+
+def test_at_rest_it_has_kernels_alone(make, gpu):
+    features = make(("conv1_1", "pool1"))
+    pool = gpu.xp.get_default_memory_pool()
+    image = chainer.Variable(gpu.send(noise((40, 40), 0)))
+    before = pool.used_bytes()
+    expected = features(image)["pool1"].array.get()
+    assert pool.used_bytes() > before + 40 * 40 * 64 * 4
+    features.rest()
+    assert pool.used_bytes() == before
+    np.testing.assert_array_equal(features(image)["pool1"].array.get(), expected)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_it_takes_the_memory_that_is_planned(make, gpu, pooling):
+    from texsynth.network.cuda.passes import Passes
+
+    pool = gpu.xp.get_default_memory_pool()
+    before = pool.used_bytes()
+    network = make(DEFAULT, pooling).network
+    # conv1_1's kernels, and biases, are not counted.
+    assert pool.used_bytes() - before == pytest.approx(stages.kernel_bytes(DEFAULT), abs=50e3)
+    read = {"conv1_1": (slice(2, 39), slice(5, 40)), "pool2": (slice(1, 9), slice(0, 12))}
+    before = pool.used_bytes()
+    passes = Passes(network, (41, 49), NO_WRAP, read)
+    planned = stages.buffer_bytes(DEFAULT, (41, 49), pooling, read)
+    assert pool.used_bytes() - before == planned
+    assert passes.activations["pool2"].shape == (128, 8, 12)

@@ -1,0 +1,204 @@
+"""The objective of a GPU: the Gram loss and its gradient as one graph, recorded and replayed.
+
+A launch takes the host longer than most of an evaluation's kernels take the device: recorded, all
+of them are one launch. What is recorded holds its arrays by their addresses.
+"""
+
+import math
+
+import cupy
+import numpy as np
+
+from texsynth import cuda
+from texsynth.losses import GramLoss, RangePenalty
+from texsynth.losses.loss import TINY
+from texsynth.network.cuda.passes import Passes
+from texsynth.network.vgg import check_wrap
+from texsynth.objective.blocks import kept, regions
+from texsynth.objective.whole import Undivided
+
+_THREADS = 256
+_BLOCKS = 64  # for the Gram matrix of a layer
+_LAYER = np.dtype(  # as gram_errors.cu has it
+    [
+        *((name, "u8") for name in ("sums", "target", "gradient")),
+        ("size", "i4"),
+        *((name, "f4") for name in ("share", "weight", "factor")),
+    ],
+    align=True,
+)
+
+
+def can_capture(losses):
+    """Returns whether a sum of losses is one Gram loss, with or without the range penalty.
+
+    Args:
+        losses: Losses to sum, as those of :mod:`texsynth.losses`.
+    """
+    kinds = [type(loss) for loss in losses]
+    return kinds.count(GramLoss) == 1 and set(kinds) <= {GramLoss, RangePenalty} and len(kinds) <= 2
+
+
+class CapturedObjective(Undivided):
+    """A callable that optimizers minimise: what :class:`texsynth.objective.Objective` computes.
+
+    Args:
+        features (texsynth.network.cuda.features.CudaFeatures): The network.
+        losses: Losses to sum, see :func:`can_capture`.
+        exemplar (cupy.ndarray): ``(1, 3, H, W)`` float32, RGB, 0..255.
+        trim: As for :class:`texsynth.objective.Objective`.
+        margin: As there.
+        wrap: As there.
+
+    Attributes:
+        evaluations (int): How often loss and gradient have been computed.
+    """
+
+    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
+        self.network = features.network
+        (self.gram,) = (loss for loss in losses if isinstance(loss, GramLoss))
+        self.penalty = next((loss for loss in losses if isinstance(loss, RangePenalty)), None)
+        self.margin, self.wrap = margin, wrap
+        self.kernel = cuda.load(__package__, "gram_errors")
+        self.targets = self._targets_of(exemplar, trim)
+        cupy.get_default_memory_pool().free_all_blocks()  # what the exemplar took fits no canvas
+        self._recorded = None
+        self.evaluations = 0
+
+    def __call__(self, image):
+        """Has loss and gradient computed; does not wait for them.
+
+        Args:
+            image (chainer.Variable): ``(1, 3, H, W)`` float32, RGB, CuPy, C-contiguous. Its
+                gradient is an array of its own, written over when the same array is evaluated
+                again.
+
+        Returns:
+            cupy.ndarray: The loss, of no dimensions.
+
+        Raises:
+            texsynth.errors.ConfigError: See :func:`texsynth.network.vgg.check_wrap`.
+        """
+        if self._recorded is None or not self._recorded.is_of(image.array):
+            check_wrap(image.shape, self.wrap, self.network.layers)
+            self._recorded = None  # makes room for the next
+            self._recorded = _Recorded(self, image.array)
+        self.evaluations += 1
+        image.grad = self._recorded.gradient
+        return self._recorded.replay()
+
+    def rest(self):
+        """Lets go of what only evaluations need; the next one makes it again."""
+        self._recorded = None
+
+    def _targets_of(self, exemplar, trim):
+        size = exemplar.shape[2:]
+        passes = Passes(
+            self.network, size, (False, False), regions(self.network.layers, size, trim)
+        )
+        passes.forward(cupy.ascontiguousarray(exemplar))
+        targets = {}
+        for name, activations in passes.activations.items():
+            target = cupy.empty((len(activations),) * 2, np.float32)
+            self.network.products.gram(activations, target)
+            target /= math.prod(activations.shape[1:])
+            # Read once here, where the rest waits for the exemplar anyway.
+            targets[name] = target, float((target.astype(np.float64) ** 2).sum())
+        return targets
+
+
+class _Recorded:
+    """An evaluation of one image, in place, as a graph.
+
+    Args:
+        objective (CapturedObjective): Targets and settings.
+        image (cupy.ndarray): ``(1, 3, H, W)`` float32.
+    """
+
+    def __init__(self, objective, image):
+        self._objective, self._image = objective, image
+        size = image.shape[2:]
+        margin = objective.margin
+        read = regions(objective.network.layers, size, margin)
+        self._passes = Passes(objective.network, size, objective.wrap, read)
+        activations = self._passes.activations
+        self._sums, self._slopes = (
+            {name: cupy.empty_like(target) for name, (target, _) in objective.targets.items()}
+            for _ in range(2)
+        )
+        self._gradients = {name: cupy.empty_like(x) for name, x in activations.items()}
+        self._layers = {name: self._layer(name) for name in activations}
+        self._parts = cupy.empty((len(activations), _BLOCKS), np.float32)
+        # What belongs to the statistics runs beside the rest, as far as the device has room.
+        self._beside = cupy.cuda.Stream(non_blocking=True)
+        self._ready = {}
+        self._excess = cupy.empty(self._passes.blocks, np.float32)
+        self._inside = tuple(kept(side, 1, cut) for side, cut in zip(size, margin, strict=True))
+        self.gradient = cupy.empty_like(image)
+        self._loss = cupy.empty((), np.float32)
+        self._graph = self._capture()
+
+    def is_of(self, image):
+        """Whether this is an evaluation of that array."""
+        return image.data.ptr == self._image.data.ptr and image.shape == self._image.shape
+
+    def replay(self):
+        """Evaluates; returns the loss, an array of no dimensions."""
+        self._graph.launch()
+        return self._loss
+
+    def _capture(self):
+        self._evaluate()  # loads what cannot be loaded while a graph is recorded
+        return cuda.record(self._evaluate)
+
+    def _evaluate(self):
+        objective = self._objective
+        self._ready.clear()
+        self._passes.forward(self._image, self._start_statistics)
+        weight, penalty = 0, None
+        if objective.penalty is not None:
+            weight = objective.penalty.weight / (3 * math.prod(_lengths(self._inside)))
+            penalty = self._inside, weight
+        image, gradient = self._image, self.gradient
+        self._passes.backward(self._gradient_of, image, gradient, penalty, self._excess)
+        parts, excess = self._parts, self._excess
+        counts = np.int32(parts.size), np.int32(excess.size)
+        objective.kernel("add_losses")(
+            (1,),
+            (_THREADS,),
+            (parts, counts[0], excess, counts[1], np.float32(weight), self._loss),
+        )
+
+    def _start_statistics(self, name):
+        """Has a layer's error and its gradient computed, of activations that are under way."""
+        objective, activations = self._objective, self._passes.activations[name]
+        cupy.cuda.get_current_stream().record(before := cupy.cuda.Event(disable_timing=True))
+        self._beside.wait_event(before)
+        with self._beside:
+            objective.network.beside.gram(activations, self._sums[name])
+            parts = self._parts[list(self._layers).index(name)]
+            objective.kernel("gram_error")((_BLOCKS,), (_THREADS,), (self._layers[name], parts))
+            channels, positions = activations.shape[0], math.prod(activations.shape[1:])
+            sizes = channels, positions, channels
+            out = self._gradients[name]
+            objective.network.beside.multiply(self._slopes[name], activations, out, sizes)
+            self._ready[name] = self._beside.record()
+
+    def _gradient_of(self, name):
+        """The gradient for what is read of a layer, once it is there."""
+        if name not in self._gradients:
+            return None
+        cupy.cuda.get_current_stream().wait_event(self._ready[name])
+        return self._gradients[name]
+
+    def _layer(self, name):
+        target, norm = self._objective.targets[name]
+        share = 1 / math.prod(self._passes.activations[name].shape[1:])
+        weight = self._objective.gram.weights[name] / (norm + TINY)
+        arrays = self._sums[name], target, self._slopes[name]
+        pointers = (array.data.ptr for array in arrays)
+        return cuda.structure(_LAYER, *pointers, target.size, share, weight, 4 * weight * share)
+
+
+def _lengths(slices):
+    return [each.stop - each.start for each in slices]
