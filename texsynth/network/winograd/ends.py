@@ -1,6 +1,6 @@
-"""The ends of a pass: where its tiles come from, and what becomes of them.
+"""The ends of a pass: where its tiles come from, and where they go.
 
-Which end, forward or backward, is a type: Numba compiles a pass for each.
+Which way, forward or backward, is a type: Numba compiles a pass for each.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from texsynth.network.winograd.outputs import finish_backward, finish_forward
 from texsynth.network.winograd.tiles import transform_tile, transform_unpooled_tile
 from texsynth.network.winograd.transforms import PATCH
 
@@ -33,20 +32,28 @@ class Backward(NamedTuple):
     bits: np.ndarray  # padded bits, see ``transform_unpooled_tile``; empty: no pooling
     scale: float  # share of the pooled gradient that a pixel gets
     target: np.ndarray  # padded buffer of the input, (images, rows, columns, in), overwritten
-    added: np.ndarray  # (images, height, width, in) float32, see ``finish_backward``
+    # (images, height, width, in) float32, gradient of the losses on the input itself, added
+    # before the mask of its ReLU; empty: none
+    added: np.ndarray
     is_rectified: bool  # whether the input comes out of a ReLU
 
 
-def gather(ends, place, v, tile):
-    """Transform the patch of the tile whose outputs begin at ``place``."""
-    raise NotImplementedError("compiled alone")
+def by_direction(forward, backward):
+    """Returns a function for compiled code: the one of two that suits its first argument.
 
+    Args:
+        forward: function whose first argument is a ``Forward``.
+        backward: function of as many arguments, the first of which is a ``Backward``.
+    """
 
-@overload(gather)
-def _gather(ends, place, v, tile):
-    if ends.instance_class is Forward:
-        return _gather_forward
-    return _gather_backward
+    def either(*arguments):
+        raise NotImplementedError("it is there for compiled code alone")
+
+    @overload(either, strict=False, jit_options={"forceinline": True})
+    def choose(ends, *others):
+        return forward if ends.instance_class is Forward else backward
+
+    return either
 
 
 def _gather_forward(ends, place, v, tile):
@@ -63,26 +70,5 @@ def _gather_backward(ends, place, v, tile):
         transform_tile(ends.source, image, y, x, -1, v, tile)
 
 
-def finish(ends, m, tile, m_channel, channel, place, size, block):
-    """Turn a tile's products into what is wanted, for one panel of channels."""
-    raise NotImplementedError("compiled alone")
-
-
-@overload(finish)
-def _finish(ends, m, tile, m_channel, channel, place, size, block):
-    if ends.instance_class is Forward:
-        return _finish_forward
-    return _finish_backward
-
-
-def _finish_forward(ends, m, tile, m_channel, channel, place, size, block):
-    finish_forward(
-        m, tile, m_channel, channel, ends.bias, ends.target, ends.pooled, ends.bits,
-        ends.take_maximum, place, size, block,
-    )  # fmt: skip
-
-
-def _finish_backward(ends, m, tile, m_channel, channel, place, size, block):
-    finish_backward(
-        m, tile, m_channel, channel, ends.target, ends.added, ends.is_rectified, place, size, block
-    )
+# Transforms the patch of the tile whose outputs begin at a place: (ends, place, v, tile).
+gather = by_direction(_gather_forward, _gather_backward)

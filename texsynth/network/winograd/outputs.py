@@ -10,6 +10,7 @@ from numba import njit
 
 from texsynth.kernels.product import PANEL
 from texsynth.kernels.simd import LANES, equal_bits, greater_bits, keep, load, maximum, store, zeros
+from texsynth.network.winograd.ends import by_direction
 from texsynth.network.winograd.tiles import tile_outputs
 from texsynth.network.winograd.transforms import TILE
 
@@ -61,88 +62,79 @@ def _pool_square(block, y, x, offset, take_maximum):
 
 
 @njit(forceinline=True)
-def _pool_block(block, channel, pooled, bits, take_maximum, place, rows, columns):
+def _pool_block(ends, block, channel, place, shape):
     """Pool the whole 2x2 squares of a block; a last odd row or column is dropped."""
     image, top, left = place
+    rows, columns = shape
     for y in range(0, rows - 1, 2):
         for x in range(0, columns - 1, 2):
             for offset in range(0, PANEL, LANES):
                 value, bits_a, bits_b, bits_c, bits_d = _pool_square(
-                    block, y, x, offset, take_maximum
+                    block, y, x, offset, ends.take_maximum
                 )
                 row, column = top + y, left + x
                 index = (image, row // 2 + 1, column // 2 + 1, channel + offset)
-                store(pooled, index, value)
+                store(ends.pooled, index, value)
                 word = (channel + offset) // LANES
-                bits[image, row + 1, column + 1, word] = bits_a
-                bits[image, row + 1, column + 2, word] = bits_b
-                bits[image, row + 2, column + 1, word] = bits_c
-                bits[image, row + 2, column + 2, word] = bits_d
+                ends.bits[image, row + 1, column + 1, word] = bits_a
+                ends.bits[image, row + 1, column + 2, word] = bits_b
+                ends.bits[image, row + 2, column + 1, word] = bits_c
+                ends.bits[image, row + 2, column + 2, word] = bits_d
+
+
+def _put_activation(ends, value, pixel, block, inner):
+    image, y, x, channel = pixel
+    value = maximum(value + load(ends.bias, (channel,)), zeros())
+    if ends.target.size:
+        store(ends.target, (image, y + 1, x + 1, channel), value)
+    if ends.pooled.size:
+        store(block, inner, value)
+
+
+def _put_gradient(ends, value, pixel, block, inner):
+    image, y, x, channel = pixel
+    if ends.added.size:
+        value = value + load(ends.added, pixel)
+    index = (image, y + 1, x + 1, channel)
+    if ends.is_rectified:
+        value = keep(greater_bits(load(ends.target, index), zeros()), value)
+    store(ends.target, index, value)
+
+
+def _pool_activations(ends, block, channel, place, shape):
+    if ends.pooled.size:
+        _pool_block(ends, block, channel, place, shape)
+
+
+# Whether a tile was read backwards, so that its outputs come turned by 180 degrees: (ends).
+_is_turned = by_direction(lambda ends: False, lambda ends: True)
+# Makes of 16 outputs what is wanted at a pixel, and stores it: (ends, value, pixel, block, inner).
+_put = by_direction(_put_activation, _put_gradient)
+# Pools a block of activations, if that is wanted: (ends, block, channel, place, shape).
+_pool = by_direction(_pool_activations, lambda ends, block, channel, place, shape: None)
 
 
 @njit(cache=True)
-def finish_forward(
-    m, tile, m_channel, channel, bias, target, pooled, bits, take_maximum, place, size, block
-):
-    """Turn a tile's products into activations, for one panel of channels.
+def finish(ends, m, tile, m_channel, channel, place, size, block):
+    """Turn a tile's products into activations or gradients, for one panel of channels.
 
     Args:
+        ends: ``Forward``, or ``Backward``, which writes over the activation.
         m: (36, tiles, channels) float32, products.
         tile: which tile of ``m``.
         m_channel: first channel of the panel in ``m``.
         channel: first channel of the panel in the layer.
-        bias: (channels,) float32.
-        target: padded buffer to store the activation in; empty: do not.
-        pooled: padded buffer for the pooled activation; empty: no pooling.
-        bits: padded bits, written with ``pooled``.
-        take_maximum: pool by maximum, else by average.
         place: image, row and column of the tile's first output.
         size: height and width of the image.
         block: (4, 4, PANEL) float32, scratch.
     """
     image, top, left = place
     rows, columns = min(TILE, size[0] - top), min(TILE, size[1] - left)
-    _outputs_to_block(m, tile, m_channel, False, block)
+    _outputs_to_block(m, tile, m_channel, _is_turned(ends), block)
     for y in range(rows):
         for x in range(columns):
             for offset in range(0, PANEL, LANES):
-                value = load(block, (y, x, offset)) + load(bias, (channel + offset,))
-                value = maximum(value, zeros())
-                if target.size:
-                    store(target, (image, top + y + 1, left + x + 1, channel + offset), value)
-                if pooled.size:
-                    store(block, (y, x, offset), value)
-    if pooled.size:
-        _pool_block(block, channel, pooled, bits, take_maximum, place, rows, columns)
-
-
-@njit(cache=True)
-def finish_backward(m, tile, m_channel, channel, target, added, is_rectified, place, size, block):
-    """Write a tile's gradient over the activation, for one panel of channels.
-
-    Args:
-        m: (36, tiles, channels) float32, products, of a tile read backwards.
-        tile: which tile of ``m``.
-        m_channel: first channel of the panel in ``m``.
-        channel: first channel of the panel in the layer.
-        target: padded buffer with the layer's activation, overwritten.
-        added: (images, height, width, channels) float32, gradient of the losses on
-            the layer itself, added before the mask; empty: none.
-        is_rectified: whether the activation comes out of a ReLU.
-        place: image, row and column of the tile's first pixel.
-        size: height and width of the image.
-        block: (4, 4, PANEL) float32, scratch.
-    """
-    image, top, left = place
-    rows, columns = min(TILE, size[0] - top), min(TILE, size[1] - left)
-    _outputs_to_block(m, tile, m_channel, True, block)
-    for y in range(rows):
-        for x in range(columns):
-            for offset in range(0, PANEL, LANES):
-                value = load(block, (y, x, offset))
-                if added.size:
-                    value = value + load(added, (image, top + y, left + x, channel + offset))
-                index = (image, top + y + 1, left + x + 1, channel + offset)
-                if is_rectified:
-                    value = keep(greater_bits(load(target, index), zeros()), value)
-                store(target, index, value)
+                inner = (y, x, offset)
+                pixel = (image, top + y, left + x, channel + offset)
+                _put(ends, load(block, inner), pixel, block, inner)
+    _pool(ends, block, channel, place, (rows, columns))

@@ -19,7 +19,8 @@ import numpy as np
 from numba import njit, prange
 
 from texsynth.kernels.product import PANEL, multiply_point
-from texsynth.network.winograd.ends import finish, gather
+from texsynth.network.winograd.ends import gather
+from texsynth.network.winograd.outputs import finish
 from texsynth.network.winograd.tiles import tile_position
 from texsynth.network.winograd.transforms import POINTS, TILE
 
