@@ -45,10 +45,7 @@ class Strips:
 
     def _exchange(self, host, outgoing, incoming):
         """Sends rows of an array to each process; returns what they send, ``{rank: array}``."""
-        arrays = {
-            rank: np.empty((*host.shape[:2], len(rows), host.shape[3]), host.dtype)
-            for rank, rows in incoming.items()
-        }
+        arrays = {rank: _rows_like(host, len(rows)) for rank, rows in incoming.items()}
         sent = {rank: np.ascontiguousarray(host[:, :, rows]) for rank, rows in outgoing.items()}
         self._team.exchange(sent, arrays)
         return arrays
@@ -63,7 +60,7 @@ class Strips:
             array: ``(N, 3, window rows, W)`` on the same device.
         """
         host = _on_host(strip)
-        window = np.empty((*host.shape[:2], self._rows_needed, host.shape[3]), host.dtype)
+        window = _rows_like(host, self._rows_needed)
         arrived = self._exchange(host, self._lent, self._borrowed)
         for rank, (places, rows) in self._lenders.items():
             window[:, :, places] = arrived[rank] if rank in arrived else host[:, :, rows]
@@ -79,8 +76,8 @@ class Strips:
             array: ``(N, 3, own rows, W)`` on the same device.
         """
         host = _on_host(gradient)
-        own = self.own.stop - self.own.start
-        total = np.zeros((*host.shape[:2], own, host.shape[3]), host.dtype)
+        total = _rows_like(host, self.own.stop - self.own.start)
+        total[...] = 0
         arrived = self._exchange(host, self._borrowed, self._lent)
         if self._team.rank in self._lenders:
             places, rows = self._lenders[self._team.rank]
@@ -99,16 +96,17 @@ class Strips:
             numpy.ndarray: ``(N, 3, H, W)``.
         """
         host = np.ascontiguousarray(_on_host(strip))
-        sides = list(zip(self._bounds, self._bounds[1:], strict=False))
-        others = [rank for rank in range(self._team.size) if rank != self._team.rank]
-        incoming = {
-            rank: np.empty((*host.shape[:2], end - begin, host.shape[3]), host.dtype)
-            for rank, (begin, end) in enumerate(sides)
-            if rank in others
-        }
+        ranks = range(self._team.size)
+        others = [rank for rank in ranks if rank != self._team.rank]
+        bounds = self._bounds
+        incoming = {rank: _rows_like(host, bounds[rank + 1] - bounds[rank]) for rank in others}
         self._team.exchange(dict.fromkeys(others, host), incoming)
-        parts = [incoming.get(rank, host) for rank in range(len(sides))]
-        return np.concatenate(parts, axis=2)
+        return np.concatenate([incoming.get(rank, host) for rank in ranks], axis=2)
+
+
+def _rows_like(host, count):
+    """An array for so many rows of the same images."""
+    return np.empty((*host.shape[:2], count, host.shape[3]), host.dtype)
 
 
 def _add_rows(total, rows, values):
