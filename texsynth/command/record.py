@@ -148,33 +148,7 @@ def read(path):
             cannot be made from its settings.
     """
     try:
-        if not path.is_file():
-            raise RecordError(f"no record {path}")
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise RecordError(f"{path} is no record: it is too long")
-        fields = json.loads(data)
-        if fields["kind"] != _KIND:
-            raise RecordError(f"{path} is no record")
-        if fields["format"] != FORMAT:
-            told = _told(f"is of format {fields['format']}, not {FORMAT}")
-            raise RecordError(f"{path} {told}")
-        if fields["lengthened"]:
-            raise RecordError(
-                f"{path}: it was resumed with more steps than it began with, "
-                "and cannot be made from its settings"
-            )
-        if not fields["finished"]:
-            raise RecordError(f"{path}: it was stopped early, and cannot be made from its settings")
-        config = Config.from_dict(fields["config"])
-        init = fields["init"]
-        if any("\0" in path for path in (fields["image"], init or "")):
-            raise ValueError("a path with a zero byte")
-        init = None if init is None else Picture(Path(init))
-        recipe = Recipe(config, Picture(Path(fields["image"])), init)
-        checksums = {name: fields["sha256"][name] for name in _CHECKED}
-        return Record(path, recipe, checksums, dict(fields["environment"]))
+        return _parsed(path, json.loads(_content(path)))
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except ConfigError as error:
@@ -186,6 +160,41 @@ def read(path):
     ) as error:  # fmt: skip
         told = _told(f"{type(error).__name__} {error}")
         raise RecordError(f"{path} is no record ({told})") from error
+
+
+def _content(path):
+    """The bytes of a file that may be a record."""
+    if not path.is_file():
+        raise RecordError(f"no record {path}")
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise RecordError(f"{path} is no record: it is too long")
+    return data
+
+
+def _parsed(path, fields):
+    """The record of a file with these fields."""
+    if fields["kind"] != _KIND:
+        raise RecordError(f"{path} is no record")
+    if fields["format"] != FORMAT:
+        told = _told(f"is of format {fields['format']}, not {FORMAT}")
+        raise RecordError(f"{path} {told}")
+    if fields["lengthened"]:
+        raise RecordError(
+            f"{path}: it was resumed with more steps than it began with, "
+            "and cannot be made from its settings"
+        )
+    if not fields["finished"]:
+        raise RecordError(f"{path}: it was stopped early, and cannot be made from its settings")
+    config = Config.from_dict(fields["config"])
+    init = fields["init"]
+    if any("\0" in path for path in (fields["image"], init or "")):
+        raise ValueError("a path with a zero byte")
+    init = None if init is None else Picture(Path(init))
+    recipe = Recipe(config, Picture(Path(fields["image"])), init)
+    checksums = {name: fields["sha256"][name] for name in _CHECKED}
+    return Record(path, recipe, checksums, dict(fields["environment"]))
 
 
 def _told(text):
