@@ -58,7 +58,7 @@ def test_parse_term(text, term):
         ("gram:", "layers must look like"),
         ("gram:pool9", "layer 'pool9' is unknown"),
         ("gram:pool1=0", "at least one layer must have a weight above 0"),
-        ("spectrum:pool1", "loss spectrum is taken at the pixels and has no layers"),
+        ("spectrum:pool1", "loss spectrum works on the pixels and takes no layers"),
     ],
 )
 def test_parse_term_refuses(text, message):

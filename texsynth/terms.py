@@ -47,7 +47,7 @@ class Term:
         check_weight(f"weight of loss {self.name}", self.weight)
         object.__setattr__(self, "weight", float(self.weight))  # NumPy's become plain
         if self.layers is not None and self.name in ON_PIXELS:
-            raise ConfigError(f"loss {self.name} is taken at the pixels and has no layers")
+            raise ConfigError(f"loss {self.name} works on the pixels and takes no layers")
         if self.layers is not None:
             check_layers(self.layers)
             plain = {name: float(weight) for name, weight in self.layers.items()}

@@ -404,7 +404,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(make):
     result = run("--resume", "run.ckpt")
     assert result.exit_code == 0, result.stderr
     first = result.stderr.splitlines()[0]
-    assert first.startswith("texsynth: run.ckpt: is damaged or cut short")
+    assert first.startswith("texsynth: run.ckpt: damaged or cut off")
     assert first.endswith("; going on from run.previous.ckpt")
     assert [contents()[name] for name in PICTURES] == [whole[name] for name in PICTURES]
     assert contents()["run.ckpt"] == whole["run.ckpt"]
@@ -417,11 +417,11 @@ def test_where_neither_is_whole_one_line_tells(make):
     before = contents()
     result = run("--resume", "run.ckpt")
     assert (result.exit_code, contents()) == (FAILURE, before)
-    assert result.stderr.splitlines()[-1] == "texsynth: error: run.previous.ckpt: is empty"
+    assert result.stderr.splitlines()[-1] == "texsynth: error: run.previous.ckpt: empty file"
     Path("run.previous.ckpt").unlink()
-    assert_refused(FAILURE, "run.ckpt: is empty", "--resume", "run.ckpt")
-    assert_refused(FAILURE, "no checkpoint nowhere.ckpt", "--resume", "nowhere.ckpt")
-    assert_refused(FAILURE, "stone.png: is no checkpoint", "--resume", "stone.png")
+    assert_refused(FAILURE, "run.ckpt: empty file", "--resume", "run.ckpt")
+    assert_refused(FAILURE, "no such checkpoint: nowhere.ckpt", "--resume", "nowhere.ckpt")
+    assert_refused(FAILURE, "stone.png: not a checkpoint", "--resume", "stone.png")
 
 
 @pytest.mark.parametrize(
@@ -481,7 +481,10 @@ TARGETS = [
     ("--checkpoint nowhere/run.ckpt", "--checkpoint: there is no folder nowhere"),
     ("--checkpoint sub", "--checkpoint: sub is a folder"),
     ("--checkpoint taken.ckpt", "--checkpoint: taken.previous.ckpt is a folder"),
-    ("--checkpoint stone.png", "--checkpoint: stone.png would overwrite stone.png, which is read"),
+    (
+        "--checkpoint stone.png",
+        "--checkpoint: stone.png would overwrite stone.png, which is read",
+    ),
     ("--checkpoint own.npz", "--checkpoint: own.npz would overwrite own.npz, which is read"),
     ("--checkpoint link.ckpt", "would overwrite own.npz, which is read"),
     ("--init init.previous.png --checkpoint init.png", "would overwrite init.previous.png, which"),

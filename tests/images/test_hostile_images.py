@@ -210,7 +210,9 @@ def test_a_progressive_jpeg_of_endless_scans_is_refused(tmp_path):
     last = content.rindex(b"\xff\xda")  # the sixth scan
     (tmp_path / "a.jpg").write_bytes(content[:-2] + content[last:-2] * 2000 + content[-2:])
     began = time.monotonic()
-    with pytest.raises(ImageError, match=r"a.jpg: too much work \(2006 scans of 25000000 pixels\)"):
+    with pytest.raises(
+        ImageError, match=r"a.jpg takes too much work to decode \(2006 scans of 25000000 pixels\)"
+    ):
         images.read(tmp_path / "a.jpg")
     assert time.monotonic() - began < 10
     (tmp_path / "a.jpg").write_bytes(content)
@@ -299,7 +301,7 @@ def test_values_that_are_no_numbers_are_refused_as_all_floating_point(tmp_path):
 def test_a_profile_that_is_no_bytes_is_left_out(tmp_path, caplog, profile):
     (tmp_path / "a.tif").write_bytes(tiff(20, 16, profile, data=bytes(range(160)) * 2))
     assert images.read(tmp_path / "a.tif")[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
-    assert "its colour profile cannot be applied and is left out" in caplog.text
+    assert "ignoring its colour profile, which cannot be applied" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["XYZ", "LAB"])
@@ -307,7 +309,7 @@ def test_a_profile_of_other_colours_is_left_out(tmp_path, caplog, kind):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
     (tmp_path / "a.png").write_bytes(encoded("PNG", icc_profile=profile))
     np.testing.assert_array_equal(images.read(tmp_path / "a.png"), PIXELS)
-    assert "its colour profile cannot be applied and is left out" in caplog.text
+    assert "ignoring its colour profile, which cannot be applied" in caplog.text
 
 
 ORIENTATION = struct.pack("<HHII", 0x0112, 3, 1, 6)
@@ -391,7 +393,7 @@ def test_postscript_is_not_run(tmp_path, monkeypatch):
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     (tmp_path / "a.png").write_bytes(eps(20, 16, "{} loop"))
-    with pytest.raises(ImageError, match="is PostScript, a program that is not run"):
+    with pytest.raises(ImageError, match="is PostScript, which is a program and is not run"):
         images.read(tmp_path / "a.png")
     assert not (tmp_path / "made").exists()
 
@@ -413,7 +415,9 @@ def test_a_file_of_a_million_megabytes_is_not_read(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded("PNG"))
     os.truncate(path, 1 << 40)
-    with pytest.raises(ImageError, match=r"a.png is too large: of an image, 1024 MiB are read"):
+    with pytest.raises(
+        ImageError, match=r"a.png is too large: an image file may have at most 1024 MiB"
+    ):
         images.read(path)
 
 
@@ -502,7 +506,7 @@ def test_what_comes_through_a_pipe_is_read(pipe):
 
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(pipe, monkeypatch):
     monkeypatch.setattr(reading, "_PATIENCE", 0.05)
-    with pytest.raises(ImageError, match=r"a.png is a pipe that nothing comes through"):
+    with pytest.raises(ImageError, match=r"a.png is a pipe, and no data came through it"):
         images.read(pipe[0])
 
 
@@ -510,5 +514,7 @@ def test_a_pipe_without_end_is_not_read_to_the_end(pipe, monkeypatch):
     monkeypatch.setattr(reading, "_LARGEST_FROM_PIPE", 3 << 20)
     path, write = pipe
     write(*[bytes(1 << 20)] * 9)
-    with pytest.raises(ImageError, match=r"a.png is too large: of an image, 3 MiB are read"):
+    with pytest.raises(
+        ImageError, match=r"a.png is too large: an image file may have at most 3 MiB"
+    ):
         images.read(path)

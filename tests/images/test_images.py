@@ -95,7 +95,7 @@ def test_a_colour_profile_leaves_what_is_transparent_so(save):
 def test_a_damaged_colour_profile_is_left_out_and_said_so(save, caplog, texture):
     path = save(Image.fromarray(texture), icc_profile=b"no profile")
     np.testing.assert_array_equal(images.read(path), texture)
-    assert "its colour profile cannot be applied" in caplog.text
+    assert "ignoring its colour profile, which cannot be applied" in caplog.text
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -173,7 +173,7 @@ def test_to_pixels_rounds_and_clips():
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (np.zeros((4, 4)), r"must be an array of \(height, width, 3\), not \(4, 4\)"),
+        (np.zeros((4, 4)), r"must be a \(height, width, 3\) array, not \(4, 4\)"),
         (np.zeros((4, 4, 4)), r"not \(4, 4, 4\)"),
         (np.zeros((0, 4, 3)), r"not \(0, 4, 3\)"),
         (np.full((4, 4, 3), np.nan), "finite values within 0..255"),

@@ -61,7 +61,7 @@ def test_kernels_that_no_place_can_keep_are_those_of_the_process(places, monkeyp
     assert cache._folder().is_dir()
     with caplog.at_level("INFO", "texsynth"):
         try_out()
-    assert "in every run: no folder can be written for it (see NUMBA_CACHE_DIR)" in caplog.text
+    assert "on every run, as no cache folder can be written (see NUMBA_CACHE_DIR)" in caplog.text
 
 
 def test_compiling_is_said_once_where_kernels_are_kept(places, caplog):
@@ -69,7 +69,7 @@ def test_compiling_is_said_once_where_kernels_are_kept(places, caplog):
         try_out()
         (cache._folder(winograd.SOURCES) / "kernel.nbi").touch()
         try_out()
-    assert caplog.messages == ["compiling the Winograd engine, half a minute, once on this machine"]
+    assert caplog.messages == ["compiling the Winograd engine (half a minute, once per machine)"]
 
 
 def test_numbas_own_setting_is_as_it_was(monkeypatch):

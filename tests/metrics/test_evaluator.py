@@ -146,10 +146,13 @@ def test_spectra_are_of_both_images(evaluator, sheet):
 @pytest.mark.parametrize(
     ("pixels", "told"),
     [
-        (np.zeros((15, 40, 3), np.uint8), "too small to be measured: 40x15"),
+        (
+            np.zeros((15, 40, 3), np.uint8),
+            "too small to measure: both sides must have at least 16 pixels, not 40x15",
+        ),
         (np.zeros((40, 40, 3)), "not .40, 40, 3. of float64"),
         (np.zeros((40, 40), np.uint8), "not .40, 40. of uint8"),
-        (np.zeros((40, 40, 4), np.uint8), "must be .height, width, 3. of uint8"),
+        (np.zeros((40, 40, 4), np.uint8), "must be a .height, width, 3. array of uint8"),
     ],
 )
 def test_what_cannot_be_measured_is_told(evaluator, random_weights, pixels, told):

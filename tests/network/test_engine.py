@@ -179,7 +179,7 @@ def test_on_a_gpu_auto_takes_the_fast_engine_after_a_trial(gpu_with):
     assert engine.choose("auto", gpu) == engine.choose("cuda", gpu) == "cuda"
     assert engine.choose("plain", gpu) == "plain"
     assert tried == [(gpu, "fp32")]  # once
-    with pytest.raises(EngineError, match="winograd cannot be used: it runs on the CPU alone"):
+    with pytest.raises(EngineError, match="winograd cannot be used: it runs only on the CPU"):
         engine.choose("winograd", gpu)
 
 

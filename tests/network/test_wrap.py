@@ -158,10 +158,10 @@ def test_an_exemplar_of_another_size_between(make_engine):
 @pytest.mark.parametrize(
     ("layers", "size", "wrap", "message"),
     [
-        (DEFAULT, (40, 48), BOTH, "the height must be a multiple of 16 pixels, .* pool4, not 40"),
-        (DEFAULT, (48, 40), BOTH, "the width must be a multiple of 16 pixels, .* pool4, not 40"),
-        (DEFAULT, (8, 16), ROWS, "the height must be a multiple of 16 pixels, .* pool4, not 8"),
-        (("conv3_1", "pool1"), (5, 6), COLUMNS, "the width .* 4 pixels, .* conv3_1, not 6"),
+        (DEFAULT, (40, 48), BOTH, "the height must be a multiple of 16 pixels .* pool4.*, not 40"),
+        (DEFAULT, (48, 40), BOTH, "the width must be a multiple of 16 pixels .* pool4.*, not 40"),
+        (DEFAULT, (8, 16), ROWS, "the height must be a multiple of 16 pixels .* pool4.*, not 8"),
+        (("conv3_1", "pool1"), (5, 6), COLUMNS, "the width .* 4 pixels .* conv3_1.*, not 6"),
     ],
 )
 def test_a_side_that_cannot_wrap_is_named(make_engine, layers, size, wrap, message):

@@ -84,7 +84,7 @@ def save(path: StrPath, fields: Mapping[str, Any], arrays: Iterable[tuple[str, A
     fields = _plain(fields)
     try:
         if path.exists() and not path.is_file():
-            raise CheckpointError(f"{path}: is no file")
+            raise CheckpointError(f"{path}: not a file")
         with _written_and_older_kept(path) as file:
             _write(file, fields, arrays)
     except OSError as error:
@@ -107,11 +107,11 @@ def load(path: StrPath) -> Checkpoint:
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise CheckpointError("is no file")  # to open a pipe would be to wait for its writer
+            raise CheckpointError("not a file")  # to open a pipe would be to wait for its writer
         with path.open("rb") as file:
             return _read(file)
     except (FileNotFoundError, NotADirectoryError):
-        raise CheckpointError(f"no checkpoint {path}") from None
+        raise CheckpointError(f"no such checkpoint: {path}") from None
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except MemoryError:
@@ -122,7 +122,7 @@ def load(path: StrPath) -> Checkpoint:
         # Damaged bytes make zipfile and json raise nearly anything, from struct.error and
         # NotImplementedError to RecursionError.
         reason = str(error) or type(error).__name__
-        raise CheckpointError(f"{path}: is damaged or cut short ({reason})") from error
+        raise CheckpointError(f"{path}: damaged or cut off ({reason})") from error
 
 
 @contextlib.contextmanager
@@ -223,9 +223,9 @@ def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
 def _read(file: IO[bytes]) -> Checkpoint:
     size = os.fstat(file.fileno()).st_size
     if not size:
-        raise CheckpointError("is empty")
+        raise CheckpointError("empty file")
     if file.read(4) != b"PK\3\4":
-        raise CheckpointError("is no checkpoint")
+        raise CheckpointError("not a checkpoint")
     with zipfile.ZipFile(file) as archive:
         members = _members(archive)
         fields, declared = _read_fields(archive, members.pop(_FIELDS))
@@ -233,7 +233,7 @@ def _read(file: IO[bytes]) -> Checkpoint:
         for info in members.values():
             _check_stored(info)
         if sum(info.file_size for info in members.values()) > size:
-            raise CheckpointError("is damaged (its members are larger than the file)")
+            raise CheckpointError("damaged (its members are larger than the file)")
         return Checkpoint(
             fields,
             {
@@ -248,19 +248,19 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         if info.orig_filename in members:
-            raise CheckpointError(f"holds {info.orig_filename!r} twice")
+            raise CheckpointError(f"contains {info.orig_filename!r} twice")
         members[info.orig_filename] = info
     if _FIELDS not in members:
-        raise CheckpointError(f"is no checkpoint (a ZIP file without {_FIELDS})")
+        raise CheckpointError(f"not a checkpoint (a ZIP file without {_FIELDS})")
     return members
 
 
 def _check_stored(info: zipfile.ZipInfo) -> None:
     """Refuses what is not as large in memory as it is in the file."""
     if info.flag_bits & 1:
-        raise CheckpointError(f"is damaged ({info.filename} is encrypted)")
+        raise CheckpointError(f"damaged ({info.filename} is encrypted)")
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-        raise CheckpointError(f"is damaged ({info.filename} is compressed)")
+        raise CheckpointError(f"damaged ({info.filename} is compressed)")
 
 
 def _read_fields(
@@ -269,27 +269,27 @@ def _read_fields(
     """Returns the fields, and ``{name: (dtype, shape)}`` of the arrays."""
     _check_stored(info)
     if info.file_size > _MOST_FIELDS:
-        raise CheckpointError(f"is damaged ({_FIELDS} would take {info.file_size} bytes)")
+        raise CheckpointError(f"damaged ({_FIELDS} would take {info.file_size} bytes)")
     content = json.loads(archive.read(info).decode())
     if type(content) is not dict or content.get("kind") != _KIND:
-        raise CheckpointError(f"is no checkpoint ({_FIELDS} is of another kind)")
+        raise CheckpointError(f"not a checkpoint ({_FIELDS} is of another kind)")
     version = content.get("format")
     if type(version) is not int or version < FORMAT:
-        raise CheckpointError(f"is damaged ({_FIELDS} is of no known format)")
+        raise CheckpointError(f"damaged ({_FIELDS} has an unknown format)")
     if version > FORMAT:
         raise CheckpointError(
-            f"is of format {version}, newer than this version of texsynth knows ({FORMAT})"
+            f"format {version} is newer than this version of texsynth can read ({FORMAT})"
         )
     fields, arrays = content.get("fields"), content.get("arrays")
     if type(fields) is not dict or type(arrays) is not dict:
-        raise CheckpointError(f"is damaged ({_FIELDS} lacks fields or arrays)")
+        raise CheckpointError(f"damaged ({_FIELDS} lacks fields or arrays)")
     return fields, {name: _declaration(name, declared) for name, declared in arrays.items()}
 
 
 def _declaration(name: str, declared: Any) -> _Declared:
     """Returns dtype and shape that are declared of an array, checked but for its size."""
     if not _NAME.fullmatch(name):
-        raise CheckpointError(f"is damaged (an array is called {name!r:.200})")
+        raise CheckpointError(f"damaged (invalid array name {name!r:.200})")
     match declared:
         case {"dtype": str(dtype), "shape": list(shape)} if dtype in _DTYPES:
             # Bounded before they are multiplied: a product of large numbers can take hours.
@@ -297,7 +297,7 @@ def _declaration(name: str, declared: Any) -> _Declared:
                 type(length) is int and 0 <= length < 2**63 for length in shape
             ):
                 return dtype, tuple(shape)
-    raise CheckpointError(f"is damaged (dtype or shape of {name} cannot be)")
+    raise CheckpointError(f"damaged (invalid dtype or shape of {name})")
 
 
 def _check_complete(
@@ -305,9 +305,9 @@ def _check_complete(
 ) -> None:
     expected = {f"{name}.npy" for name in declared}
     for name in sorted(expected - members.keys()):
-        raise CheckpointError(f"is damaged (declares {name}, which is not in it)")
+        raise CheckpointError(f"damaged ({name} is declared but missing)")
     for name in sorted(members.keys() - expected):
-        raise CheckpointError(f"is damaged (holds {name!r:.200}, which it does not declare)")
+        raise CheckpointError(f"damaged ({name!r:.200} is not declared)")
 
 
 def _read_array(
@@ -316,10 +316,10 @@ def _read_array(
     header = _npy_header(dtype, shape)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if info.file_size != len(header) + size:
-        raise CheckpointError(f"is damaged ({info.filename} is not as large as its shape)")
+        raise CheckpointError(f"damaged ({info.filename} does not have the size of its shape)")
     with archive.open(info) as member:
         if member.read(len(header)) != header:
-            raise CheckpointError(f"is damaged ({info.filename} is not as declared)")
+            raise CheckpointError(f"damaged ({info.filename} is not as declared)")
         array = np.empty(shape, dtype)
         content = array.reshape(-1).view(np.uint8)
         for start in range(0, size, _PIECE):

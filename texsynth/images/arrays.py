@@ -21,7 +21,7 @@ def to_batch(pixels: npt.ArrayLike) -> Batch:
     """
     pixels = np.asarray(pixels)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
-        raise ImageError(f"an image must be an array of (height, width, 3), not {pixels.shape}")
+        raise ImageError(f"an image must be a (height, width, 3) array, not {pixels.shape}")
     batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
     if not (batch.min() >= 0 and batch.max() <= 255):  # neither holds of NaN
         raise ImageError("an image must have finite values within 0..255")

@@ -65,11 +65,13 @@ def _bounded_pixels(size: int) -> Iterator[None]:
 def _check_cost(file: Image.Image, content: bytes, path: StrPath) -> None:
     """Refuses what would take for ever to unfold, before it is begun."""
     if file.format == "EPS":
-        raise ImageError(f"{path} is PostScript, a program that is not run; take a PNG of it")
+        raise ImageError(
+            f"{path} is PostScript, which is a program and is not run; convert it to PNG"
+        )
     pixels = file.width * file.height
     scans = content.count(b"\xff\xda") if file.format in ("JPEG", "MPO") else 1
     if scans * pixels > _MOST_WORK:
-        raise ImageError(f"{path}: too much work ({scans} scans of {pixels} pixels)")
+        raise ImageError(f"{path} takes too much work to decode ({scans} scans of {pixels} pixels)")
 
 
 @contextlib.contextmanager
@@ -128,7 +130,7 @@ def _to_srgb(file: Image.Image, path: StrPath) -> Image.Image:
         colours = cast(Image.Image, converted)  # None only where it changes an image in place
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         # A profile for another mode (a palette's, 16 bits) or a damaged one, as browsers do.
-        _log.warning("%s: its colour profile cannot be applied and is left out", path)
+        _log.warning("%s: ignoring its colour profile, which cannot be applied", path)
         return file
     if alpha is not None:
         colours.putalpha(alpha)
@@ -138,7 +140,7 @@ def _to_srgb(file: Image.Image, path: StrPath) -> Image.Image:
 def _to_8_bits(file: Image.Image, path: StrPath) -> Image.Image:
     """Scales 16-bit grey, which Pillow's own conversion would clip at 255, to 8 bits."""
     if file.mode == "F":
-        raise ImageError(f"{path}: floating-point images are not supported; take 8 or 16 bits")
+        raise ImageError(f"{path}: floating-point images are not supported; use 8 or 16 bits")
     values = np.asarray(file)
     if values.min() < 0 or values.max() > 65535:
         raise ImageError(f"{path}: grey values beyond 16 bits are not supported")

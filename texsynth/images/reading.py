@@ -80,7 +80,7 @@ def _piped(path: Path) -> Iterator[bytes]:
     try:
         while True:
             if not select.select([pipe], [], [], _PATIENCE)[0]:
-                raise ImageError(f"{path} is a pipe that nothing comes through")
+                raise ImageError(f"{path} is a pipe, and no data came through it")
             part = os.read(pipe, 1 << 20)
             if not part:
                 return
@@ -93,4 +93,4 @@ def _piped(path: Path) -> Iterator[bytes]:
 
 
 def _too_large(path: Path, limit: int) -> ImageError:
-    return ImageError(f"{path} is too large: of an image, {limit >> 20} MiB are read at most")
+    return ImageError(f"{path} is too large: an image file may have at most {limit >> 20} MiB")

@@ -78,5 +78,5 @@ def check_additive(losses: Iterable[Loss]) -> None:
         if not hasattr(loss, "partial"):
             name = names.get(type(loss), type(loss).__name__)
             raise ConfigError(
-                f"loss {name} needs the whole image at once: it cannot be taken block by block"
+                f"loss {name} needs the whole image at once and cannot be computed in parts"
             )

@@ -154,13 +154,14 @@ def _checked(pixels: npt.ArrayLike, what: str) -> Pixels:
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
-            f"{what} must be (height, width, 3) of uint8, not {pixels.shape} of {pixels.dtype}"
+            f"{what} must be a (height, width, 3) array of uint8, "
+            f"not {pixels.shape} of {pixels.dtype}"
         )
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise ImageError(
-            f"{what} is too small to be measured: {width}x{height}, and either side needs "
-            f"{SMALLEST_SIDE} pixels"
+            f"{what} is too small to measure: both sides must have at least "
+            f"{SMALLEST_SIDE} pixels, not {width}x{height}"
         )
     return pixels
 

@@ -47,7 +47,7 @@ def choose(name, device, precision="fp32"):
 
 def _obstacle_to_winograd(device, precision):
     if device.xp is not np:
-        return "it runs on the CPU alone"
+        return "it runs only on the CPU"
     try:
         import numba
 

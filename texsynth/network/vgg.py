@@ -23,8 +23,8 @@ def check_wrap(shape, wrap, layers):
     for side, wraps, pixels in zip(("height", "width"), wrap, shape[2:], strict=True):
         if wraps and pixels % stride:
             raise ConfigError(
-                f"to wrap around, the {side} must be a multiple of {stride} pixels, "
-                f"the stride of {name}, not {pixels}"
+                f"to wrap around, the {side} must be a multiple of {stride} pixels "
+                f"(the stride of {name}), not {pixels}"
             )
 
 

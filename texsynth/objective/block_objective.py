@@ -100,7 +100,7 @@ class BlockObjective(Undivided):
                     raise
                 self.block //= 2
                 self.rest()
-                _log.warning("out of memory: blocks are halved to %d px", self.block)
+                _log.warning("out of memory; halving the blocks to %d px", self.block)
 
     def _evaluate(self, image):
         image.cleargrad()

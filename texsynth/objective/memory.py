@@ -227,8 +227,8 @@ def choose(budget, size, layers, engine, wrap=(False, False)):
     if not ways:
         needed = budget - room(FEWEST_PAIRS) + min(costs.values())
         raise ConfigError(
-            f"memory of {format_memory(budget)} is too little for {size[1]}x{size[0]} px: "
-            f"at least {format_memory(needed)} is needed"
+            f"memory must be at least {format_memory(needed)} for {size[1]}x{size[0]} px, "
+            f"not {format_memory(budget)}"
         )
     work, core, keep, taken = min(ways, key=lambda way: (way[0], -way[1]))
     (height, width), number = blocks.outline(size, layers, core, wrap)

@@ -81,8 +81,8 @@ class LevelRun:
             reason = self._optimizer.stop_reason
             if not math.isfinite(loss) and self.number == 1:  # there is no image yet
                 raise DivergenceError(
-                    f"{reason}, after {self.evaluations} evaluations; smaller weights of losses "
-                    "or layers, or a smaller learning rate, may help"
+                    f"{reason}, after {self.evaluations} evaluations; try smaller weights "
+                    "of losses or layers, or a smaller learning rate"
                 )
             if reason is not None:
                 self.reason = reason

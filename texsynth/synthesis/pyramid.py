@@ -114,8 +114,8 @@ def _check_tiling(size: Size, wrap: Wrap, multiple: int) -> None:
     nearest = tileable(size, wrap, multiple)
     if nearest != tuple(size):
         raise ConfigError(
-            f"to tile, sides must be multiples of {multiple} px: take "
-            f"{nearest[0]}x{nearest[1]}, not {size[0]}x{size[1]}"
+            f"to tile, the sides of the output must be multiples of {multiple} px, not "
+            f"{size[0]}x{size[1]}; use {nearest[0]}x{nearest[1]}"
         )
 
 

@@ -245,8 +245,9 @@ class Study:
         except ConfigError as error:
             needed = memory.format_memory(whole)
             raise ConfigError(
-                f"{error}; whole, it takes {needed} of memory, and {memory.format_memory(budget)} "
-                "may be used (--memory); --preset natural can be made in blocks"
+                f"{error}; the whole image needs {needed} of memory, but only "
+                f"{memory.format_memory(budget)} may be used (--memory); "
+                "--preset natural can be made in blocks"
             ) from None
         told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
         _log.info("memory: %s: %s", told, choice.description)
@@ -254,7 +255,7 @@ class Study:
             once = workshop.pace(self.layers) * choice.work
             times = sum(level.work for level in self.plan) / math.prod(canvas)
             told = memory.format_time(once), memory.format_time(once * times)
-            _log.info("time: about %s for an evaluation at full size, %s in all", *told)
+            _log.info("time: about %s per evaluation at full size, %s in total", *told)
         return choice.pairs, {"block": choice.block, "keep": choice.keep}
 
 

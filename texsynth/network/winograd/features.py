@@ -22,10 +22,10 @@ def try_out():
         Exception: Whatever Numba raises.
     """
     if cache.is_empty(SOURCES):
-        how_often = "once on this machine"
+        how_often = "once per machine"
         if not cache.is_kept():
-            how_often = "in every run: no folder can be written for it (see NUMBA_CACHE_DIR)"
-        _log.info("compiling the Winograd engine, half a minute, %s", how_often)
+            how_often = "on every run, as no cache folder can be written (see NUMBA_CACHE_DIR)"
+        _log.info("compiling the Winograd engine (half a minute, %s)", how_often)
     gram_sum(np.zeros((1, 1, 1, 64), np.float32))
 
 
