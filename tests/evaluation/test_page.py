@@ -92,7 +92,7 @@ def test_names_are_text_and_nothing_else(text):
 
 
 def test_the_loss_is_drawn_or_its_absence_said(text):
-    assert text.count("The file carries no loss history.") == 1
+    assert text.count("The file contains no loss history.") == 1
     assert text.count('aria-label="Loss over 6 steps in 3 levels, from 4 to 0.1,') == 1
     assert text.count('class="divider"') == 2
 
@@ -120,8 +120,9 @@ def test_the_shares_of_copied_patches_are_told_each_in_its_place(report, text):
     for output in report.outputs:
         copied, own = output.measures.copied_share, output.measures.repetition_share
         patch = output.measures.copies.patch
-        told = f"{100 * copied:.1f} % of the patches of {patch}\u00d7{patch} pixels are nearly"
-        told += f" verbatim in the source; {100 * own:.1f} % of the source's own are in it"
+        told = f"{100 * copied:.1f} % of the patches of {patch}\u00d7{patch} pixels appear"
+        told += f" almost verbatim in the source; {100 * own:.1f} % of the source's own patches"
+        told += " appear in it a second time"
         assert told in text
 
 

@@ -22,25 +22,25 @@ _STANDARD_OUTPUT = Path("-")
     "json_path",
     metavar="FILE",
     type=PATH,
-    help="Also write the measures as JSON; - prints them in place of the table.",
+    help="Also write the measures as JSON; - prints them instead of the table.",
 )
 @click.option(
     "--html",
     "html_path",
     metavar="FILE",
     type=PATH,
-    help="Also write a page: the pair, plots, a map of copied patches, and a game.",
+    help="Also write an HTML page with the pair, plots, a map of copied patches, and a game.",
 )
 @click.option(
     "--size",
     type=click.IntRange(0, settings.LARGEST_SIDE),
-    help="Longer side in pixels that SOURCE is brought to; 0 keeps it."
-    "  [default: what OUTPUT says it was made at; as it is if OUTPUT does not say]",
+    help="Resize SOURCE so that its longer side has this many pixels; 0 keeps its size."
+    "  [default: the size recorded in OUTPUT, or 0]",
 )
 @click.option(
     "--pooling",
     type=click.Choice(settings.POOLINGS),
-    help="Pooling of the network.  [default: what OUTPUT says it was made with, or average]",
+    help="Pooling of the network.  [default: the pooling recorded in OUTPUT, or average]",
 )
 @click.option(
     "-g",
@@ -54,15 +54,15 @@ _STANDARD_OUTPUT = Path("-")
     "--weights",
     "weights_path",
     type=PATH,
-    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found, or fetched]",
+    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or downloaded]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print no table, and nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors, and no table.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main(source, outputs, json_path, html_path, quiet, verbose, **options):
-    """Tell how good textures (OUTPUT) are that were synthesised from SOURCE.
+    """Measure how good textures (OUTPUT) synthesised from SOURCE are.
 
-    Prints a table of measures; docs/metrics.md defines them.
+    Prints a table of measures, which are defined in docs/metrics.md.
     """
     set_up_logging(quiet, verbose)
     written = []
@@ -98,7 +98,7 @@ def _checked_targets(read, json_path, html_path):
             continue
         files.check_target(option, path, read)
         if any(path.resolve() == other.resolve() for other, _ in targets):
-            raise ConfigError(f"{option}: {path} is the file of --json too")
+            raise ConfigError(f"{option}: {path} is also the file for --json")
         targets.append((path, kind))
     return targets
 

@@ -85,7 +85,7 @@ def _made(record):
 
 def _loss(history):
     if history is None:
-        return '<p class="absent">The file carries no loss history.</p>'
+        return '<p class="absent">The file contains no loss history.</p>'
     return plots.loss_curves(history) or '<p class="absent">The loss was 0 from the start.</p>'
 
 
@@ -96,8 +96,8 @@ def _judgement(measures):
         return "Nothing was copied."
     excess = measures.copied_share - measures.repetition_share
     if excess > _BEYOND_REPETITION:
-        return "That is more than its repetition explains: parts were copied."
-    return "So its repetition explains them: nothing points to copying."
+        return "That is more than the source repeats itself: parts were copied."
+    return "The source's own repetition explains this: nothing points to copying."
 
 
 def _copies_path(copies):

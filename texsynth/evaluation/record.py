@@ -79,24 +79,24 @@ def _parsed(path, text, key, convert):
         _demand(len(written) <= _MOST_CHARACTERS, "it is too long")
         return convert(json.loads(written))
     except (ValueError, OverflowError, RecursionError) as error:
-        _log.warning("%s: its texsynth:%s is left out: %s", path, key, one_line(str(error), 200))
+        _log.warning("%s: ignoring its texsynth:%s: %s", path, key, one_line(str(error), 200))
         return None
 
 
 def _settings(value):
     """Those of the settings that matter here."""
-    _demand(isinstance(value, dict), "it is no object")
+    _demand(isinstance(value, dict), "it is not an object")
     size, layers, pooling = (value.get(key) for key in ("size", "layers", "pooling"))
-    _demand(size is None or (type(size) is int and 0 <= size <= LARGEST_SIDE), "a wrong size")
-    _demand(pooling is None or pooling in POOLINGS, "an unknown pooling")
+    _demand(size is None or (type(size) is int and 0 <= size <= LARGEST_SIDE), "invalid size")
+    _demand(pooling is None or pooling in POOLINGS, "unknown pooling")
     if layers is not None:
-        _demand(isinstance(layers, dict), "layers are no object")
+        _demand(isinstance(layers, dict), "layers are not an object")
         check_layers(layers)
     return {"size": size, "layers": layers, "pooling": pooling}
 
 
 def _terms(value):
-    _demand(isinstance(value, dict), "it is no object")
+    _demand(isinstance(value, dict), "it is not an object")
     losses = value.get("losses")
     _demand(isinstance(losses, list) and 0 < len(losses) <= _MOST_TERMS, "it has no losses")
     return [_term(loss) for loss in losses]
@@ -105,7 +105,7 @@ def _terms(value):
 def _term(value):
     _demand(isinstance(value, dict) and isinstance(value.get("name"), str), "a loss has no name")
     layers = value.get("layers")
-    _demand(layers is None or isinstance(layers, dict), "layers are no object")
+    _demand(layers is None or isinstance(layers, dict), "layers are not an object")
     return Term(value["name"], value.get("weight", 1.0), layers)
 
 
@@ -115,12 +115,14 @@ def _layers(terms, gram_layers):
 
 
 def _history(value):
-    _demand(isinstance(value, list) and 0 < len(value) <= _MOST_LEVELS, "it is no list of levels")
-    _demand(all(isinstance(level, list) for level in value), "a level is no list")
+    _demand(
+        isinstance(value, list) and 0 < len(value) <= _MOST_LEVELS, "it is not a list of levels"
+    )
+    _demand(all(isinstance(level, list) for level in value), "a level is not a list")
     _demand(0 < sum(map(len, value)) <= _MOST_STEPS, "no steps, or too many")
     for loss in (loss for level in value for loss in level):
         # JSON's 1e400 is read as infinity, and NaN as NaN.
-        _demand(type(loss) in (int, float) and math.isfinite(loss), "a loss is no finite number")
+        _demand(type(loss) in (int, float) and math.isfinite(loss), "a loss is not a finite number")
     return [[float(loss) for loss in level] for level in value]
 
 
