@@ -252,7 +252,11 @@ def make_bad_files(folder):
         (["stone.png", "a.png", "--weights", "b.png", "--json", "b.png"], USAGE, "overwrite b.png"),
         (["stone.png", "a.png", "--json", "./stone.png"], USAGE, "would overwrite stone.png"),
         (["stone.png", "a.png", "--json", "link.png"], USAGE, "would overwrite stone.png"),
-        (["stone.png", "a.png", "--json", "x", "--html", "./x"], USAGE, "x is also the file for --json"),
+        (
+            ["stone.png", "a.png", "--json", "x", "--html", "./x"],
+            USAGE,
+            "x is also the file for --json",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_an_exit_code(folder, run, arguments, code, told):
