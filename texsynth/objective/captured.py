@@ -61,7 +61,6 @@ class CapturedObjective(Undivided):
         self.margin, self.wrap = margin, wrap
         self.kernel = cuda.load(__package__, "gram_errors")
         self.targets = self._targets_of(exemplar, trim)
-        cupy.get_default_memory_pool().free_all_blocks()  # what the exemplar took fits no canvas
         self._recorded = None
         self.evaluations = 0
 
@@ -92,19 +91,19 @@ class CapturedObjective(Undivided):
         self._recorded = None
 
     def _targets_of(self, exemplar, trim):
+        """The Gram matrix of each layer, and its squared norm, which is read once, here."""
         size = exemplar.shape[2:]
-        passes = Passes(
-            self.network, size, (False, False), regions(self.network.layers, size, trim)
-        )
+        read = regions(self.network.layers, size, trim)
+        # Before the buffers: in a part of what they leave, a matrix would keep all of it.
+        targets = {name: cupy.empty((c, c), np.float32) for name, c in self.network.channels()}
+        passes = Passes(self.network, size, (False, False), read)
         passes.forward(cupy.ascontiguousarray(exemplar))
-        targets = {}
         for name, activations in passes.activations.items():
-            target = cupy.empty((len(activations),) * 2, np.float32)
-            self.network.products.gram(activations, target)
-            target /= math.prod(activations.shape[1:])
-            # Read once here, where the rest waits for the exemplar anyway.
-            targets[name] = target, float((target.astype(np.float64) ** 2).sum())
-        return targets
+            self.network.products.gram(activations, targets[name])
+            targets[name] /= math.prod(activations.shape[1:])
+        del passes, activations
+        cupy.get_default_memory_pool().free_all_blocks()  # what the exemplar took fits no canvas
+        return {name: (x, float((x.astype(np.float64) ** 2).sum())) for name, x in targets.items()}
 
 
 class _Recorded:

@@ -49,6 +49,13 @@ class CudaVGG16:
         self.forward_kernels = [None, *(_transform(W, turned=False) for W in deeper)]
         self.backward_kernels = [None, *(_transform(W, turned=True) for W in deeper)]
 
+    def channels(self):
+        """Yields each layer wanted with its number of channels."""
+        for stage in self.stages:
+            for name in (stage.conv, stage.pool):
+                if name in self.layers:
+                    yield name, stage.outputs
+
 
 def _transform(W, turned):
     outputs, inputs = W.shape[:2]
