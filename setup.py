@@ -49,6 +49,7 @@ setup(
             "onnxruntime>=1.20",
             "pytest>=8.0",
             "pytest-cov>=6.0",
+            "pytest-xdist>=3.6",
             "ruff==0.17.6",
             "selenium>=4.20",
         ],

@@ -1,12 +1,15 @@
 """What the tests share: a tiny random network, and images."""
 
+import contextlib
 import signal
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from texsynth.command import cli
 from texsynth.compat import chainer
@@ -23,6 +26,38 @@ def pytest_configure():
     for number, handler in handlers.items():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+# For a command that a test starts: see ``one_thread``.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+@contextlib.contextmanager
+def threads(number):
+    """Within it, Numba's loops and NumPy's BLAS have so many threads."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(number)
+    with threadpool_limits(number, user_api="blas"):
+        yield
+    numba.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Tests run beside one another: each has one thread, and their images are small.
+
+    Two threads that wait for one another while other tests have the processors take twice the time.
+    The kernels' own tests have ``all_threads``.
+    """
+    with threads(1):
+        yield
+
+
+@pytest.fixture
+def all_threads(one_thread):
+    """As many threads as there are, for tests of what threads do between them."""
+    with threads(numba.config.NUMBA_NUM_THREADS):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image, PngImagePlugin
 
-from tests.conftest import make_texture
+from tests.conftest import ONE_THREAD, make_texture
 from texsynth import command, images, weights
 from texsynth.command import batch, cli, provenance
 from texsynth.errors import DivergenceError, EngineError
@@ -599,6 +599,7 @@ def start(weights_file, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, **ONE_THREAD},
     )
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
-from tests.conftest import make_texture
+from tests.conftest import ONE_THREAD, make_texture
 from texsynth import command
 from texsynth.command import cli, work
 from texsynth.command import progress as display
@@ -405,12 +405,14 @@ def test_losing_standard_error_does_not_lose_the_picture(folder, random_weights_
     command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
     reading, writing = os.pipe()
     os.close(reading)
-    result = subprocess.run([*command, "stone.png"], stderr=writing, check=False)
+    environment = {**os.environ, **ONE_THREAD}
+    result = subprocess.run([*command, "stone.png"], stderr=writing, check=False, env=environment)
     os.close(writing)
     assert result.returncode == 0
     assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
     shell = 'exec "$@" 2>&-'
-    result = subprocess.run(["sh", "-c", shell, "sh", *command, "stone.png"], check=False)
+    command = ["sh", "-c", shell, "sh", *command, "stone.png"]
+    result = subprocess.run(command, check=False, env=environment)
     assert result.returncode == 0
 
 
@@ -455,7 +457,11 @@ def test_no_memory_is_one_line(folder, run, monkeypatch):
 def start(random_weights_file, *arguments):
     command = [sys.executable, "-m", "texsynth", "--weights", str(random_weights_file)]
     return subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ONE_THREAD},
     )
 
 
@@ -605,6 +611,7 @@ def test_on_a_terminal_progress_is_a_bar(folder, random_weights_file):
         [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file, "stone.png"],
         stdout=subprocess.PIPE,
         stderr=secondary,
+        env={**os.environ, **ONE_THREAD},
     )
     os.close(secondary)
     shown = b""

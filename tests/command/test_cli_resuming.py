@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
-from tests.conftest import make_texture
+from tests.conftest import ONE_THREAD, make_texture
 from texsynth import command, weights
 from texsynth.command import cli
 from texsynth.compat import chainer
@@ -27,7 +27,7 @@ from texsynth.objective.team import Alone
 from texsynth.synthesis.level_run import LevelRun
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+pytestmark = pytest.mark.usefixtures("weights_read_once")
 USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
 FAST = ["--engine", "plain", "--size", "32", "-n", "4", "--layers", "conv1_1,pool1"]
 PICTURES = ["stone_texture.png", "stone_comparison.png"]
@@ -760,13 +760,12 @@ def wait_for(path, process):
 @pytest.mark.slow
 def test_one_thread_and_two_make_the_same_bytes(folder, random_weights_file):
     """By the fast engine; the errors that the PNG tells are the same to the last digit, too."""
-    names = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     options = "--engine winograd --size 64 -n 6 --loss gram --loss spectrum --loss wasserstein=1"
     command = [sys.executable, "-m", "texsynth", "stone.png", "--weights", random_weights_file]
     for threads in ("1", "2"):
         done = subprocess.run(
             [*map(str, command), *options.split(), "--match-colours", "-o", f"{threads}.png"],
-            env={**os.environ, **dict.fromkeys(names, threads)},
+            env={**os.environ, **dict.fromkeys(ONE_THREAD, threads)},
             capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

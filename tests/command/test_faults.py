@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import make_texture
+from tests.conftest import ONE_THREAD, make_texture
 
 pytestmark = [
     pytest.mark.slow,
@@ -259,10 +259,9 @@ def found(tmp_path, random_weights_file):
         (tmp_path / "here").mkdir(exist_ok=True)
         arguments = [Path(__file__).parents[2], function.__name__, tmp_path / "here"]
         command = [*mounting, sys.executable, "-c", program, *arguments, random_weights_file]
-        one_thread = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         done = subprocess.run(
             list(map(str, command)), capture_output=True, text=True, check=False,
-            env={**os.environ, **dict.fromkeys(one_thread, "1")},
+            env={**os.environ, **ONE_THREAD},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout)

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.conftest import make_texture
+from tests.conftest import ONE_THREAD, make_texture
 from texsynth import command
 from texsynth.command import cli
 from texsynth.terms import LOSSES
@@ -41,7 +41,17 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def arguments(random_weights_file):
     """The command line of a fast run."""
-    return [sys.executable, "-m", "texsynth", *FAST, "--weights", str(random_weights_file)]
+    one_thread = [f"{name}={number}" for name, number in ONE_THREAD.items()]
+    return [
+        "env",
+        *one_thread,
+        sys.executable,
+        "-m",
+        "texsynth",
+        *FAST,
+        "--weights",
+        str(random_weights_file),
+    ]
 
 
 def names(folder):

@@ -97,6 +97,7 @@ def test_gradients_of_some_of_the_layers(random_weights, exact_weights, given):
     check(features, exact_weights, make_image(19, 26), layers, given=given)
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_several_images_and_changes_of_size(random_weights, exact_weights):
     features = WinogradFeatures(random_weights, DEFAULT)
     # Not 18 x 37: there one value of conv2_2 lies within rounding of its ReLU's threshold (2.6e-7
@@ -132,6 +133,7 @@ def test_wrapping(random_weights, exact_weights, layers, given, size, wrap, pool
     check(features, exact_weights, image, layers, pooling, given, wrap)
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_same_bits_every_time(random_weights):
     features = WinogradFeatures(random_weights, DEFAULT)
     first, *others = (respond(features, make_image(70, 45), DEFAULT) for _ in range(3))
@@ -145,6 +147,7 @@ def test_same_bits_every_time(random_weights):
     "shape",
     [(1, 33, 21, 64), (2, 5, 7, 128), (2, 1, 1, 512), (1, 40, 40, 256), (1, 97, 90, 64)],
 )
+@pytest.mark.usefixtures("all_threads")
 def test_gram_sums_and_their_gradient(shape):
     generator = np.random.default_rng(4)
     images, height, width, channels = shape
@@ -160,6 +163,7 @@ def test_gram_sums_and_their_gradient(shape):
     )
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_gram_sums_of_the_same_bits_every_time():
     activations = np.random.default_rng(5).standard_normal((1, 50, 41, 128), dtype=np.float32)
     np.testing.assert_array_equal(gram_sum(activations), gram_sum(activations))

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests import hostcuda
-from tests.conftest import make_texture
+from tests.conftest import ONE_THREAD, make_texture
 from texsynth.errors import TexsynthError
 from texsynth.objective import memory
 from texsynth.objective.strip_objective import can_share
@@ -25,7 +25,6 @@ from texsynth.objective.team import ALONE, assemble
 pytest.importorskip("mpi4py")
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 @pytest.fixture
