@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 from texsynth.command import cli
 from texsynth.compat import chainer
 from texsynth.network import architecture
-from texsynth.weights import CAFFE_MEAN, VGGWeights, find
+from texsynth.network.winograd import network
+from texsynth.weights import CAFFE_MEAN, VGGWeights, find, reading
 
 
 def pytest_configure():
@@ -96,6 +97,48 @@ def random_weights_file(random_weights, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "random.npz"
     save(path, random_weights)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def transformed_once(random_weights):
+    """What the Winograd engine makes of the random kernels is made once: it takes a second."""
+    transform, made = network.transform_kernels, {}
+    ours = {id(W) for W, _ in random_weights.tensors.values()}
+
+    def transform_once(kernels):
+        if id(kernels) not in ours:
+            return transform(kernels)
+        if id(kernels) not in made:
+            made[id(kernels)] = transform(kernels)
+        return made[id(kernels)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "transform_kernels", transform_once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def weights_read_once(random_weights, random_weights_file):
+    """The file of the random weights is read once, and its checksum made; others are as ever.
+
+    For modules that make texture after texture with them, about other things.
+    """
+    read, checksum = reading.read, VGGWeights.checksum
+    tensors, mean = random_weights.tensors, random_weights.mean
+    its_checksum = VGGWeights(*read(random_weights_file)).checksum()
+    assert its_checksum == random_weights.checksum()
+
+    def read_once(path):
+        return (dict(tensors), mean) if path == random_weights_file else read(path)
+
+    def checksum_once(weights):
+        same = all(weights.tensors.get(name) is pair for name, pair in tensors.items())
+        return its_checksum if same else checksum(weights)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "read", read_once)
+        patch.setattr(VGGWeights, "checksum", checksum_once)
+        yield
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Several textures in one process, by the command."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from texsynth.errors import DivergenceError, EngineError
 from texsynth.network import engine
 from texsynth.synthesis import loop, workshop
 
+pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "24", "-n", "2", "--layers", "conv1_1,pool1"]
 USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
 
@@ -51,6 +53,27 @@ def count(monkeypatch):
         return calls
 
     return count
+
+
+@pytest.fixture(scope="module")
+def outputs_of_a_and_b(random_weights_file, tmp_path_factory):
+    """A folder with what the command makes of ``a.png`` and ``b.png``."""
+    path = tmp_path_factory.mktemp("made")
+    with contextlib.chdir(path):
+        for seed, name in enumerate("ab"):
+            save(name, seed)
+        Path("out").mkdir()
+        options = [*FAST, "--weights", str(random_weights_file), "-o", "out"]
+        result = CliRunner().invoke(cli.main, ["a.png", "b.png", *options])
+    assert result.exit_code == 0, result.stderr
+    return path / "out"
+
+
+@pytest.fixture
+def made(folder, outputs_of_a_and_b):
+    """The folder after ``a.png`` and ``b.png`` were made into ``out``."""
+    shutil.copytree(outputs_of_a_and_b, folder / "out", dirs_exist_ok=True)
+    return folder
 
 
 def save(name, seed, size=(30, 24)):
@@ -197,8 +220,7 @@ def test_what_is_there_is_left_whatever_it_is_called(folder, run):
     [("-n", "3"), ("--seed", "1"), ("--layers", "pool1"), ("--tile",), ("--init", "c.png")],
     ids=str,
 )
-def test_a_changed_setting_makes_all_anew(folder, run, changed):
-    assert run("a.png", "b.png", "-o", "out").exit_code == 0
+def test_a_changed_setting_makes_all_anew(made, run, changed):
     assert made_again(run("a.png", "b.png", "-o", "out", *changed)) == ["a", "b"]
     assert made_again(run("a.png", "b.png", "-o", "out", *changed)) == []
 
@@ -266,23 +288,21 @@ SPOILT = [value for name, value in list(globals().items()) if name.startswith("s
 
 
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
-def test_what_is_not_the_same_or_not_finished_is_made_again(folder, run, spoil):
-    assert run("a.png", "b.png", "-o", "out").exit_code == 0
-    whole = contents(folder / "out")
-    spoil(folder / "out/a_texture.png")
+def test_what_is_not_the_same_or_not_finished_is_made_again(made, run, spoil):
+    whole = contents(made / "out")
+    spoil(made / "out/a_texture.png")
     result = run("a.png", "b.png", "-o", "out")
     assert result.exit_code == 0, result.stderr
     assert made_again(result) == ([] if spoil is spoil_nothing else ["a"])
     if spoil is not spoil_exemplar:
-        assert contents(folder / "out") == whole
+        assert contents(made / "out") == whole
 
 
-def test_a_texture_of_many_pixels_is_there_too(folder, run, monkeypatch):
+def test_a_texture_of_many_pixels_is_there_too(made, monkeypatch):
     """As many as Pillow warns of, half of what it refuses."""
-    assert run("a.png", "b.png", "-o", "out").exit_code == 0
     large = text_of("out/a_texture.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 19 - 1)
-    assert provenance.is_finished(folder / "out/a_texture.png", large)
+    assert provenance.is_finished(made / "out/a_texture.png", large)
 
 
 def test_another_start_of_the_same_name_makes_all_anew(folder, run):

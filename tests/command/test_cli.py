@@ -25,6 +25,7 @@ from texsynth.config import Config
 from texsynth.errors import ImageError
 from texsynth.terms import Term
 
+pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1"]
 
 

@@ -73,16 +73,35 @@ class Signalling:
         pass
 
 
+def stop(run, *arguments, at=(2,), number=signal.SIGINT):
+    """Runs it, and sends a signal after those steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("texsynth.command.progress.make", lambda quiet: Signalling(at, number))
+        return run(*arguments)
+
+
 @pytest.fixture
-def stopped(monkeypatch):
+def stopped():
     """``stopped(run, *arguments, at=(2,))``: runs it, and sends a signal after those steps."""
+    return stop
 
-    def stopped(run, *arguments, at=(2,), number=signal.SIGINT):
-        with monkeypatch.context() as patch:
-            patch.setattr("texsynth.command.progress.make", lambda quiet: Signalling(at, number))
-            return run(*arguments)
 
-    return stopped
+@pytest.fixture(scope="module")
+def made_once(random_weights_file, tmp_path_factory):
+    """A folder with a checkpoint of a stopped run, and a record of a whole one."""
+    folder = tmp_path_factory.mktemp("made")
+    job = ["stone.png", *FAST, "--weights", random_weights_file]
+    with contextlib.chdir(folder):
+        Image.fromarray(make_texture(40, 30)).save("stone.png")
+        assert stop(run, *job, "--checkpoint", "run.ckpt").exit_code == 130
+        assert run(*job, "--record").exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def made(folder, made_once):
+    """``run.ckpt`` and ``stone_record.json`` to stand beside, for what is refused at once."""
+    shutil.copytree(made_once, folder, dirs_exist_ok=True)
 
 
 def contents(folder="."):
@@ -368,8 +387,7 @@ def test_where_image_and_weights_are_now_can_be_told(make, stopped, random_weigh
     ],
     ids=str,
 )
-def test_another_job_is_refused(make, stopped, change, told):
-    stopped(make, "--checkpoint", "run.ckpt")
+def test_another_job_is_refused(made, change, told):
     message = f"run.ckpt is of another job: {told}"
     assert_refused(USAGE, message, "--resume", "run.ckpt", *change)
 
@@ -441,8 +459,7 @@ def test_where_neither_is_whole_one_line_tells(make):
     ],
     ids=str,
 )
-def test_odd_fields_are_told(make, stopped, change, told):
-    stopped(make, "--checkpoint", "run.ckpt")
+def test_odd_fields_are_told(made, change, told):
     fields, arrays = checkpoint.load("run.ckpt")
     checkpoint.save("run.ckpt", fields | change, arrays.items())
     Path("run.previous.ckpt").unlink()
@@ -722,8 +739,7 @@ def test_what_was_lengthened_cannot_be_made_again(make):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_no_record_is_told(make, content, message):
-    make("--record")
+def test_what_is_no_record_is_told(made, content, message):
     if content is None:
         Path("stone_record.json").unlink()
     elif isinstance(content, bytes):

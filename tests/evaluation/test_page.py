@@ -18,6 +18,8 @@ from texsynth.evaluation.report import Evaluated, Report
 from texsynth.metrics import Evaluator
 
 NASTY = '<script>document.title="run"</script>"&\'$source.png'
+# Together: the page and the browser take a while.
+pytestmark = pytest.mark.xdist_group("page")
 HISTORY = [[4.0, 2.0, 1.0], [0.5], [0.2, 0.1]]
 
 

@@ -1,3 +1,4 @@
+import functools
 import sys
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from draw_textures import TRUTHS, draw
 from drawings.tools import Noise, Scene, cells, ramp
 
 
-def grey(name, size=96):
+@functools.cache
+def grey(name, size):
     return np.asarray(draw(name, size).convert("L"), dtype=float)
 
 

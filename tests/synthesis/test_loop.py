@@ -24,6 +24,8 @@ from texsynth.synthesis import loop, workshop
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import LOSSES, ON_PIXELS, Term
 
+pytestmark = pytest.mark.usefixtures("weights_read_once")
+
 
 @pytest.fixture
 def config(random_weights_file):

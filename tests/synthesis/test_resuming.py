@@ -1,6 +1,7 @@
 """Checkpoints of a synthesis: what is resumed ends in the same bytes."""
 
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +20,10 @@ from texsynth.synthesis import level_run, loop, resuming
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.workshop import Workshop
 
+pytestmark = pytest.mark.usefixtures("weights_read_once")
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def config(random_weights_file):
     def config(**settings):
         defaults = {
@@ -35,7 +38,7 @@ def config(random_weights_file):
     return config
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def exemplar():
     return make_texture(40, 36)
 
@@ -73,17 +76,27 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("stop_after", [1, 3, 5])
-def test_resumed_is_bit_for_bit_the_same(way, stop_after, config, exemplar, path):
+@pytest.fixture(scope="module")
+def whole(config, exemplar):
+    """``whole(way)``: what one of the ways makes without a stop, made once."""
+    return functools.cache(lambda way: texsynth.synthesize(exemplar, config(**WAYS[way])))
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=pytest.mark.xdist_group(way)) for way in WAYS]
+)
+@pytest.mark.parametrize(
+    "stop_after",
+    [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)],
+)
+def test_resumed_is_bit_for_bit_the_same(way, stop_after, config, exemplar, path, whole):
     settings = config(**WAYS[way])
-    whole = texsynth.synthesize(exemplar, settings)
     stopped = texsynth.synthesize(
         exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
     )
     assert stopped.reason == loop.STOPPED
     resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
-    same(resumed, whole)
+    same(resumed, whole(way))
 
 
 @pytest.mark.parametrize("every", [1, 2, 4, 5])
