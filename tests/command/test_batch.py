@@ -123,6 +123,7 @@ def test_without_out_they_come_where_one_stands(folder, run):
     assert set(names(folder)) >= set(outputs("a", "b"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--engine", "plain"), ("--preset", "regular")])
 def test_variations_differ_and_each_is_what_its_seed_gives_alone(folder, run, options):
     options = (*options, "--levels", "2")
@@ -142,6 +143,7 @@ def test_one_variation_has_its_seed_in_its_name(folder, run):
     assert names(folder / "out") == outputs("a_seed0", kinds=("comparison", "texture", "tiled"))
 
 
+@pytest.mark.slow
 def test_network_and_targets_are_made_once(folder, run, count):
     loads = count(weights, "load")
     networks = count(engine, "make_features")
@@ -167,6 +169,7 @@ def dozen(folder):
     return stems
 
 
+@pytest.mark.slow
 def test_bad_files_are_told_and_passed_over_and_a_second_run_retries_only_them(folder, run, dozen):
     images = [f"{stem}.png" for stem in dozen]
     good = [stem for stem in dozen if stem not in ("cut", "text")]
@@ -468,6 +471,7 @@ def test_a_full_disk_ends_all(folder, run, monkeypatch):
     assert names(folder / "out") == outputs("a")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_standard_output_ends_all_and_the_picture_is_there(folder, random_weights_file):
     command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
@@ -623,6 +627,7 @@ def start(weights_file, *arguments):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("times", [1, 2])
 def test_signals_in_the_middle_of_a_batch(folder, random_weights_file, number, times):

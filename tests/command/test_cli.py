@@ -369,6 +369,7 @@ def test_a_snapshot_does_not_overwrite_the_start(folder, run, path):
     assert (folder / name).read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_standard_output_is_told_with_what_was_written(folder, random_weights_file):
     command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
@@ -402,6 +403,7 @@ def test_a_defect_is_one_line_too_and_verbose_shows_where(folder, run, monkeypat
     assert "Traceback" in run("stone.png", "-v").stderr
 
 
+@pytest.mark.slow
 def test_losing_standard_error_does_not_lose_the_picture(folder, random_weights_file):
     command = [sys.executable, "-m", "texsynth", *FAST, "--weights", random_weights_file]
     reading, writing = os.pipe()
@@ -466,7 +468,9 @@ def start(random_weights_file, *arguments):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_the_image_so_far(folder, random_weights_file, number):
     process = start(
         random_weights_file, "stone.png", "--size", "32", "-n", "100000", "--snapshots", "1"

@@ -140,10 +140,14 @@ WAYS = {
     "from an image": ["--init", "other.png"],
     "from noise": ["--init", "noise"],
 }
+FAST_WAYS = ("L-BFGS", "two levels")
+EACH_WAY = [way if way in FAST_WAYS else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("way", EACH_WAY)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_stopped_and_gone_on_with_it_ends_in_the_same_bytes(make, stopped, way, number):
     assert make(*WAYS[way]).exit_code == 0
     whole = contents()
@@ -159,6 +163,7 @@ def test_stopped_and_gone_on_with_it_ends_in_the_same_bytes(make, stopped, way, 
     assert {name: now[name] for name in whole} == whole
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again(make, stopped):
     make()
     whole = contents()
@@ -601,7 +606,7 @@ def test_a_record_has_all_that_made_the_texture(make, folder, random_weights_fil
     assert (record["finished"], record["lengthened"], record["format"]) == (True, False, 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", EACH_WAY)
 def test_made_again_it_has_the_same_bytes(make, folder, monkeypatch, way):
     make("--record", *WAYS[way])
     whole = contents()

@@ -300,6 +300,7 @@ def test_an_end_before_its_time_is_one_line(folder, run, monkeypatch, error, cod
     assert result.stderr == f"texsynth.evaluate: error: {told}; written: m.json\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_standard_output_is_told_with_what_was_written(folder, random_weights_file):
     options = ["--weights", str(random_weights_file), "--json", "m.json"]

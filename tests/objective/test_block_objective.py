@@ -173,6 +173,7 @@ def test_both_engines_at_512(size, block, count, make_features, real_weights):
     assert np.linalg.norm(found - gradient) <= 2e-4 * np.linalg.norm(gradient)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [(False, False), (True, True)])
 def test_what_is_kept_changes_no_bit(wrap, random_weights):
     """Nor do the layers that the losses read, or a second evaluation, of another image."""

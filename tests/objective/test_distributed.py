@@ -46,6 +46,7 @@ def mpirun(tmp_path, random_weights_file):
     return mpirun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_strips_are_the_whole_image(processes):
     module = ["-m", "tests.objective.mpi_strips"]
@@ -65,6 +66,7 @@ LITTLE = ["--preset", "natural", "--output-size", "200x150", "--levels", "1"]
 LITTLE += ["--memory", f"{(PROCESS + 88e6) / 1e6:.0f}MB"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [["--levels", "2"], ["--tile", "--output-size", "64x48"], LITTLE]
 )
@@ -138,7 +140,12 @@ def _is_rank(pid):
 @pytest.mark.parametrize(
     ("args", "times", "message"),
     [
-        (["--preset", "regular"], 1, "loss autocorrelation needs the whole image at once"),
+        pytest.param(
+            ["--preset", "regular"],
+            1,
+            "loss autocorrelation needs the whole image at once",
+            marks=pytest.mark.slow,
+        ),
         (["--snapshots", "1"], 2, "--snapshots: none can be taken of what processes share"),
         (["--size", "-1"], 2, "size must be at least 0, not -1"),
     ],
@@ -151,6 +158,7 @@ def test_what_cannot_be_shared_is_said(mpirun, args, times, message):
     assert len(lines) == times and all(message in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_batch_is_shared_out(mpirun, tmp_path):
     for name in "abc":
         shutil.copy(tmp_path / "stone.png", tmp_path / f"{name}.png")

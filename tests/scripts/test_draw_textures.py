@@ -53,6 +53,7 @@ def test_a_larger_picture_shows_the_same_texture():
     assert np.corrcoef(*pairs)[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_brick_rows_are_27_units_high():
     rows = grey("brick_wall", 256).mean(axis=1)
     found = [correlation(rows, shift) for shift in range(15, 40)]
@@ -60,6 +61,7 @@ def test_brick_rows_are_27_units_high():
     assert max(found) > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1])
 def test_tiles_are_47_units_wide_and_high(axis):
     # the floor is turned by 0.7 degrees: a strip of it is straight enough

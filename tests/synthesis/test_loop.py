@@ -331,6 +331,7 @@ def test_phase_start_of_any_size(size, config, exemplar):
     assert result.scheme.start == "phase"
 
 
+@pytest.mark.slow
 def test_little_memory_makes_blocks_and_the_same_image(config, exemplar, caplog):
     """What fits is told; the image is that of the whole, to what few steps make of rounding."""
     caplog.set_level("INFO")
@@ -356,6 +357,7 @@ def test_a_loss_that_needs_the_whole_image_is_refused_in_blocks(config, exemplar
         texsynth.synthesize(exemplar, config(**settings))
 
 
+@pytest.mark.slow
 def test_a_large_exemplar_counts_too(config, caplog):
     caplog.set_level("INFO")
     settings = {"preset": "natural", "output_size": (32, 32), "levels": 1, "memory": "420MB"}

@@ -99,6 +99,7 @@ def test_resumed_is_bit_for_bit_the_same(way, stop_after, config, exemplar, path
     same(resumed, whole(way))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 2, 4, 5])
 def test_any_checkpoint_on_the_way_will_do(every, config, exemplar, path, monkeypatch):
     """Those that are saved while it goes on, not only that of a stop."""
@@ -119,6 +120,7 @@ def test_any_checkpoint_on_the_way_will_do(every, config, exemplar, path, monkey
         same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=each)), whole)
 
 
+@pytest.mark.slow
 def test_resumed_again_and_again(config, exemplar, path):
     settings = config()
     whole = texsynth.synthesize(exemplar, settings)
@@ -129,6 +131,7 @@ def test_resumed_again_and_again(config, exemplar, path):
     same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
 
 
+@pytest.mark.slow
 def test_a_finished_one_makes_its_image_again_or_goes_further(config, exemplar, path):
     short = texsynth.synthesize(exemplar, config(), checkpoints=Checkpoints(path))
     same(texsynth.synthesize(exemplar, config(), checkpoints=Checkpoints(resume=path)), short)
@@ -137,6 +140,7 @@ def test_a_finished_one_makes_its_image_again_or_goes_further(config, exemplar, 
     same(longer, texsynth.synthesize(exemplar, long))
 
 
+@pytest.mark.slow
 def test_in_blocks_as_it_was_planned(config, exemplar, path, monkeypatch):
     """Whatever memory there is when it goes on."""
     settings = config(preset="natural", output_size=(200, 150), levels=1)
@@ -157,6 +161,7 @@ def test_in_blocks_as_it_was_planned(config, exemplar, path, monkeypatch):
     assert set(made) == blocks
 
 
+@pytest.mark.slow
 def test_a_stop_in_the_middle_of_a_step_gives_that_step_up(config, exemplar, path, monkeypatch):
     """As if the step had never begun: the line search begins anew."""
     settings = config(preset="gatys", iterations=12)

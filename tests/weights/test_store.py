@@ -255,6 +255,7 @@ def spoil(path):
     path.write_bytes(path.read_bytes()[:-1000])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [spoil, lambda path: os.truncate(path, 0)], ids=["cut", "empty"])
 def test_damaged_weights_that_were_found_are_named_with_a_way_out(
     index, checkout, plain_weights, spoil
@@ -469,6 +470,7 @@ def _fetch_in_process(target, checksums, barrier, downloads):
     weights.fetch(target)
 
 
+@pytest.mark.slow
 def test_two_processes_fetch_once(index, target, plain_weights):
     spawn = multiprocessing.get_context("spawn")
     downloads, barrier = spawn.Queue(), spawn.Barrier(2)
@@ -521,6 +523,7 @@ def start_program(target, **options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, **options)
 
 
+@pytest.mark.slow
 def test_pip_reports_where_somebody_sees_it(index, target):
     terminal, end = pty.openpty()
     process = start_program(target, stderr=end)
@@ -539,6 +542,7 @@ def test_pip_reports_where_somebody_sees_it(index, target):
         assert message in seen
 
 
+@pytest.mark.slow
 def test_pip_is_silent_where_nobody_sees_it(index, target):
     out, err = start_program(target, stderr=subprocess.PIPE).communicate(timeout=60)
     assert out == b""
