@@ -245,7 +245,10 @@ def browser(tmp_path_factory):
     chromium = shutil.which("chromium")
     chromedriver = shutil.which("chromedriver")
     if chromium is None or chromedriver is None:
-        pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+        pytest.skip(
+            "needs chromium and chromedriver, which scripts/test does not bring: "
+            "apt-get install chromium chromium-driver (.ci/run does, as root)"
+        )
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
