@@ -1072,14 +1072,18 @@ sys.path.insert(0, sys.argv[1])
 from tests.files.test_checkpoint import number_of, numbered, previous_of, save
 
 path = Path(sys.argv[2]) / "run.ckpt"
+began = time.monotonic()
+for last in (1, 2, 3):
+    save(path, *numbered(last, 50_000))
+longest = max(0.05, 5 * (time.monotonic() - began))  # on a busy machine a save takes its time
 waits = random.Random(0)
-found, last = [], 0
+found = []
 for _ in range(25):
     child = os.fork()
     if not child:
         for number in itertools.count(last + 1):
             save(path, *numbered(number, 50_000))
-    time.sleep(waits.uniform(0, 0.05))
+    time.sleep(waits.uniform(0, longest))
     os.kill(child, signal.SIGKILL)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     numbers = (number_of(path) or 0, number_of(previous_of(path)) or 0)
