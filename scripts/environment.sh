@@ -1,9 +1,14 @@
 # Sourced by the scripts beside it: makes or completes .venv in the checkout's root.
-# After `prepare [EXTRA]`, "$venv/bin/python" has texsynth and what it needs; with EXTRA, an extra of
-# setup.py too. Quick when nothing is missing; says what it does, on standard error.
+# After `prepare [EXTRA [REQUIREMENTS]]`, "$venv/bin/python" has texsynth and what it needs; with EXTRA,
+# an extra of setup.py too, and what a file of requirements in the checkout lists. Quick when nothing is
+# missing; says what it does, on standard error. `use_venv NAME` before it: another place than .venv.
 
 root="$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -P)"
 venv="$root/.venv"
+
+use_venv() {
+    venv="$root/$1"
+}
 
 # Prints the first Python that texsynth supports; $PYTHON goes before all others.
 find_python() {
@@ -40,7 +45,7 @@ make_venv() {
 }
 
 complete_venv() {
-    local extra="$1"
+    local extra="$1" requirements="$2"
     "$venv/bin/python" -c 'import pip' 2>/dev/null || make_venv
     echo "texsynth: installing what is needed into $venv (a minute or two the first time)" >&2
     # Chainer's setup.py wants an old setuptools: old versions of pip build under the first
@@ -49,7 +54,8 @@ complete_venv() {
         cd "$root"
         PIP_CONSTRAINT=scripts/build-constraints.txt PIP_USER=0 \
             PIP_BUILD_CONSTRAINT=scripts/build-constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-            "$venv/bin/python" -m pip install --quiet --editable ".${extra:+[$extra]}" >&2
+            "$venv/bin/python" -m pip install --quiet --editable ".${extra:+[$extra]}" \
+            ${requirements:+--requirement "$requirements"} >&2
     ); then
         echo "texsynth: setting up failed; the reason is above" >&2
         exit 1
@@ -57,17 +63,18 @@ complete_venv() {
 }
 
 prepare() {
-    local extra="${1:-}"
+    local extra="${1:-}" requirements="${2:-}"
     local stamp="$venv/.texsynth-ready${extra:+-$extra}" wanted
     trap 'echo "texsynth: interrupted while setting up; the next run goes on with it" >&2; exit 130' INT
-    wanted="$(cat "$root/setup.py" "$root/scripts/build-constraints.txt" | cksum) $root"
+    wanted="$(cat "$root/setup.py" "$root/scripts/build-constraints.txt" \
+        ${requirements:+"$root/$requirements"} | cksum) $root"
     if ! is_ready "$stamp" "$wanted"; then
         # Two that start together: the second waits, and finds nothing missing.
-        if command -v flock >/dev/null && exec 9>"$root/.venv.lock"; then
+        if command -v flock >/dev/null && exec 9>"$venv.lock"; then
             flock 9
         fi
         if ! is_ready "$stamp" "$wanted"; then
-            complete_venv "$extra"
+            complete_venv "$extra" "$requirements"
             echo "$wanted" >"$stamp"
         fi
         exec 9>&-

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.hostcuda import packages
+from texsynth.cuda import OPTIONS
 
 ARCHITECTURES = (75, 80, 90, 100)
 
@@ -114,6 +115,12 @@ def _met_source(stem):
     return Source(stem.name, stem.with_suffix(".cu").read_text(), options, expressions)
 
 
+def _whole_source(path):
+    """Returns a file with the headers beside it, as the package compiles it."""
+    parts = [*sorted(path.parent.glob("*.cuh")), path]
+    return Source(str(path), "\n".join(part.read_text() for part in parts), OPTIONS)
+
+
 class _Compiled:
     """Which sources compiled before, for which architectures."""
 
@@ -168,7 +175,7 @@ def main():
     parser.add_argument("--cache", type=Path, required=True, help="what compiled before")
     arguments = parser.parse_args()
     began = time.monotonic()
-    whole = [Source(str(path), path.read_text(), ("-std=c++17",)) for path in arguments.files]
+    whole = [_whole_source(path) for path in arguments.files]
     met = met_sources(arguments.met) if arguments.met else []
     if not met and not whole:
         sys.exit("compiling: no kernel to compile")

@@ -38,7 +38,7 @@ struct Module {
 // Which kernels a run met, for who compiles them for real GPUs afterwards.
 static void record_met(const char* path) {
   const char* list = getenv("HOSTCUDA_MET");
-  if (!list) return;
+  if (!list || !*list) return;
   int file = open(list, O_WRONLY | O_APPEND | O_CREAT, 0666);
   std::string line = std::string(path) + "\n";
   if (file < 0 || write(file, line.data(), line.size()) < 0) perror("hostcuda: HOSTCUDA_MET");
