@@ -25,5 +25,5 @@ def test_another_gradient_is_noticed(gpu, wrong, monkeypatch):
         return gradient(features, image) * (wrong if is_on_device else 1)
 
     monkeypatch.setattr(trial, "_gradient", off)
-    with pytest.raises(RuntimeError, match=r"its gradient is off by .* of its length"):
+    with pytest.raises(RuntimeError, match="its gradient is off by "):
         trial.run(gpu, "fp32")

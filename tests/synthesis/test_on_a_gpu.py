@@ -1,0 +1,207 @@
+"""Whole syntheses on a GPU by its engine: as on the CPU, the same every time, and gone on with."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import texsynth
+from tests.conftest import make_texture
+from texsynth import Checkpoints, Config, weights
+from texsynth.errors import ConfigError
+from texsynth.objective import blocks, memory
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.optimizers import DeviceAdam, DeviceLBFGS
+from texsynth.synthesis import loop
+from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.workshop import Workshop
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture
+def config(gpu, random_weights_file):
+    """``config(...)``: settings of something small."""
+
+    def config(**settings):
+        defaults = {
+            "size": 16,
+            "iterations": 6,
+            "levels": 1,
+            "preset": "gatys",
+            "layers": {"conv1_1": 1, "pool1": 1},
+            "weights": str(random_weights_file),
+            "gpu": 0,
+        }
+        return Config(**{**defaults, **settings})
+
+    return config
+
+
+@pytest.fixture
+def quick(monkeypatch, random_weights):
+    """What takes longer than the small syntheses themselves is left out."""
+    monkeypatch.setattr(loop.metrics, "gram_errors", lambda *arguments: {})
+    monkeypatch.setattr(weights, "load", lambda path: random_weights)
+
+
+@pytest.fixture
+def exemplar():
+    return make_texture(16, 14)
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.image, other.image)
+    assert one.history == other.history
+    assert one.errors == other.errors
+    assert one.reason == other.reason
+
+
+def after(steps):
+    """A callback that stops after so many steps, over all levels."""
+    seen = []
+
+    def callback(progress):
+        seen.append(progress.step)
+        return len(seen) == steps
+
+    return callback
+
+
+def test_auto_is_the_engine_for_a_gpu(config, exemplar):
+    result = texsynth.synthesize(exemplar, config())
+    assert result.engine == "cuda"
+    assert result.errors.keys() == {"conv1_1", "pool1", "pool2", "pool3"}
+
+
+@pytest.mark.parametrize(("optimizer", "kind"), [("lbfgs", DeviceLBFGS), ("adam", DeviceAdam)])
+def test_evaluations_are_recorded_and_steps_decided_there(config, exemplar, optimizer, kind):
+    study = Workshop(config(optimizer=optimizer)).study(exemplar)
+    study.workshop.device.use()
+    run = LevelRun(study, 1, np.zeros((1, 3, 14, 16), np.float32))
+    assert type(run._optimizer) is kind
+    assert type(run._objective).__name__ == "CapturedObjective"
+
+
+def on_the_cpu(settings):
+    return dataclasses.replace(settings, gpu=-1, engine="plain", precision="fp32")
+
+
+def test_fifty_steps_of_adam_end_in_the_image_of_the_cpu(config, quick):
+    """To a grey level: what rounds otherwise does not grow."""
+    exemplar, settings = make_texture(30, 20), config(size=30, iterations=50, optimizer="adam")
+    found, expected = (
+        texsynth.synthesize(exemplar, each) for each in (settings, on_the_cpu(settings))
+    )
+    assert (found.engine, expected.engine) == ("cuda", "plain")
+    off = np.abs(found.image.astype(int) - expected.image)
+    assert (off <= 1).mean() > 0.999 and (off == 0).mean() > 0.9
+    np.testing.assert_allclose(found.history, expected.history, rtol=1e-3)
+    assert found.evaluations == expected.evaluations
+
+
+def test_forty_steps_of_lbfgs_end_as_near_as_on_the_cpu(config):
+    """In another image: its steps make the most of any difference."""
+    exemplar, settings = make_texture(30, 15), config(size=30, iterations=40)
+    found, expected = (
+        texsynth.synthesize(exemplar, each) for each in (settings, on_the_cpu(settings))
+    )
+    np.testing.assert_allclose(found.history[0][:8], expected.history[0][:8], rtol=1e-3)
+    assert expected.errors.keys() == {"conv1_1", "pool1", "pool2", "pool3"}
+    for layer, error in expected.errors.items():
+        assert found.errors[layer] == pytest.approx(error, rel=0.02)
+
+
+WAYS = {
+    "lbfgs": {},
+    "adam": {"optimizer": "adam"},
+    "tiles": {"tile": "xy", "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1}},
+    "margin and levels": {"levels": 2, "margin": 4, "iterations": 3},
+    "maxima in tf32": {"pooling": "max", "precision": "tf32"},
+    "natural": {"preset": "natural", "levels": 2, "iterations": 2},
+    "regular": {"preset": "regular", "iterations": 2},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_first_steps_are_those_of_the_cpu_and_the_same_again(config, exemplar, quick, way):
+    settings = config(**WAYS[way])
+    found, again = (texsynth.synthesize(exemplar, settings) for _ in range(2))
+    same(found, again)
+    expected = texsynth.synthesize(exemplar, on_the_cpu(settings))
+    within = 2e-2 if settings.precision == "tf32" else 2e-3
+    assert len(found.history) == len(expected.history)
+    for losses, others in zip(found.history, expected.history, strict=True):
+        np.testing.assert_allclose(losses[:4], others[:4], rtol=within)
+
+
+@pytest.mark.parametrize("way", ["lbfgs", "adam", "margin and levels"])
+def test_resumed_is_bit_for_bit_the_same(config, exemplar, quick, tmp_path, way):
+    settings, path = config(**WAYS[way]), tmp_path / "run.ckpt"
+    whole = texsynth.synthesize(exemplar, settings)
+    for stop_after in (1, 4):
+        stopped = texsynth.synthesize(
+            exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
+        )
+        assert stopped.reason == loop.STOPPED
+        same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
+
+
+@pytest.mark.parametrize(("optimizer", "evaluations"), [("lbfgs", (0, 3)), ("adam", (2,))])
+def test_a_stop_in_the_middle_of_a_step_changes_nothing(
+    config, exemplar, quick, tmp_path, optimizer, evaluations
+):
+    settings, path = config(optimizer=optimizer), tmp_path / "run.ckpt"
+    whole = texsynth.synthesize(exemplar, settings)
+    for number in evaluations:
+        asked = []
+
+        def stop(asked=asked, number=number):
+            asked.append(1)
+            return len(asked) > number
+
+        stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
+        assert (stopped.reason, stopped.evaluations) == (loop.STOPPED, number)
+        same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
+
+
+def test_what_ended_by_itself_ends_there_again(config, exemplar, quick, tmp_path):
+    """From the exemplar itself, no step leads any further down."""
+    settings, path = config(iterations=200, range_weight=0), tmp_path / "run.ckpt"
+    whole = texsynth.synthesize(exemplar, settings, init=exemplar, checkpoints=Checkpoints(path))
+    assert whole.reason in ("the gradient is zero", "no step along the gradient lowers the loss")
+    again = Checkpoints(resume=path)
+    same(texsynth.synthesize(exemplar, settings, init=exemplar, checkpoints=again), whole)
+
+
+def test_another_precision_is_another_job(config, exemplar, quick, tmp_path):
+    path = tmp_path / "run.ckpt"
+    texsynth.synthesize(exemplar, config(), callback=after(1), checkpoints=Checkpoints(path))
+    with pytest.raises(ConfigError, match="precision was fp32, not tf32"):
+        texsynth.synthesize(
+            exemplar, config(precision="tf32"), checkpoints=Checkpoints(resume=path)
+        )
+
+
+def test_what_does_not_fit_is_made_in_blocks(config, exemplar, quick, monkeypatch, tmp_path):
+    """With the losses of the whole, the same every time, and resumed as it was planned."""
+    settings = config(output_size=(130, 14), iterations=2)
+    layers, size = tuple(settings.layers), (14, 130)
+    whole = texsynth.synthesize(exemplar, settings)
+    budget = memory.process_bytes("cuda", layers)
+    budget += memory.history_bytes(size, memory.FEWEST_PAIRS)
+    budget += memory.block_bytes("cuda", layers, blocks.outline(size, layers, 65)[0])
+    short = dataclasses.replace(settings, memory=budget)
+    sides, evaluate = set(), BlockObjective._evaluate
+
+    def seen(objective, image):
+        sides.add(objective.block)
+        return evaluate(objective, image)
+
+    monkeypatch.setattr(BlockObjective, "_evaluate", seen)
+    path = tmp_path / "run.ckpt"
+    found = texsynth.synthesize(exemplar, short)
+    assert found.engine == "cuda" and sides == {65}
+    np.testing.assert_allclose(found.history, whole.history, rtol=1e-3)
+    texsynth.synthesize(exemplar, short, callback=after(1), checkpoints=Checkpoints(path))
+    same(texsynth.synthesize(exemplar, short, checkpoints=Checkpoints(resume=path)), found)
