@@ -194,9 +194,9 @@ def test_too_small_for_the_deepest_layer(config):
 
 
 def test_bad_arrays_and_weights_are_refused(config, exemplar):
-    with pytest.raises(ImageError, match="must be a .height, width, 3. array"):
+    with pytest.raises(ImageError, match=r"must be a .height, width, 3. array"):
         texsynth.synthesize(exemplar[..., 0], config())
-    with pytest.raises(ImageError, match="must be a .height, width, 3. array"):
+    with pytest.raises(ImageError, match=r"must be a .height, width, 3. array"):
         texsynth.synthesize(exemplar, config(), init=exemplar[0])
     with pytest.raises(WeightsError, match=r"no such weights file: nowhere.npz"):
         texsynth.synthesize(exemplar, config(weights="nowhere.npz"))
