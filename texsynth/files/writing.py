@@ -5,14 +5,16 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from texsynth.errors import ConfigError, TexsynthError
-from texsynth.typing import StrPath
+
+if TYPE_CHECKING:  # the command's help does without NumPy
+    from texsynth.typing import StrPath
 
 
 @contextlib.contextmanager
-def written_whole(path: StrPath) -> Iterator[IO[bytes]]:
+def written_whole(path: "StrPath") -> Iterator[IO[bytes]]:
     """A context manager that writes a file beside its target and renames it in the end.
 
     Nobody ever sees it half-written: not after an exception, nor a kill. It is flushed to the disk

@@ -3,12 +3,12 @@
 import importlib.metadata
 import platform
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from texsynth.compat import chainer
 from texsynth.version import __version__
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the command's help does without Chainer
+    from texsynth.compat import chainer
     from texsynth.synthesis.workshop import Workshop
 
 _PACKAGES = ("chainer", "numpy", "numba", "cupy", "pillow")
@@ -63,9 +63,10 @@ def _version(name: str) -> str | None:
     return None
 
 
-def _card(device: chainer.backend.Device) -> str | None:
+def _card(device: "chainer.backend.Device") -> str | None:
     """Returns the name that the driver has for a GPU; ``None`` for the CPU."""
-    if not isinstance(device, chainer.backend.GpuDevice):
+    if device.xp.__name__ == "numpy":
         return None
-    properties = device.xp.cuda.runtime.getDeviceProperties(device.device.id)
+    number = cast("chainer.backend.GpuDevice", device).device.id
+    properties = device.xp.cuda.runtime.getDeviceProperties(number)
     return str(properties["name"].decode(errors="replace"))
