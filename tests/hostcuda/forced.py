@@ -36,7 +36,7 @@ def pytest_configure():
             if hasattr(loss, name):
                 setattr(loss, name, _on_gpu(getattr(loss, name)))
     features = vgg.VGG16Features
-    features.__call__ = _on_gpu(features.__call__)
+    features.forward = _on_gpu(features.forward)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -48,15 +48,15 @@ def pytest_collection_modifyitems(config, items):
 
 def _on_gpu(method):
     @functools.wraps(method)
-    def call(self, *arguments):
+    def call(self, *arguments, **named):
         from texsynth.compat import chainer
 
         cpu, gpu = chainer.get_device("@numpy"), chainer.get_device("@cupy:0")
         if not _is_any_on_host(arguments):
-            return method(self, *arguments)
+            return method(self, *arguments, **named)
         if isinstance(self, chainer.Link):
             self.to_device(gpu)
-        return _sent(method(self, *_sent(arguments, gpu)), cpu)
+        return _sent(method(self, *_sent(arguments, gpu), **named), cpu)
 
     return call
 
