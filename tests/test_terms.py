@@ -106,8 +106,8 @@ def test_weights_of_term_and_layers_multiply():
     terms = [Term("gram", 2.0), Term("autocorrelation", 0.5, {"pool3": 3.0}), Term("spectrum", 0.1)]
     losses = make_losses(terms, {"pool1": 0.25})
     assert [loss.layers for loss in losses] == [("pool1",), ("pool3",), (IMAGE,)]
-    assert losses[0]._weights == {"pool1": 0.5}
-    assert losses[1]._weights == {"pool3": 1.5}
+    assert losses[0].weights == {"pool1": 0.5}
+    assert losses[1].weights == {"pool3": 1.5}
 
 
 def test_terms_of_weight_zero_are_left_out():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from texsynth.errors import ConfigError
+from texsynth.files.printable import one_line
 from texsynth.network import architecture
 
 LOSSES = (
@@ -96,7 +97,9 @@ def _name_and_weight(item: str, what: str, form: str) -> tuple[str, float]:
     try:
         return name, float(weight) if equals else 1.0
     except ValueError:
-        raise ConfigError(f"weight of {what} {name} must be a number, not {weight!r}") from None
+        raise ConfigError(
+            f"weight of {what} {one_line(name)} must be a number, not {weight!r}"
+        ) from None
 
 
 def check_weight(name: str, value: Any) -> None:

@@ -405,7 +405,7 @@ def test_a_fifth_of_what_is_free_is_left(share, is_in_blocks, config, exemplar, 
 
 
 def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkeypatch):
-    """In small blocks, after what the evaluations held was let go of."""
+    """In small blocks, after what evaluations held was let go of: at a level's end, and at the last."""
     told, rest = [], BlockObjective.rest
     monkeypatch.setattr(metrics, "gram_errors", lambda *asked: told.append(asked[-1]) or {})
     monkeypatch.setattr(BlockObjective, "rest", lambda self: told.append("rest") or rest(self))
@@ -413,7 +413,7 @@ def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkey
     loop.make_variation(study, 0)
     study.adopt({"pairs": 5, "block": 32, "keep": None})
     loop.make_variation(study, 0)
-    assert told == [512, "rest", 256]
+    assert told == [512, "rest", "rest", 256]
 
 
 def test_blocks_of_what_tiles_are_planned_as_it_wraps(config, exemplar, monkeypatch, caplog):

@@ -1,6 +1,7 @@
 """Whole syntheses on a GPU by its engine: as on the CPU, the same every time, and gone on with."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -8,11 +9,11 @@ import pytest
 import texsynth
 from tests.conftest import make_texture
 from texsynth import Checkpoints, Config, weights
-from texsynth.errors import ConfigError
+from texsynth.errors import ConfigError, DivergenceError
 from texsynth.objective import blocks, memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.optimizers import DeviceAdam, DeviceLBFGS
-from texsynth.synthesis import loop
+from texsynth.synthesis import loop, workshop
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.workshop import Workshop
 
@@ -174,6 +175,26 @@ def test_what_ended_by_itself_ends_there_again(config, exemplar, quick, tmp_path
     same(texsynth.synthesize(exemplar, settings, init=exemplar, checkpoints=again), whole)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"layers": {"conv1_1": 1e300}},
+        {"layers": {"conv1_1": 1e30}},
+        {"optimizer": "adam", "learning_rate": 1e38},
+        {"optimizer": "adam", "learning_rate": 1e39},
+    ],
+    ids=str,
+)
+def test_what_diverges_is_told_as_on_the_cpu(config, exemplar, quick, settings):
+    """But for the evaluations that it takes: a step may overflow here where it does not there."""
+    told = []
+    for each in (config(**settings), on_the_cpu(config(**settings))):
+        with pytest.raises(DivergenceError) as error:
+            texsynth.synthesize(exemplar, each)
+        told.append(re.sub("after . evaluations", "", str(error.value)))
+    assert told[0] == told[1]
+
+
 def test_another_precision_is_another_job(config, exemplar, quick, tmp_path):
     path = tmp_path / "run.ckpt"
     texsynth.synthesize(exemplar, config(), callback=after(1), checkpoints=Checkpoints(path))
@@ -199,6 +220,7 @@ def test_what_does_not_fit_is_made_in_blocks(config, exemplar, quick, monkeypatc
         return evaluate(objective, image)
 
     monkeypatch.setattr(BlockObjective, "_evaluate", seen)
+    monkeypatch.setattr(workshop, "_TRIAL_SIDE", 16)
     path = tmp_path / "run.ckpt"
     found = texsynth.synthesize(exemplar, short)
     assert found.engine == "cuda" and sides == {65}

@@ -89,7 +89,7 @@ def test_tiling_sides_are_multiples_and_have_no_margin():
 
 
 def test_a_size_that_cannot_tile_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="multiples of 16 px: take 304x304, not 300x300"):
+    with pytest.raises(ConfigError, match="multiples of 16 px, not 300x300; use 304x304"):
         plan((300, 300), (300, 300), 1, 3, 16, wrap=(True, True))
     assert tileable((300, 70), (True, False), 16) == (300, 64)
     assert tileable((3, 3), (True, True), 16) == (16, 16)

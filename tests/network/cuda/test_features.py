@@ -125,6 +125,15 @@ def test_a_gradient_for_some_layers_alone(make, gpu, exact_weights):
         check_agreement(of_one, exact_of_one, gpu, (21, 18))
 
 
+@pytest.mark.parametrize("size", [(65540, 1), (1, 65540)])
+def test_a_side_may_be_longer_than_a_grid(make, hostcuda, gpu, size):
+    """Which has 65535 blocks along two of its axes; images have 65536 pixels, and margins."""
+    image = chainer.Variable(gpu.xp.zeros((1, 3, *size), np.float32))
+    features = make(("conv1_1", "conv1_2"))
+    with hostcuda.nothing_computed():
+        chainer.functions.sum(features(image)["conv1_2"]).backward()
+
+
 def test_tf32_is_the_same_to_its_ten_bits(make, gpu):
     image = gpu.send(noise((24, 20), 0))
     exact, rounded = (

@@ -49,6 +49,8 @@ def by_direction(forward, backward):
     def either(*arguments):
         raise NotImplementedError("it is there for compiled code alone")
 
+    either.__doc__ = forward.__doc__
+
     @overload(either, strict=False, jit_options={"forceinline": True})
     def choose(ends, *others):
         return forward if ends.instance_class is Forward else backward
@@ -57,6 +59,7 @@ def by_direction(forward, backward):
 
 
 def _gather_forward(ends, place, v, tile):
+    """Transforms the patch of the tile whose outputs begin at a place."""
     image, y, x = place
     transform_tile(ends.source, image, y, x, 1, v, tile)
 
@@ -70,5 +73,4 @@ def _gather_backward(ends, place, v, tile):
         transform_tile(ends.source, image, y, x, -1, v, tile)
 
 
-# Transforms the patch of the tile whose outputs begin at a place: (ends, place, v, tile).
 gather = by_direction(_gather_forward, _gather_backward)
