@@ -169,7 +169,7 @@ def test_every_option_reaches_the_synthesis(folder, random_weights_file, monkeyp
     options = (
         "--gpu 3 --engine plain --preset gatys --size 31 --output-size 40x20 -n 5 --optimizer adam"
         " --lr 2 --loss spectrum=3 --layers pool2=4 --pooling max --levels 2 --margin 6 --tile y"
-        " --match-colours --init phase --memory 7MB --seed 8 --weights own.npz"
+        " --match-colours --init phase --memory 7MB --seed 8 --weights own.npz --precision tf32"
     )
     assert CliRunner().invoke(cli.main, ["stone.png", *options.split()]).exit_code == FAILURE
     assert asked == [
@@ -178,6 +178,7 @@ def test_every_option_reaches_the_synthesis(folder, random_weights_file, monkeyp
             optimizer="adam", learning_rate=2.0, losses=(Term("spectrum", 3.0),),
             layers={"pool2": 4.0}, pooling="max", levels=2, margin=6, tile="y",
             match_colours=True, start="phase", memory=7_000_000, seed=8, weights="own.npz",
+            precision="tf32",
         )
     ]  # fmt: skip
 
@@ -298,7 +299,10 @@ BAD_INPUT = [
     ),
     ("stone.png -o x.png", USAGE, "--out: x_comparison.png is a folder"),
     ("stone.png --init init.png -o init.png", USAGE, "--out: init.png would overwrite init.png"),
-    ("stone.png --engine fast", USAGE, "'fast' is not one of 'auto', 'plain', 'winograd'"),
+    ("stone.png --engine fast", USAGE, "'fast' is not one of 'auto', 'plain', 'winograd', 'cuda'"),
+    ("stone.png --engine cuda", FAILURE, "engine cuda cannot be used: it needs a GPU (--gpu 0)"),
+    ("stone.png --precision half", USAGE, "'half' is not one of 'fp32', 'tf32'"),
+    ("stone.png --precision tf32", FAILURE, "engine winograd has no precision tf32, only a GPU's"),
     (f"{'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 245}.png", FAILURE, "File name too long"),

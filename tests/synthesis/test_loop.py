@@ -405,7 +405,7 @@ def test_a_fifth_of_what_is_free_is_left(share, is_in_blocks, config, exemplar, 
 
 
 def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkeypatch):
-    """In small blocks, after what evaluations held was let go of: at a level's end, and at the last."""
+    """In small blocks, after what evaluations held was let go of, at a level's end and here."""
     told, rest = [], BlockObjective.rest
     monkeypatch.setattr(metrics, "gram_errors", lambda *asked: told.append(asked[-1]) or {})
     monkeypatch.setattr(BlockObjective, "rest", lambda self: told.append("rest") or rest(self))
