@@ -16,6 +16,7 @@ enum Status { ACCEPTED, AGAIN, START_LOSS, DIVERGENCE };
 struct State {
     double loss;          // of the evaluation, or the best one where it ended
     int status;
+    int nowhere;          // whether the step ended at an image that is not finite
     int failures;         // in a row
     double first, best;   // losses
     double rate;
@@ -44,7 +45,8 @@ extern "C" __global__ void measure(const float* gradient, long long n, float* pa
 
 extern "C" __global__ void decide(State* state, const float* parts, int count, const float* evaluated) {
     double loss = *evaluated;
-    bool sound = true;
+    bool sound = !state->nowhere;
+    state->nowhere = 0;
     for (int i = 0; i < count; ++i) sound &= parts[i] < INFINITE;
     if (!state->has_first) {
         state->first = loss;
@@ -75,7 +77,7 @@ extern "C" __global__ void decide(State* state, const float* parts, int count, c
 }
 
 extern "C" __global__ void advance(
-    const State* state, float* image, const float* gradient, float* m, float* v, float* best, long long n) {
+    State* state, float* image, const float* gradient, float* m, float* v, float* best, long long n) {
     long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
     if (i >= n) return;
     if (state->goes_back) {
@@ -86,6 +88,8 @@ extern "C" __global__ void advance(
         float g = gradient[i];
         m[i] += (float)(1 - BETA1) * (g - m[i]);
         v[i] += (float)(1 - BETA2) * (g * g - v[i]);
-        image[i] -= state->step * m[i] / (sqrtf(v[i]) + EPSILON);
+        float value = image[i] - state->step * m[i] / (sqrtf(v[i]) + EPSILON);
+        image[i] = value;
+        if (!isfinite(value)) state->nowhere = 1;
     }
 }

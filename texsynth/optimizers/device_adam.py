@@ -16,7 +16,7 @@ _MOST_BLOCKS = 512  # whose largest gradients one thread looks through
 _STATE = np.dtype(
     [
         ("loss", "f8"),
-        *((name, "i4") for name in ("status", "failures")),
+        *((name, "i4") for name in ("status", "nowhere", "failures")),
         *((name, "f8") for name in ("first", "best", "rate")),
         *((name, "i4") for name in ("t", "has_first", "has_best", "is_back")),
         *((name, "i4") for name in ("improves", "goes_back")),
@@ -61,7 +61,7 @@ class DeviceAdam(chainer.Optimizer):
         self._loss = xp.zeros((), np.float32)
         state = np.zeros((), _STATE)
         state["rate"] = self._learning_rate
-        self._state = Reading(xp, state, ("loss", "status"))
+        self._state = Reading(xp, state, ("loss", "status", "nowhere"))
         self._kernel = cuda.load(__package__, "adam")
         self._stepping = Replayed(self._launch)
         return super().setup(link)
@@ -82,7 +82,10 @@ class DeviceAdam(chainer.Optimizer):
             loss = lossfun(*args)
             loss = on_device(loss, self._loss)
             self._stepping(self._image.array, self._image.grad, loss)
-            self._last, status = self._state.read()
+            self._last, status, is_nowhere = self._state.read()
+            self.t = self.t + 1 if status == _ACCEPTED else 0
+            if is_nowhere:  # the next evaluation goes back from there
+                status = _AGAIN
         if status != _ACCEPTED:
             self.stop_reason = self.stop_reason or _REASONS[int(status)]
         return float(self._last)
@@ -100,6 +103,7 @@ class DeviceAdam(chainer.Optimizer):
         """Returns what a later :meth:`restore` needs: plain fields, and arrays by name."""
         scalars = self._state.whole()
         fields = {
+            "t": self.t,
             "stop_reason": self.stop_reason,
             "scalars": {name: scalars[name].item() for name in _NAMES},
         }
@@ -122,7 +126,8 @@ class DeviceAdam(chainer.Optimizer):
         scalars = np.zeros((), _STATE)
         for name in _NAMES:
             scalars[name] = fields["scalars"][name]
-        self.stop_reason = fields["stop_reason"]
+        self.t, self.stop_reason = fields["t"], fields["stop_reason"]
+        self._last = float(scalars["loss"])
         self._state.set(scalars)
         if scalars["has_best"]:
             for name, own in (("m", self._m), ("v", self._v), ("best", self._best)):

@@ -211,9 +211,11 @@ class DeviceLBFGS(chainer.Optimizer):
         scalars = np.zeros((), _STATE)
         for name in _NAMES:
             scalars[name] = fields["scalars"][name]
-        if not 0 <= scalars["count"] <= self._memory:
-            raise ValueError(f"there are no {scalars['count']} curvature pairs")
+        count, newest = (int(scalars[name]) for name in ("count", "newest"))
+        if not (0 <= count <= self._memory and -1 <= newest < self._memory):
+            raise ValueError(f"there are no {count} curvature pairs, the last of them {newest}")
         self.t, self.stop_reason, self._ends = (fields[k] for k in ("t", "stop_reason", "ends"))
+        self._last = float(scalars["loss"])
         self._state.set(scalars)
         self._table.set(table)
         if not scalars["stands"]:
