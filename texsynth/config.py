@@ -35,17 +35,16 @@ class Config:
     """The settings of a synthesis; checked when made.
 
     Attributes:
-        preset: What suits a kind of texture, as :mod:`texsynth.synthesis.presets` has it;
-            ``"auto"`` looks at the exemplar. It decides whatever of ``iterations``, ``losses``,
-            ``start``, ``levels`` and ``margin`` is ``None``.
-        size: Longer side in pixels that the exemplar is brought to before anything else; 0 keeps
-            it as it is.
+        preset: Settings for a kind of texture, see :mod:`texsynth.synthesis.presets`; ``"auto"``
+            chooses from the exemplar. It decides those of ``iterations``, ``losses``, ``start``,
+            ``levels`` and ``margin`` that are ``None``.
+        size: Longer side in pixels that the exemplar is first resized to; 0 keeps its size.
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
             exemplar.
         iterations: Optimizer steps at full size; each coarser level takes twice as many as the
-            next. ``None`` means the preset's.
+            next finer one. ``None`` means the preset's.
         optimizer: ``"lbfgs"`` or ``"adam"``.
-        learning_rate: Step size of Adam in grey levels; the article's program takes 4.
+        learning_rate: Step size for Adam, in grey levels; the article's program uses 4.
         losses: Terms of the loss, :class:`texsynth.terms.Term`; ``None`` means the preset's.
         layers: Weight of each layer's Gram error, by layer name, for terms that name no layers.
         pooling: ``"average"`` (Gatys et al. 2015, section 2) or ``"max"`` (VGG as trained).
@@ -53,23 +52,23 @@ class Config:
             phases (:func:`texsynth.statistics.spectrum.random_phase`); ``None`` means the preset's.
         levels: Pyramid levels; 1 means full size only, ``None`` means the preset's, or the number
             that the size allows.
-        margin: Pixels beyond each edge that are optimised too, and cut away in the end; ``None``
-            means the preset's.
-        tile: Axes along which the texture is to tile without a seam: ``"x"``, ``"y"``, ``"xy"``, or
+        margin: Extra pixels to optimise beyond each edge and crop at the end; ``None`` means the
+            preset's.
+        tile: Axes along which the texture tiles without a seam: ``"x"``, ``"y"``, ``"xy"``, or
             ``None``.
-        match_colours: Whether the texture is given the exemplar's colour histogram at the end.
-        seed: Seed of the start.
+        match_colours: Whether to match the exemplar's colour histogram at the end.
+        seed: Random seed.
         range_weight: Weight of the penalty that keeps pixels within 0..255.
-        weights: Path of a file with VGG16 weights; ``None`` looks in the usual places and fetches
-            them when there are none.
-        memory: What a run may take of the device's memory, in bytes or as ``"4GB"``; ``None`` means
-            four fifths of what is free when it begins. A canvas that does not fit whole is made in
-            blocks, and L-BFGS remembers less.
+        weights: Path of a file with VGG16 weights; ``None`` looks in the usual places and
+            downloads them if there are none.
+        memory: Device memory that a run may use, in bytes or as ``"4GB"``; ``None`` means four
+            fifths of what is free when it begins. A canvas that does not fit as a whole is made in
+            blocks, and L-BFGS keeps fewer curvature pairs.
         gpu: CUDA device number; -1 means the CPU.
-        engine: How the network is evaluated: ``"plain"``, ``"winograd"`` (fast, CPU only),
+        engine: How to evaluate the network: ``"plain"``, ``"winograd"`` (fast, CPU only),
             ``"cuda"`` (fast, GPU only), or ``"auto"`` for the fastest that works.
-        precision: Of the GPU's matrix products: ``"fp32"``, or ``"tf32"``, which rounds their
-            factors to 10 bits and is faster.
+        precision: Precision of the GPU's matrix products: ``"fp32"``, or ``"tf32"``, which rounds
+            their factors to 10 bits and is faster.
 
     Raises:
         texsynth.errors.ConfigError: (also a ``ValueError``) A value is out of range.
