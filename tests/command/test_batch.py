@@ -187,8 +187,8 @@ def test_bad_files_are_told_and_passed_over_and_a_second_run_retries_only_them(f
     save("cut", 30)
     again = run(*images, "-o", "out")
     assert again.exit_code == FAILURE
-    assert again.stderr.count(" is already there\n") == 10
-    assert "texsynth: out/good3_texture.png is already there\n" in again.stderr
+    assert again.stderr.count(" already exists\n") == 10
+    assert "texsynth: out/good3_texture.png already exists\n" in again.stderr
     assert again.stdout.split() == ["out/cut_texture.png", "out/cut_comparison.png"]
     assert again.stderr.endswith("texsynth: error: 1 of 12 failed: text.png\n")
     after = {path.name: path.stat().st_mtime_ns for path in (folder / "out").iterdir()}
@@ -215,7 +215,7 @@ def test_what_is_there_is_left_whatever_it_is_called(folder, run):
     assert b"out/\xff_texture.png\n" in result.stdout_bytes  # as others can open it
     again = run(*asked)
     assert (again.exit_code, again.stdout) == (0, "")
-    assert again.stderr.count(" is already there\n") == 2
+    assert again.stderr.count(" already exists\n") == 2
 
 
 @pytest.mark.parametrize(
@@ -317,16 +317,19 @@ def test_another_start_of_the_same_name_makes_all_anew(folder, run):
 
 
 BAD_USAGE = [
-    ("a.png b.png -o nowhere", "--out must be a folder that is there, not nowhere"),
-    ("a.png b.png -o x.png", "--out must be a folder that is there, not x.png"),
-    ("a.png --variations 2 -o c.png", "--out must be a folder that is there, not c.png"),
+    ("a.png b.png -o nowhere", "--out must be an existing folder, not nowhere"),
+    ("a.png b.png -o x.png", "--out must be an existing folder, not x.png"),
+    ("a.png --variations 2 -o c.png", "--out must be an existing folder, not c.png"),
     ("a.png a.png", "a.png and a.png would both write a_texture.png"),
     ("a.png twin/a.jpg -o out", "a.png and twin/a.jpg would both write out/a_texture.png"),
-    ("a.png a_texture.png", "a_texture.png would overwrite a_texture.png, which is read"),
+    ("a.png a_texture.png", "a_texture.png would overwrite a_texture.png, which is an input"),
     ("a.png b.png --init b_comparison.png", "b_comparison.png would overwrite b_comparison.png"),
     ("a.png --variations 2 --tile linked.png", "a_seed1_tiled.png would overwrite linked.png"),
     ("a.png --variations 0", "Invalid value for '--variations': 0 is not in the range"),
-    ("a.png --variations 2 --init b.png", "--variations: all would start from b.png"),
+    (
+        "a.png --variations 2 --init b.png",
+        "--variations: all textures would start from b.png and be the same",
+    ),
     ("a.png --variations 2 --seed 18446744073709551615", "seed must be at most"),
     ("a.png b.png -n 0", "iterations must be at least 1, not 0"),
 ]
@@ -511,16 +514,16 @@ def test_a_texture_without_its_record_is_made_again(folder, run):
     shutil.copy("out/c_record.json", "out/b_record.json")
     result = run(*asked)
     assert result.exit_code == 0
-    assert "out/a_texture.png is already there" not in result.stderr
-    assert "out/b_texture.png is already there" not in result.stderr
-    assert "out/c_texture.png is already there" in result.stderr
+    assert "out/a_texture.png already exists" not in result.stderr
+    assert "out/b_texture.png already exists" not in result.stderr
+    assert "out/c_texture.png already exists" in result.stderr
     now = contents(folder / "out")
     assert now.keys() == before.keys()
     for name in (f"{stem}_record.json" for stem in "abc"):
         assert json.loads(now[name])["sha256"] == json.loads(before[name])["sha256"]
     # Without --record nobody asks for it.
     (folder / "out" / "a_record.json").unlink()
-    assert "out/a_texture.png is already there" in run(*asked[:-1]).stderr
+    assert "out/a_texture.png already exists" in run(*asked[:-1]).stderr
 
 
 def test_quiet_says_nothing_and_snapshots_and_tilings_are_written(folder, run):
@@ -536,7 +539,7 @@ def test_a_snapshot_does_not_overwrite_another_image(folder, run):
     before = (folder / f"{name}.png").read_bytes()
     result = run("a.png", f"{name}.png", "--snapshots", "2")
     assert result.exit_code == 0
-    assert f"the snapshot {name}.png would overwrite what is read" in result.stderr
+    assert f"the snapshot {name}.png would overwrite an input" in result.stderr
     assert (folder / f"{name}.png").read_bytes() == before
 
 
@@ -546,7 +549,7 @@ def test_a_snapshot_does_not_overwrite_the_start(folder, run):
     before = (folder / name).read_bytes()
     result = run("a.png", "b.png", "--init", name, "--snapshots", "2")
     assert result.exit_code == 0
-    assert f"the snapshot {name} would overwrite what is read" in result.stderr
+    assert f"the snapshot {name} would overwrite an input" in result.stderr
     assert (folder / name).read_bytes() == before
 
 
@@ -573,7 +576,7 @@ def test_a_signal_saves_the_image_and_ends_the_batch(folder, run, monkeypatch, n
         result = run("nowhere.png", "a.png", "b.png", "c.png", "-o", "out")
     assert result.exit_code == 128 + number
     assert result.stderr.splitlines()[-1] == (
-        "texsynth: error: interrupted; out/b_texture.png is as far as it came; "
+        "texsynth: error: interrupted; out/b_texture.png is unfinished; "
         "1 of 4 failed: nowhere.png; not made: c.png"
     )
     assert names(folder / "out") == outputs("a", "b")
@@ -587,7 +590,7 @@ def test_a_signal_ends_the_variations_of_an_image_too(folder, run, monkeypatch):
     result = run("a.png", "--variations", "3", "-o", "out")
     assert result.exit_code == 128 + signal.SIGTERM
     assert result.stderr.splitlines()[-1] == (
-        "texsynth: error: interrupted; out/a_seed1_texture.png is as far as it came; "
+        "texsynth: error: interrupted; out/a_seed1_texture.png is unfinished; "
         "not made: a.png (seed 2)"
     )
     assert names(folder / "out") == outputs("a_seed0", "a_seed1")
@@ -646,7 +649,7 @@ def test_signals_in_the_middle_of_a_batch(folder, random_weights_file, number, t
     assert "Traceback" not in errors
     made = [name for name in names(folder / "out") if "step" not in name]
     if times == 1:
-        assert errors.endswith("large_texture.png is as far as it came; not made: c.png\n")
+        assert errors.endswith("large_texture.png is unfinished; not made: c.png\n")
         assert made == outputs("a", "large")
     else:
         assert errors.endswith("error: interrupted; not made: large.png, c.png\n")

@@ -106,7 +106,7 @@ def test_tile_writes_a_preview_and_tells_the_seam(folder, run):
     assert result.exit_code == 0, result.stderr
     texture, tiled = (np.asarray(opened(f"stone_{name}.png")) for name in ("texture", "tiled"))
     np.testing.assert_array_equal(tiled, np.tile(texture, (2, 2, 1)))
-    assert re.search(r"-2 to 2 is none\): x [+-]\d+\.\d, y [+-]\d+\.\d", result.stderr)
+    assert re.search(r"-2 to 2 means no seam\): x [+-]\d+\.\d, y [+-]\d+\.\d", result.stderr)
     assert result.stdout.split() == ["stone_texture.png", "stone_comparison.png", "stone_tiled.png"]
 
 
@@ -118,7 +118,9 @@ def test_tile_along_one_axis(folder, run, args):
 
 
 def test_the_seam_is_told_of_the_axes_that_tile(folder, run):
-    assert re.search(r"-2 to 2 is none\): y [+-]\d+\.\d\n", run("stone.png", "--tile=y").stderr)
+    assert re.search(
+        r"-2 to 2 means no seam\): y [+-]\d+\.\d\n", run("stone.png", "--tile=y").stderr
+    )
 
 
 def test_after_two_dashes_everything_is_an_image(folder, run):
@@ -295,14 +297,18 @@ BAD_INPUT = [
     (
         "stone.png -o stone.png",
         USAGE,
-        "--out: stone.png would overwrite stone.png, which is read",
+        "--out: stone.png would overwrite stone.png, which is an input",
     ),
     ("stone.png -o x.png", USAGE, "--out: x_comparison.png is a folder"),
     ("stone.png --init init.png -o init.png", USAGE, "--out: init.png would overwrite init.png"),
     ("stone.png --engine fast", USAGE, "'fast' is not one of 'auto', 'plain', 'winograd', 'cuda'"),
     ("stone.png --engine cuda", FAILURE, "engine cuda cannot be used: it needs a GPU (--gpu 0)"),
     ("stone.png --precision half", USAGE, "'half' is not one of 'fp32', 'tf32'"),
-    ("stone.png --precision tf32", FAILURE, "engine winograd has no precision tf32, only a GPU's"),
+    (
+        "stone.png --precision tf32",
+        FAILURE,
+        "precision tf32 needs engine cuda on a GPU, not engine winograd",
+    ),
     (f"{'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 245}.png", FAILURE, "File name too long"),
@@ -357,7 +363,7 @@ def test_a_failed_snapshot_does_not_end_the_run(folder, run, refuse_writing):
     refuse_writing("step")
     result = run("stone.png", "-n", "3", "--snapshots", "1")
     assert result.exit_code == 0
-    assert result.stderr.count("no more snapshots are saved") == 1
+    assert result.stderr.count("no more snapshots will be saved") == 1
     assert names(folder) == ["stone.png", "stone_comparison.png", "stone_texture.png"]
 
 
@@ -369,7 +375,7 @@ def test_a_snapshot_does_not_overwrite_the_start(folder, run, path):
     init = path.format(name=name, folder=folder.name)
     result = run("stone.png", "--init", init, "--snapshots", "2")
     assert result.exit_code == 0
-    assert f"the snapshot {name} would overwrite what is read" in result.stderr
+    assert f"the snapshot {name} would overwrite an input" in result.stderr
     assert (folder / name).read_bytes() == before
 
 

@@ -153,11 +153,11 @@ def test_stopped_and_gone_on_with_it_ends_in_the_same_bytes(make, stopped, way, 
     whole = contents()
     result = stopped(make, *WAYS[way], "--checkpoint", "run.ckpt", at=(3,), number=number)
     assert result.exit_code == 128 + number
-    assert result.stderr.splitlines()[-1] == "to go on: --resume run.ckpt"
+    assert result.stderr.splitlines()[-1] == "to continue: --resume run.ckpt"
     assert opened("stone_texture.png").text["texsynth:reason"] == "interrupted"
     assert opened("stone_texture.png").size == (32, 24)
     result = run("--resume", "run.ckpt")
-    assert result.exit_code == 0 and "to go on" not in result.stderr
+    assert result.exit_code == 0 and "to continue" not in result.stderr
     now = contents()
     assert now.keys() - whole.keys() == {"run.ckpt", "run.previous.ckpt"} & now.keys()
     assert {name: now[name] for name in whole} == whole
@@ -171,7 +171,7 @@ def test_stopped_again_and_again(make, stopped):
     for steps in (2, 3):
         result = stopped(run, "--resume", "run.ckpt", at=(1,))
         assert result.exit_code == 130, result.stderr
-        assert result.stderr.splitlines()[-1] == "to go on: --resume run.ckpt"
+        assert result.stderr.splitlines()[-1] == "to continue: --resume run.ckpt"
         history = json.loads(opened("stone_texture.png").text["texsynth:history"])
         assert [len(level) for level in history] == [steps]
     assert run("--resume", "run.ckpt").exit_code == 0
@@ -180,7 +180,7 @@ def test_stopped_again_and_again(make, stopped):
 
 def test_without_a_checkpoint_nothing_is_said_of_going_on(make, stopped):
     result = stopped(make)
-    assert result.exit_code == 130 and "to go on" not in result.stderr
+    assert result.exit_code == 130 and "to continue" not in result.stderr
 
 
 def test_it_is_not_told_to_go_on_from_what_is_not_there(make, stopped, monkeypatch):
@@ -190,8 +190,8 @@ def test_it_is_not_told_to_go_on_from_what_is_not_there(make, stopped, monkeypat
     monkeypatch.setattr(checkpoint, "save", refuse)
     result = stopped(make, "--checkpoint", "run.ckpt")
     assert result.exit_code == 130
-    assert "run.ckpt: cannot be written: full; it goes on without" in result.stderr
-    assert "to go on:" not in result.stderr
+    assert "run.ckpt: cannot be written: full; continuing without it" in result.stderr
+    assert "to continue:" not in result.stderr
 
 
 def test_going_on_from_an_earlier_step_is_told(make, stopped, monkeypatch):
@@ -207,7 +207,7 @@ def test_going_on_from_an_earlier_step_is_told(make, stopped, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", fill_up)
         result = stopped(make, "--checkpoint", "run.ckpt", "--every", "1", at=(3,))
-    assert result.stderr.splitlines()[-1] == "to go on, from an earlier step: --resume run.ckpt"
+    assert result.stderr.splitlines()[-1] == "to continue, from an earlier step: --resume run.ckpt"
     assert len(checkpoint.load("run.ckpt").fields["run"]["losses"]) == 1
     assert run("--resume", "run.ckpt").exit_code == 0
     assert {name: contents()[name] for name in whole} == whole
@@ -230,7 +230,7 @@ def test_what_cannot_be_put_in_a_checkpoint_does_not_end_the_work(make, monkeypa
     monkeypatch.setattr(checkpoint, "_MOST_FIELDS", 10)
     result = make("--checkpoint", "run.ckpt")
     assert result.exit_code == 0
-    assert "10 are the most; it goes on without" in result.stderr
+    assert "10 are the most; continuing without it" in result.stderr
     assert not Path("run.ckpt").exists()
 
 
@@ -352,7 +352,7 @@ def test_one_that_was_not_made_by_the_command_wants_an_image(make, folder, rando
         checkpoints=texsynth.Checkpoints("run.ckpt"),
     )
     weights_of_it = ["--weights", random_weights_file]
-    message = "run.ckpt does not tell its IMAGE, which must be given"
+    message = "run.ckpt does not name its IMAGE; pass IMAGE too"
     assert_refused(USAGE, message, "--resume", "run.ckpt", *weights_of_it)
     Path("stone_texture.png").unlink()
     result = run("--resume", "run.ckpt", "stone.png", *weights_of_it)
@@ -386,14 +386,14 @@ def test_where_image_and_weights_are_now_can_be_told(make, stopped, random_weigh
         (["--match-colours"], "match_colours was False, not True"),
         (["--init", "noise"], "start was None, not noise"),
         (["--init", "other.png"], "another image to start from"),
-        (["-n", "3"], "iterations were 4, and can only become more"),
+        (["-n", "3"], "iterations were 4 and can only increase"),
         (["other.png"], "another exemplar"),
         (["--seed", "1", "--tile"], "tile was None, not xy; seed was 0, not 1"),
     ],
     ids=str,
 )
 def test_another_job_is_refused(made, change, told):
-    message = f"run.ckpt is of another job: {told}"
+    message = f"run.ckpt belongs to a different job: {told}"
     assert_refused(USAGE, message, "--resume", "run.ckpt", *change)
 
 
@@ -417,7 +417,9 @@ def test_it_can_be_made_longer(make):
     assert contents()["stone_texture.png"] != long["stone_texture.png"]
     assert run("--resume", "run.ckpt", "-n", "7").exit_code == 0
     assert {name: contents()[name] for name in long} == long
-    assert_refused(USAGE, "iterations were 7, and can only", "--resume", "run.ckpt", "-n", "4")
+    assert_refused(
+        USAGE, "iterations were 7 and can only increase", "--resume", "run.ckpt", "-n", "4"
+    )
 
 
 def test_a_damaged_one_gives_way_to_the_one_before(make):
@@ -428,7 +430,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(make):
     assert result.exit_code == 0, result.stderr
     first = result.stderr.splitlines()[0]
     assert first.startswith("texsynth: run.ckpt: damaged or cut off")
-    assert first.endswith("; going on from run.previous.ckpt")
+    assert first.endswith("; continuing from run.previous.ckpt")
     assert [contents()[name] for name in PICTURES] == [whole[name] for name in PICTURES]
     assert contents()["run.ckpt"] == whole["run.ckpt"]
 
@@ -450,7 +452,7 @@ def test_where_neither_is_whole_one_line_tells(make):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"notes": 3}, "is no checkpoint of this program: TypeError"),
+        ({"notes": 3}, "is not a checkpoint of texsynth: TypeError"),
         ({"notes": {"image": 3, "init": None, "weights": None}}, "TypeError of a path 3"),
         ({"notes": {"image": "a\0b", "init": None, "weights": None}}, "of a path 'a\\x00b'"),
         ({"notes": {"image": "a.png", "out": 3}}, "TypeError of a path 3"),
@@ -460,7 +462,7 @@ def test_where_neither_is_whole_one_line_tells(make):
         ({"job": {"settings": {"colour": 1}}}, "run.ckpt: unknown settings: colour"),
         ({"job": {"settings": {"learning_rate": 10**400}}}, "OverflowError"),
         ({"job": {"settings": {"losses": [{"name": "gram", "layers": [3]}]}}}, "layers must map"),
-        ({"job": {}}, "is no checkpoint of this program: KeyError 'settings'"),
+        ({"job": {}}, "is not a checkpoint of texsynth: KeyError 'settings'"),
     ],
     ids=str,
 )
@@ -477,7 +479,7 @@ def test_odd_fields_are_told(made, change, told):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("stone.png --every 3", "--every needs --checkpoint, or --resume"),
+        ("stone.png --every 3", "--every needs --checkpoint or --resume"),
         ("stone.png --checkpoint run.ckpt --every 0", "Invalid value for '--every'"),
         ("--checkpoint run.ckpt", "Missing argument 'IMAGE...'"),
         ("--record", "Missing argument 'IMAGE...'"),
@@ -486,13 +488,13 @@ def test_odd_fields_are_told(made, change, told):
             for images in ("stone.png other.png", "stone.png --variations 1")
             for option in ("--checkpoint c", "--resume c", "--replay r")
         ),
-        ("stone.png --replay r", "--replay takes IMAGE and settings from the record alone"),
-        ("--replay r --seed 1", "--replay takes IMAGE and settings from the record alone"),
-        ("--replay r --gpu -1", "--replay takes IMAGE and settings from the record alone"),
-        ("--replay r --init noise", "--replay takes IMAGE and settings from the record alone"),
-        ("--replay r --checkpoint c", "--replay does not go with --checkpoint and --resume"),
-        ("--replay r --resume c", "--replay does not go with --checkpoint and --resume"),
-        ("--replay r --every 3", "--every needs --checkpoint, or --resume"),
+        ("stone.png --replay r", "--replay takes IMAGE and settings only from the record"),
+        ("--replay r --seed 1", "--replay takes IMAGE and settings only from the record"),
+        ("--replay r --gpu -1", "--replay takes IMAGE and settings only from the record"),
+        ("--replay r --init noise", "--replay takes IMAGE and settings only from the record"),
+        ("--replay r --checkpoint c", "--replay cannot be combined with --checkpoint or --resume"),
+        ("--replay r --resume c", "--replay cannot be combined with --checkpoint or --resume"),
+        ("--replay r --every 3", "--every needs --checkpoint or --resume"),
     ],
 )
 def test_what_does_not_go_together_is_refused(folder, arguments, message):
@@ -505,18 +507,24 @@ TARGETS = [
     ("--checkpoint taken.ckpt", "--checkpoint: taken.previous.ckpt is a folder"),
     (
         "--checkpoint stone.png",
-        "--checkpoint: stone.png would overwrite stone.png, which is read",
+        "--checkpoint: stone.png would overwrite stone.png, which is an input",
     ),
-    ("--checkpoint own.npz", "--checkpoint: own.npz would overwrite own.npz, which is read"),
-    ("--checkpoint link.ckpt", "would overwrite own.npz, which is read"),
+    ("--checkpoint own.npz", "--checkpoint: own.npz would overwrite own.npz, which is an input"),
+    ("--checkpoint link.ckpt", "would overwrite own.npz, which is an input"),
     ("--init init.previous.png --checkpoint init.png", "would overwrite init.previous.png, which"),
-    ("--checkpoint stone_texture.png", "stone_texture.png is what the texture is written to"),
-    ("--checkpoint stone_comparison.png", "comparison.png is what the texture is written to"),
-    ("--checkpoint sub/../stone_texture.png", "is what the texture is written to"),
-    ("--tile --checkpoint stone_tiled.png", "stone_tiled.png is what the texture is written to"),
-    ("-o a.previous.png --checkpoint a.png", "a.previous.png is what the texture is written to"),
-    ("--record --checkpoint stone_record.json", "--record: stone_record.json is the checkpoint"),
-    ("--record --checkpoint sub/../stone_record.json", "stone_record.json is the checkpoint"),
+    ("--checkpoint stone_texture.png", "stone_texture.png is also the file for the texture"),
+    ("--checkpoint stone_comparison.png", "comparison.png is also the file for the texture"),
+    ("--checkpoint sub/../stone_texture.png", "is also the file for the texture"),
+    ("--tile --checkpoint stone_tiled.png", "stone_tiled.png is also the file for the texture"),
+    ("-o a.previous.png --checkpoint a.png", "a.previous.png is also the file for the texture"),
+    (
+        "--record --checkpoint stone_record.json",
+        "--record: stone_record.json is also the file for the checkpoint",
+    ),
+    (
+        "--record --checkpoint sub/../stone_record.json",
+        "stone_record.json is also the file for the checkpoint",
+    ),
     ("--record -o taken.png", "--record: taken_record.json is a folder"),
     ("--record --init x_record.json -o x.png", "x_record.json would overwrite x_record.json"),
 ]
@@ -537,10 +545,10 @@ def test_nothing_is_written_over(make, random_weights_file, monkeypatch, argumen
 
 def test_a_record_is_not_written_over_what_is_resumed_or_replayed(make, stopped):
     stopped(make, "--checkpoint", "stone_record.json")
-    message = "--record: stone_record.json is the checkpoint"
+    message = "--record: stone_record.json is also the file for the checkpoint"
     assert_refused(USAGE, message, "--resume", "stone_record.json", "--record")
     make("--record")
-    message = "--record: stone_record.json would overwrite stone_record.json, which is read"
+    message = "--record: stone_record.json would overwrite stone_record.json, which is an input"
     assert_refused(USAGE, message, "--replay", "stone_record.json", "--record")
     assert run("--replay", "stone_record.json", "--record", "-o", "again.png").exit_code == 0
     made = [read_record(name)["sha256"] for name in ("stone_record.json", "again_record.json")]
@@ -654,7 +662,7 @@ def test_a_resumed_one_can_be_made_again(make, stopped):
 def test_what_is_read_must_be_what_was_read(make, which):
     make("--record", "--init", "other.png")
     Image.fromarray(make_texture(40, 30, seed=2)).save(which)
-    message = f"{which} is not what stone_record.json was made from"
+    message = f"{which} is not the image that stone_record.json was made from"
     assert_refused(FAILURE, message, "--replay", "stone_record.json")
     Path(which).unlink()
     assert_refused(FAILURE, "no such file", "--replay", "stone_record.json")
@@ -664,7 +672,7 @@ def test_another_texture_is_told_and_written_nevertheless(make):
     make("--record")
     whole = contents()
     for changes, why in [
-        ({"sha256__texture": "0" * 64}, "nothing that is recorded has changed"),
+        ({"sha256__texture": "0" * 64}, "nothing on record has changed"),
         ({"environment__numpy": "1.0"}, f"numpy 1.0, now {np.__version__}"),
         ({"sha256__weights": "0" * 64}, "other weights"),
         ({"environment__gpu": "\x1b[2J\n"}, "gpu \ufffd[2J , now none"),
@@ -675,10 +683,12 @@ def test_another_texture_is_told_and_written_nevertheless(make):
         result = run("--replay", "stone_record.json")
         assert result.exit_code == FAILURE
         last = result.stderr.splitlines()[-1]
-        assert last.startswith("texsynth: error: the texture is not that of stone_record.json (")
+        assert last.startswith(
+            "texsynth: error: the texture differs from that of stone_record.json ("
+        )
         assert why in last and last.endswith(f"; written: {', '.join(PICTURES)}")
         assert [contents()[name] for name in PICTURES] == [whole[name] for name in PICTURES]
-        if why != "nothing that is recorded has changed":
+        if why != "nothing on record has changed":
             assert "nothing that is recorded" not in last
 
 
@@ -694,20 +704,22 @@ def test_other_weights_are_told(make, random_weights):
     weights.save(Path("own.npz"), weights.VGGWeights(tensors, random_weights.mean))
     result = run("--replay", "stone_record.json", "--weights", "own.npz")
     assert result.exit_code == FAILURE
-    assert "is not that of stone_record.json (other weights); written:" in result.stderr
+    assert "differs from that of stone_record.json (other weights); written:" in result.stderr
 
 
 def test_made_again_and_stopped_it_is_not_compared(make, stopped):
     make("--record")
     result = stopped(run, "--replay", "stone_record.json")
     assert result.exit_code == 130
-    assert "is not that of" not in result.stderr
+    assert "differs from that of" not in result.stderr
 
 
 def test_what_was_stopped_cannot_be_made_again(make, stopped):
     stopped(make, "--record", "--checkpoint", "run.ckpt")
     assert read_record()["finished"] is False
-    message = "stone_record.json: it was stopped early, and cannot be made from its settings"
+    message = (
+        "stone_record.json: the run was stopped early, so it cannot be repeated from its settings"
+    )
     assert_refused(FAILURE, message, "--replay", "stone_record.json")
 
 
@@ -716,31 +728,31 @@ def test_what_was_lengthened_cannot_be_made_again(make):
     for more in (["-n", "6"], []):  # nor what was resumed after that
         assert run("--resume", "run.ckpt", "--record", *more).exit_code == 0
         assert read_record()["lengthened"] is True
-        message = "stone_record.json: it was resumed with more steps than it began with"
+        message = "stone_record.json: the run was resumed with more steps than it began with"
         assert_refused(FAILURE, message, "--replay", "stone_record.json")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no record stone_record.json"),
-        (b"", "stone_record.json is no record (JSONDecodeError"),
-        (b"\x89PNG\r\n", "stone_record.json is no record (UnicodeDecodeError"),
-        (b"[1, 2]", "stone_record.json is no record (TypeError"),
-        (b'{"a": 1}', "stone_record.json is no record (KeyError 'kind')"),
-        (b'{"kind": "texture"}', "stone_record.json is no record\n"),
-        (b"[" * 100_000, "stone_record.json is no record (RecursionError"),
-        (b" " * (2**26 + 1), "stone_record.json is no record: it is too long"),
-        ({"format": 2}, "stone_record.json is of format 2, not 1"),
-        ({"format": "\x1b[2J\n"}, "stone_record.json is of format \ufffd[2J , not 1"),
+        (None, "no such record: stone_record.json"),
+        (b"", "stone_record.json is not a record (JSONDecodeError"),
+        (b"\x89PNG\r\n", "stone_record.json is not a record (UnicodeDecodeError"),
+        (b"[1, 2]", "stone_record.json is not a record (TypeError"),
+        (b'{"a": 1}', "stone_record.json is not a record (KeyError 'kind')"),
+        (b'{"kind": "texture"}', "stone_record.json is not a record\n"),
+        (b"[" * 100_000, "stone_record.json is not a record (RecursionError"),
+        (b" " * (2**26 + 1), "stone_record.json is not a record: it is too long"),
+        ({"format": 2}, "stone_record.json has format 2, not 1"),
+        ({"format": "\x1b[2J\n"}, "stone_record.json has format \ufffd[2J , not 1"),
         ({"config__size": -1}, "stone_record.json: size must be at least 0, not -1"),
         ({"config__\x1b[2J": 1}, "stone_record.json: unknown settings: \ufffd[2J"),
-        ({"config__learning_rate": 10**400}, "stone_record.json is no record (OverflowError"),
-        ({"image": 3}, "stone_record.json is no record (TypeError"),
-        ({"image": "a\0b"}, "stone_record.json is no record (ValueError"),
-        ({"init": "a\0b"}, "stone_record.json is no record (ValueError"),
-        ({"environment": 3}, "stone_record.json is no record (TypeError"),
-        ({"sha256": {}}, "stone_record.json is no record (KeyError 'exemplar')"),
+        ({"config__learning_rate": 10**400}, "stone_record.json is not a record (OverflowError"),
+        ({"image": 3}, "stone_record.json is not a record (TypeError"),
+        ({"image": "a\0b"}, "stone_record.json is not a record (ValueError"),
+        ({"init": "a\0b"}, "stone_record.json is not a record (ValueError"),
+        ({"environment": 3}, "stone_record.json is not a record (TypeError"),
+        ({"sha256": {}}, "stone_record.json is not a record (KeyError 'exemplar')"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -809,7 +821,7 @@ def test_a_signal_from_outside(start, random_weights_file, number):
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 128 + number, errors
-        assert errors.splitlines()[-1] == "to go on: --resume run.ckpt"
+        assert errors.splitlines()[-1] == "to continue: --resume run.ckpt"
         assert "Traceback" not in errors
         assert opened("stone_texture.png").text["texsynth:reason"] == "interrupted"
         process = start("--resume", "run.ckpt", "--snapshots", "1")
@@ -901,7 +913,7 @@ def test_none_of_a_team_ends_on_its_own_once_another_may_have_begun(make, monkey
     if shared:
         history = json.loads(opened("stone_texture.png").text["texsynth:history"])
         assert [len(level) for level in history] == [1]
-        assert result.stderr.splitlines()[-1] == "to go on: --resume run.ckpt"
+        assert result.stderr.splitlines()[-1] == "to continue: --resume run.ckpt"
     else:
         assert_one_line(result, 130, "interrupted; written: nothing")
         assert not Path("run.ckpt").exists()
@@ -932,7 +944,7 @@ def test_a_signal_to_processes_that_share_it(folder, random_weights_file, number
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 128 + number, errors
-    assert errors.splitlines()[-1] == "to go on: --resume run.ckpt"
+    assert errors.splitlines()[-1] == "to continue: --resume run.ckpt"
     assert opened("stone_texture.png").text["texsynth:reason"] == "interrupted"
     process = start("--resume", "run.ckpt")
     _, errors = process.communicate(timeout=120)

@@ -43,5 +43,5 @@ def test_a_checkpoint_is_gone_on_from(folder, run):
 def test_a_record_is_made_again(folder, run):
     result = run("--replay", "stone_record.json", "-o", "again.png")
     if result.exit_code != 0:  # on another machine
-        assert "error: the texture is not that of" in result.stderr
+        assert "error: the texture differs from that of" in result.stderr
     check_texture(folder / "again.png")

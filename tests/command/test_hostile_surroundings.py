@@ -226,7 +226,7 @@ def test_a_link_to_what_is_read_is_not_written_through(folder, run):
     Path("stone_comparison.png").symlink_to("../stone.png")
     result = run("../stone.png")
     assert result.exit_code == command.EXIT_USAGE
-    assert "would overwrite ../stone.png, which is read" in result.stderr
+    assert "would overwrite ../stone.png, which is an input" in result.stderr
     assert Path("../stone.png").read_bytes() == before
 
 

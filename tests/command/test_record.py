@@ -133,8 +133,8 @@ def test_a_picture_that_changed_is_told(pictures, good, tmp_path):
     back.check(Recipe(CONFIG, exemplar))
     with pytest.raises(RecordError) as caught:
         back.check(Recipe(CONFIG, init, init))
-    assert str(caught.value) == f"{init.path} is not what {back.path} was made from"
-    with pytest.raises(RecordError, match=r"stone\.png is not what"):
+    assert str(caught.value) == f"{init.path} is not the image that {back.path} was made from"
+    with pytest.raises(RecordError, match=r"stone\.png is not the image that"):
         back.check(Recipe(CONFIG, exemplar, exemplar))
 
 
@@ -155,19 +155,19 @@ def test_it_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "texsynth checkpoint"}, "is no record$"),
-        ({"format": 2}, "is of format 2, not 1$"),
-        ({"format": None}, "is of format None, not 1$"),
+        ({"kind": "texsynth checkpoint"}, "is not a record$"),
+        ({"format": 2}, "has format 2, not 1$"),
+        ({"format": None}, "has format None, not 1$"),
         ({"lengthened": True}, "resumed with more steps than it began with"),
-        ({"finished": False}, "was stopped early, and cannot be made from its settings$"),
+        ({"finished": False}, "was stopped early, so it cannot be repeated from its settings$"),
         ({"config": []}, "settings must be names and values"),
         ({"config": {"size": "9"}}, "size must be a whole number, not '9'$"),
         ({"config": {"weights": 3}}, "weights must be a path, not 3$"),
         ({"config": {"losses": ["gram"]}}, "settings cannot be read: "),
         ({"config": {"layers": {"pool1": 10**400}}}, "weight of layer pool1 must be a number"),
-        ({"init": 3}, r"is no record \(TypeError"),
-        ({"environment": "x"}, r"is no record \(ValueError"),
-        ({"sha256": None}, r"is no record \(TypeError"),
+        ({"init": 3}, r"is not a record \(TypeError"),
+        ({"environment": "x"}, r"is not a record \(ValueError"),
+        ({"sha256": None}, r"is not a record \(TypeError"),
     ],
     ids=str,
 )
@@ -183,14 +183,14 @@ def test_what_cannot_be_followed_is_told(good, tmp_path, changes, message):
 )
 def test_a_field_that_is_missing_is_told(good, tmp_path, name):
     del good[name]
-    with pytest.raises(RecordError, match=rf"x_record\.json is no record \(KeyError '{name}'\)"):
+    with pytest.raises(RecordError, match=rf"x_record\.json is not a record \(KeyError '{name}'\)"):
         record.read(write(tmp_path, good))
 
 
 def test_what_is_no_file_is_told_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "nowhere", tmp_path / "a\0b"):
-        with pytest.raises(RecordError, match="no record "):
+        with pytest.raises(RecordError, match="no such record: "):
             record.read(path)
     with pytest.raises(RecordError, match=r"cannot read .*: File name too long"):
         record.read(tmp_path / ("n" * 300))

@@ -77,6 +77,8 @@ def test_what_is_read_is_not_written_over_whatever_it_is_called(tmp_path, monkey
     (tmp_path / "read").touch()
     (tmp_path / "link").symlink_to("read")
     for path in ("read", "link", tmp_path / "read"):
-        with pytest.raises(ConfigError, match=r"--json: .* would overwrite read, which is read"):
+        with pytest.raises(
+            ConfigError, match=r"--json: .* would overwrite read, which is an input"
+        ):
             files.check_target("--json", Path(path), [Path("other"), Path("read")])
     files.check_target("--json", Path("new"), [Path("other"), Path("read")])

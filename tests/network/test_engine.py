@@ -219,18 +219,24 @@ def test_on_the_cpu_the_engine_of_a_gpu_is_refused():
     ("name", "chosen"), [("auto", "winograd"), ("winograd", "winograd"), ("plain", "plain")]
 )
 def test_the_cpu_has_one_precision(name, chosen):
-    with pytest.raises(EngineError, match=f"engine {chosen} has no precision tf32, only a GPU's"):
+    with pytest.raises(
+        EngineError, match=f"precision tf32 needs engine cuda on a GPU, not engine {chosen}"
+    ):
         engine.choose(name, CPU, "tf32")
 
 
 def test_plain_code_has_one_precision_on_a_gpu_too(gpu_with):
-    with pytest.raises(EngineError, match="engine plain has no precision tf32"):
+    with pytest.raises(
+        EngineError, match="precision tf32 needs engine cuda on a GPU, not engine plain"
+    ):
         engine.choose("plain", gpu_with(lambda *arguments: None), "tf32")
 
     def fail(*arguments):
         raise RuntimeError("too old")
 
-    with pytest.raises(EngineError, match="engine plain has no precision tf32"):
+    with pytest.raises(
+        EngineError, match="precision tf32 needs engine cuda on a GPU, not engine plain"
+    ):
         engine.choose("auto", gpu_with(fail), "tf32")
 
 

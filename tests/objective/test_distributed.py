@@ -146,7 +146,7 @@ def _is_rank(pid):
             "loss autocorrelation needs the whole image at once",
             marks=pytest.mark.slow,
         ),
-        (["--snapshots", "1"], 2, "--snapshots: none can be taken of what processes share"),
+        (["--snapshots", "1"], 2, "--snapshots cannot be used when processes share a texture"),
         (["--size", "-1"], 2, "size must be at least 0, not -1"),
     ],
 )

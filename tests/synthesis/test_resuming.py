@@ -195,21 +195,21 @@ def saved(config, exemplar, path):
         ({"output_size": (48, 48)}, r"output_size was \[48, 40\], not \[48, 48\]"),
         ({"optimizer": "adam"}, "optimizer was lbfgs, not adam"),
         ({"layers": {"conv1_1": 2}}, "layers was"),
-        ({"iterations": 5}, "iterations were 6, and can only become more"),
+        ({"iterations": 5}, "iterations were 6 and can only increase"),
         ({"engine": "winograd"}, "engine was plain, not winograd"),
         ({"preset": "gatys", "seed": 1}, "preset was auto, not gatys; seed was 0, not 1"),
     ],
 )
 def test_another_job_is_refused_and_the_difference_named(change, told, saved, exemplar, path):
     settings = dataclasses.replace(saved, **change)
-    with pytest.raises(ConfigError, match=rf"run\.ckpt is of another job: .*{told}"):
+    with pytest.raises(ConfigError, match=rf"run\.ckpt belongs to a different job: .*{told}"):
         texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
 
 
 def test_another_exemplar_init_or_network_is_refused(saved, exemplar, path, tmp_path):
     from texsynth import weights
 
-    with pytest.raises(ConfigError, match="another job: another exemplar"):
+    with pytest.raises(ConfigError, match="a different job: another exemplar"):
         texsynth.synthesize(exemplar[::-1], saved, checkpoints=Checkpoints(resume=path))
     with pytest.raises(ConfigError, match="another image to start from"):
         again = Checkpoints(resume=path)
@@ -241,7 +241,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(config, exemplar, path, caplo
     path.write_bytes(data)
     resumed = texsynth.synthesize(exemplar, config(), checkpoints=Checkpoints(resume=path))
     same(resumed, whole)
-    assert "going on from" in caplog.text and "run.previous.ckpt" in caplog.text
+    assert "continuing from" in caplog.text and "run.previous.ckpt" in caplog.text
     checkpoint.previous_of(path).unlink()
     with pytest.raises(CheckpointError, match=r"run\.ckpt"):
         Checkpoints(resume=path)
@@ -262,7 +262,7 @@ def test_fields_that_are_missing_or_odd_are_told(saved, exemplar, path):
         {**fields, "run": {**fields["run"], "optimizer": {**optimizer, "rho": [10**400]}}},
     ):
         checkpoint.save(path, broken, arrays.items())
-        with pytest.raises(CheckpointError, match=r"run\.ckpt is no checkpoint of this program"):
+        with pytest.raises(CheckpointError, match=r"run\.ckpt is not a checkpoint of texsynth"):
             texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
     missing = {name: array for name, array in arrays.items() if name != "gradient"}
     checkpoint.save(path, fields, missing.items())
@@ -270,7 +270,7 @@ def test_fields_that_are_missing_or_odd_are_told(saved, exemplar, path):
         texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
     odd = {**arrays, "image": arrays["image"][:, :, 1:]}
     checkpoint.save(path, fields, odd.items())
-    with pytest.raises(CheckpointError, match=r"run\.ckpt is no checkpoint of this program"):
+    with pytest.raises(CheckpointError, match=r"run\.ckpt is not a checkpoint of texsynth"):
         texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
 
 
@@ -280,7 +280,7 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_the_work_goes_on(
     nowhere = Checkpoints(tmp_path / "no folder" / "run.ckpt", 3)
     result = texsynth.synthesize(exemplar, config(), checkpoints=nowhere)
     # At both, and once more at the end: there may be room again.
-    assert caplog.text.count("it goes on without") == 3
+    assert caplog.text.count("continuing without it") == 3
     same(result, texsynth.synthesize(exemplar, config()))
 
 
@@ -289,7 +289,7 @@ def test_another_version_is_told(saved, exemplar, path, caplog):
     fields["environment"]["numpy"] = "1.0"
     checkpoint.save(path, fields, arrays.items())
     texsynth.synthesize(exemplar, saved, checkpoints=Checkpoints(resume=path))
-    assert "not the same to the last bit: numpy 1.0, now 2." in caplog.text
+    assert "the result may differ in its last bits: numpy 1.0, now 2." in caplog.text
 
 
 def test_an_array_that_would_be_spread_over_the_image_is_refused(saved, exemplar, path):
@@ -339,7 +339,7 @@ def test_other_losses_of_the_caller_are_refused(saved, exemplar, path):
     class Mine(GramLoss):
         pass
 
-    with pytest.raises(ConfigError, match="another job: losses were GramLoss, "):
+    with pytest.raises(ConfigError, match="a different job: losses were GramLoss, "):
         again = Checkpoints(resume=path)
         texsynth.synthesize(exemplar, saved, losses=[Mine({"conv1_1": 1.0})], checkpoints=again)
 

@@ -56,12 +56,12 @@ class Asked:
                 raise ConfigError(f"--{name} is for one texture, not for several")
         is_saved = asked["checkpoint_path"] or asked["resume_path"]
         if asked["every"] is not None and not is_saved:
-            raise ConfigError("--every needs --checkpoint, or --resume")
+            raise ConfigError("--every needs --checkpoint or --resume")
         if asked["replay_path"]:
             if is_saved:
-                raise ConfigError("--replay does not go with --checkpoint and --resume")
+                raise ConfigError("--replay cannot be combined with --checkpoint or --resume")
             if self.image_paths or self._changed() - _FREE:
-                raise ConfigError("--replay takes IMAGE and settings from the record alone")
+                raise ConfigError("--replay takes IMAGE and settings only from the record")
 
     def _changed(self):
         """Names of the settings that were given; ``--init`` is one."""
@@ -114,7 +114,7 @@ class Asked:
         )
         earlier = notes.read(resumed, path)
         if not self.image_paths and earlier.image_path is None:
-            raise ConfigError(f"{path} does not tell its IMAGE, which must be given")
+            raise ConfigError(f"{path} does not name its IMAGE; pass IMAGE too")
         changed = self._settings(self._changed())
         if asked["init"] is not None:
             changed["start"] = start
@@ -127,5 +127,5 @@ class Asked:
         asked = self.options
         order = Order(config, sources, asked["out"] or out, keeping, asked["distributed"])
         if order.is_shared and order.is_one and keeping.snapshots:
-            raise ConfigError("--snapshots: none can be taken of what processes share")
+            raise ConfigError("--snapshots cannot be used when processes share a texture")
         return order

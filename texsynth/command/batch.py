@@ -82,10 +82,12 @@ def plan(order):
     """
     sources, init_path = order.sources, order.sources.init_path
     if (sources.variations or 1) > 1 and init_path is not None:
-        raise ConfigError(f"--variations: all would start from {init_path}, and be the same")
+        raise ConfigError(
+            f"--variations: all textures would start from {init_path} and be the same"
+        )
     folder = order.out or Path()
     if not folder.is_dir():
-        raise ConfigError(f"--out must be a folder that is there, not {folder}")
+        raise ConfigError(f"--out must be an existing folder, not {folder}")
     tasks = _tasks(order, folder)
     _check_outputs(tasks, sources.pictures)
     try:
@@ -122,7 +124,7 @@ def _check_outputs(tasks, inputs):
                 names = f"{other.image_path} and {task.image_path}"
                 raise ConfigError(f"{names} would both write {path}")
             if (source := read.get(_identity(path))) is not None:
-                raise ConfigError(f"{path} would overwrite {source}, which is read")
+                raise ConfigError(f"{path} would overwrite {source}, which is an input")
 
 
 def _identity(path):
@@ -200,7 +202,7 @@ class Batch:
         _check_target(task)
         if not job.is_done():
             return False
-        _log.info("%s is already there", task.outputs.texture)
+        _log.info("%s already exists", task.outputs.texture)
         self._left.remove(task)
         return True
 
@@ -241,7 +243,7 @@ class Batch:
 
     def _end(self, why, code):
         told = [] if why is None else [str(why)]
-        told += [f"{path} is as far as it came" for path in self._stopped]
+        told += [f"{path} is unfinished" for path in self._stopped]
         if self._failed:
             names = ", ".join(name for name, _ in self._failed)
             count = sum(count for _, count in self._failed)

@@ -56,62 +56,62 @@ class _Command(OneLineErrors):
     default=Config.engine,
     show_default=True,
     type=click.Choice(settings.ENGINES),
-    help="How the network is evaluated; auto takes the fastest that works.",
+    help="How to evaluate the network; auto picks the fastest engine that works.",
 )
 @click.option(
     "--precision",
     default=Config.precision,
     show_default=True,
     type=click.Choice(settings.PRECISIONS),
-    help="Of engine cuda: tf32 is faster, and rounds the factors of matrix products.",
+    help="Precision of engine cuda; tf32 is faster, but rounds the factors of matrix products.",
 )
 @click.option(
     "--preset",
     default=Config.preset,
     show_default=True,
     type=click.Choice(settings.PRESETS),
-    help="What suits a kind of texture: gatys is the paper as it stands, regular is for what"
-    " repeats (bricks, tiles, cloth), natural for what does not; auto looks at IMAGE.",
+    help="Settings for a kind of texture: gatys follows the paper, regular is for textures that"
+    " repeat (bricks, tiles, cloth), natural for others; auto chooses from IMAGE.",
 )
 @click.option(
     "-o",
     "--out",
     type=PATH,
-    help="PNG file to write, or a folder; of several textures, the folder."
+    help="PNG file or folder to write to; a folder if there are several textures."
     "  [default: <name>_texture.png in the current folder]",
 )
 @click.option(
     "--size",
     default=Config.size,
     show_default=True,
-    help="Longer side in pixels that IMAGE is brought to before anything else; 0 keeps it.",
+    help="Resize IMAGE first, so that its longer side has this many pixels; 0 keeps its size.",
 )
 @click.option(
     "--output-size",
     metavar="WxH",
     callback=from_text(settings.parse_size),
-    help="Size of the texture in pixels.  [default: that of the exemplar]",
+    help="Size of the texture in pixels.  [default: size of the exemplar]",
 )
 @click.option(
     "-n",
     "--iterations",
     type=int,
-    help="Optimizer steps at full size; a coarser level takes twice as many as the next."
-    "  [default: the preset's: 80, gatys 180]",
+    help="Optimizer steps at full size; each coarser level takes twice as many as the next finer"
+    " one.  [default: set by the preset: 80, gatys 180]",
 )
 @click.option(
     "--optimizer",
     default=Config.optimizer,
     show_default=True,
     type=click.Choice(settings.OPTIMIZERS),
-    help="How the image is optimised.",
+    help="Optimizer of the image.",
 )
 @click.option(
     "--lr",
     "learning_rate",
     default=Config.learning_rate,
     show_default=True,
-    help="Step size of Adam in grey levels.",
+    help="Step size for Adam, in grey levels.",
 )
 @click.option(
     "--loss",
@@ -119,7 +119,8 @@ class _Command(OneLineErrors):
     metavar="NAME[=WEIGHT][:LAYERS]",
     multiple=True,
     callback=_terms,
-    help=f"A term of the loss, once for each: {', '.join(LOSSES)}.  [default: the preset's]",
+    help=f"A loss term, one of {', '.join(LOSSES)}; repeat the option to add terms."
+    "  [default: set by the preset]",
 )
 @click.option(
     "--layers",
@@ -138,65 +139,65 @@ class _Command(OneLineErrors):
 @click.option(
     "--levels",
     type=int,
-    help="Pyramid levels, coarse to fine; 1 is full size only."
-    "  [default: the preset's: 1, or 1 to 3 by the size]",
+    help="Number of pyramid levels, coarse to fine; 1 is full size only."
+    "  [default: set by the preset: 1, or 1 to 3 depending on size]",
 )
 @click.option(
     "--margin",
     type=int,
-    help="Pixels beyond each edge that are made too, and cut away.  [default: the preset's]",
+    help="Extra pixels to make beyond each edge and crop at the end.  [default: set by the preset]",
 )
 @click.option(
     "--tile",
     metavar="[x|y|xy]",
     type=click.Choice(settings.TILINGS),
-    help="Make a texture that tiles without a seam: across, down, or (alone, or xy) both ways."
-    " Also writes <name>_tiled.png, two by two of it.",
+    help="Make a texture that tiles without a seam: x across, y down, xy (or no value) both ways."
+    " Also writes <name>_tiled.png, a 2 x 2 tiling.",
 )
 @click.option(
     "--match-colours",
     is_flag=True,
-    help="Give the texture the colour histogram of the exemplar at the end.",
+    help="Match the exemplar's colour histogram at the end.",
 )
 @click.option(
     "--init",
     metavar="noise|phase|IMAGE",
-    help="What to start from: uniform noise, the exemplar with random phases, or an image."
-    "  [default: the preset's]",
+    help="Where to start: uniform noise, the exemplar with random phases, or an image."
+    "  [default: set by the preset]",
 )
 @click.option(
     "--memory",
     metavar="SIZE",
     callback=from_text(settings.parse_memory),
-    help="What the run may take of the device's memory, as 4GB; larger textures are made in blocks."
+    help="Device memory that the run may use, such as 4GB; larger textures are made in blocks."
     "  [default: four fifths of what is free]",
 )
-@click.option("--seed", default=Config.seed, show_default=True, help="Seed of the start.")
+@click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")
 @click.option(
     "--variations",
     metavar="N",
     type=click.IntRange(1, 10_000),
-    help="Make N textures of each IMAGE, with this seed and those after it:"
+    help="Make N textures of each IMAGE, with --seed and the seeds after it:"
     " <name>_seed<S>_texture.png.",
 )
 @click.option(
     "--weights",
     type=click.Path(readable=False),
-    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found, or fetched]",
+    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or downloaded]",
 )
 @click.option(
     "--snapshots",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Also save the image so far after every N steps.",
+    help="Also save the current image every N steps.",
 )
 @click.option(
     "--checkpoint",
     "checkpoint_path",
     metavar="FILE",
     type=PATH,
-    help="Save the state in FILE every so many steps, on Ctrl-C and at the end; the last but one is"
-    " kept beside it.",
+    help="Save the state to FILE at regular steps (see --every), on Ctrl-C and at the end; the"
+    " previous checkpoint is kept beside it.",
 )
 @click.option(
     "--every",
@@ -209,36 +210,36 @@ class _Command(OneLineErrors):
     "resume_path",
     metavar="FILE",
     type=PATH,
-    help="Go on from a checkpoint, with its IMAGE and options; a larger -n goes further.",
+    help="Continue from a checkpoint, with its IMAGE and options; a larger -n runs further.",
 )
 @click.option(
     "--record",
     "keeps_record",
     is_flag=True,
-    help="Also write <name>_record.json: all that made the texture.",
+    help="Also write <name>_record.json, with everything that determined the texture.",
 )
 @click.option(
     "--replay",
     "replay_path",
     metavar="FILE",
     type=PATH,
-    help="Make the texture of a record again, and compare.",
+    help="Make the texture of a record again and compare.",
 )
 @click.option(
     "--distributed",
     is_flag=True,
-    help="Share the work among the processes that mpiexec started: the rows of one texture, or"
-    " whole textures of several.",
+    help="Share the work among the processes started by mpiexec: the rows of one texture, or"
+    " whole textures if there are several.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context, image_paths, quiet, verbose, **options):
-    """Make a new image with the texture of IMAGE, or one of each of several.
+    """Make a new image with the texture of IMAGE, or one for each of several images.
 
-    Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side. Of
-    several, those that are there already, made with the same settings, are left.
+    Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
+    With several images, textures that were already made with the same settings are kept.
     """
     set_up_logging(quiet, verbose)
     try:

@@ -110,7 +110,7 @@ class Job:
             told.append(_seam(result.image, tile))
         if is_interrupted and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
-            told.append(f"to go on{whence}: --resume {checkpoints.path}")
+            told.append(f"to continue{whence}: --resume {checkpoints.path}")
         return told
 
 
@@ -120,4 +120,4 @@ def _seam(pixels, tile):
 
     scores = metrics.seam_scores(pixels)
     told = ", ".join(f"{axis} {scores[axis]:+.1f}" for axis in tile)
-    return f"seam (step across it, in deviations of the steps inside; -2 to 2 is none): {told}"
+    return f"seam score, in standard deviations (-2 to 2 means no seam): {told}"

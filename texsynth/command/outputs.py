@@ -95,7 +95,7 @@ def _check_pictures(outputs):
             raise ConfigError(f"--out: {path} is a folder")
         for source in outputs.sources:
             if path.exists() and source.exists() and path.samefile(source):
-                raise ConfigError(f"--out: {path} would overwrite {source}, which is read")
+                raise ConfigError(f"--out: {path} would overwrite {source}, which is an input")
 
 
 def _check_beside(outputs, files_read):
@@ -104,11 +104,11 @@ def _check_beside(outputs, files_read):
     for path in saved:
         files.check_target("--checkpoint", path, files_read)
         if any(_is_same_place(path, other) for other in outputs.pictures):
-            raise ConfigError(f"--checkpoint: {path} is what the texture is written to")
+            raise ConfigError(f"--checkpoint: {path} is also the file for the texture")
     if outputs.keeping.record:
         files.check_target("--record", outputs.record, files_read)
         if any(_is_same_place(outputs.record, other) for other in saved):
-            raise ConfigError(f"--record: {outputs.record} is the checkpoint")
+            raise ConfigError(f"--record: {outputs.record} is also the file for the checkpoint")
 
 
 def _is_same_place(path, other):

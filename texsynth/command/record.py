@@ -46,7 +46,7 @@ class Record(NamedTuple):
         """
         for name, picture in (("exemplar", recipe.exemplar), ("init", recipe.init)):
             if picture is not None and picture.checksum != self.checksums[name]:
-                raise RecordError(f"{picture.path} is not what {self.path} was made from")
+                raise RecordError(f"{picture.path} is not the image that {self.path} was made from")
 
     def check_result(self, result):
         """Makes sure that a texture is that of the record.
@@ -64,8 +64,8 @@ class Record(NamedTuple):
         changed = environment.differences(self.environment, result.environment)
         if result.weights_sha256 != self.checksums["weights"]:
             changed.append("other weights")
-        why = _told("; ".join(changed)) or "nothing that is recorded has changed"
-        raise RecordError(f"the texture is not that of {self.path} ({why})")
+        why = _told("; ".join(changed)) or "nothing on record has changed"
+        raise RecordError(f"the texture differs from that of {self.path} ({why})")
 
 
 def compose(command, recipe, result, lengthened):
@@ -159,34 +159,36 @@ def read(path):
         ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
     ) as error:  # fmt: skip
         told = _told(f"{type(error).__name__} {error}")
-        raise RecordError(f"{path} is no record ({told})") from error
+        raise RecordError(f"{path} is not a record ({told})") from error
 
 
 def _content(path):
     """The bytes of a file that may be a record."""
     if not path.is_file():
-        raise RecordError(f"no record {path}")
+        raise RecordError(f"no such record: {path}")
     with path.open("rb") as file:
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        raise RecordError(f"{path} is no record: it is too long")
+        raise RecordError(f"{path} is not a record: it is too long")
     return data
 
 
 def _parsed(path, fields):
     """The record of a file with these fields."""
     if fields["kind"] != _KIND:
-        raise RecordError(f"{path} is no record")
+        raise RecordError(f"{path} is not a record")
     if fields["format"] != FORMAT:
-        told = _told(f"is of format {fields['format']}, not {FORMAT}")
+        told = _told(f"has format {fields['format']}, not {FORMAT}")
         raise RecordError(f"{path} {told}")
     if fields["lengthened"]:
         raise RecordError(
-            f"{path}: it was resumed with more steps than it began with, "
-            "and cannot be made from its settings"
+            f"{path}: the run was resumed with more steps than it began with, "
+            "so it cannot be repeated from its settings"
         )
     if not fields["finished"]:
-        raise RecordError(f"{path}: it was stopped early, and cannot be made from its settings")
+        raise RecordError(
+            f"{path}: the run was stopped early, so it cannot be repeated from its settings"
+        )
     config = Config.from_dict(fields["config"])
     init = fields["init"]
     if any("\0" in path for path in (fields["image"], init or "")):

@@ -83,8 +83,8 @@ class Watch:
         try:
             for source in self._outputs.sources if path.exists() else ():
                 if source.exists() and path.samefile(source):
-                    raise TexsynthError(f"the snapshot {path} would overwrite what is read")
+                    raise TexsynthError(f"the snapshot {path} would overwrite an input")
             self._save(path, progress.pixels())
         except TexsynthError as error:
-            _log.warning("%s; no more snapshots are saved", error)
+            _log.warning("%s; no more snapshots will be saved", error)
             self._snapshots = None

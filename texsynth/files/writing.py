@@ -82,7 +82,7 @@ def check_target(option: str, path: Path, sources: Iterable[Path]) -> None:
             raise ConfigError(f"{option}: there is no folder {path.parent}")
         for source in sources:
             if path == source or is_same_file(path, source):
-                raise ConfigError(f"{option}: {path} would overwrite {source}, which is read")
+                raise ConfigError(f"{option}: {path} would overwrite {source}, which is an input")
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:

@@ -41,7 +41,7 @@ def choose(name, device, precision="fp32"):
         else:
             _log.debug("engine %s is passed over: %s", wanted, obstacle)
     if precision != "fp32" and chosen != "cuda":
-        raise EngineError(f"engine {chosen} has no precision {precision}, only a GPU's engine cuda")
+        raise EngineError(f"precision {precision} needs engine cuda on a GPU, not engine {chosen}")
     return chosen
 
 

@@ -113,7 +113,7 @@ class Checkpoints:
                 was = resumed.fields["environment"]
                 changed = environment.differences(was, self._environment)
             if changed:
-                _log.warning("not the same to the last bit: %s", "; ".join(changed))
+                _log.warning("the result may differ in its last bits: %s", "; ".join(changed))
         return resumed
 
     def _take_over(self, fields: Mapping[str, Any], study: Any) -> None:
@@ -136,7 +136,7 @@ class Checkpoints:
             KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError,
         ) as error:  # fmt: skip
             raise CheckpointError(
-                f"{self._resume} is no checkpoint of this program: {type(error).__name__} {error}"
+                f"{self._resume} is not a checkpoint of texsynth: {type(error).__name__} {error}"
             ) from error
 
     def save(
@@ -171,7 +171,7 @@ class Checkpoints:
             self.is_saved = self.is_there = True
             _log.debug("checkpoint %s", self.path)
         except (CheckpointError, ValueError) as error:  # the latter of a history without end
-            _log.warning("%s; it goes on without", error)
+            _log.warning("%s; continuing without it", error)
             for _ in arrays:
                 pass
 
@@ -191,7 +191,7 @@ def load(path: StrPath) -> checkpoint.Checkpoint:
         previous = checkpoint.previous_of(path)
         if not Path(previous).is_file():
             raise
-        _log.warning("%s; going on from %s", error, previous)
+        _log.warning("%s; continuing from %s", error, previous)
         return checkpoint.load(previous)
 
 
@@ -226,14 +226,14 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath |
         if _differs(name, before, now["settings"].get(name))
     ]
     if now["iterations"] < then["iterations"]:
-        told.append(f"iterations were {then['iterations']}, and can only become more")
+        told.append(f"iterations were {then['iterations']} and can only increase")
     told += [
         told for told, name in _FILES.items() if then[f"{name}_sha256"] != now[f"{name}_sha256"]
     ]
     if then["losses"] != now["losses"]:
         told.append(f"losses were {', '.join(then['losses'])}")
     if told:
-        raise ConfigError(f"{path} is of another job: {'; '.join(told)}")
+        raise ConfigError(f"{path} belongs to a different job: {'; '.join(told)}")
 
 
 def _differs(name: str, before: Any, after: Any) -> bool:
