@@ -1,6 +1,7 @@
 """What the tests share: a tiny random network, and images."""
 
 import contextlib
+import logging
 import signal
 from pathlib import Path
 
@@ -27,6 +28,16 @@ def pytest_configure():
     for number, handler in handlers.items():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was():
+    """The command sets the package's log up; the next test finds it as if it had not."""
+    log = logging.getLogger("texsynth")
+    handlers, propagates, level = log.handlers, log.propagate, log.level
+    yield
+    log.handlers, log.propagate = handlers, propagates
+    log.setLevel(level)
 
 
 # For a command that a test starts: see ``one_thread``.
