@@ -1,6 +1,7 @@
 """What the tests share: a tiny random network, and images."""
 
 import contextlib
+import gc
 import logging
 import signal
 from pathlib import Path
@@ -70,6 +71,15 @@ def all_threads(one_thread):
     """As many threads as there are, for tests of what threads do between them."""
     with threads(numba.config.NUMBA_NUM_THREADS):
         yield
+
+
+def pytest_collection_finish():
+    """Spares the collector of cycles all that is there before the first test, for good.
+
+    It is called after each texture, and would look through pytest and every module each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
