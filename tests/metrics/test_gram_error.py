@@ -71,6 +71,7 @@ def test_pooling_is_that_of_the_loss(random_weights):
     assert not np.isclose(average["pool1"], maximum["pool1"])
 
 
+@pytest.mark.slow
 def test_both_engines_measure_the_same(random_weights):
     pytest.importorskip("numba")
     exemplar, pixels = images.to_batch(make_texture(64, 64)), make_texture(70, 64, seed=3)

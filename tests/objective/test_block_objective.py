@@ -87,6 +87,7 @@ def test_same_as_whole_in_float64(size, block, count, edge, pooling, exact_weigh
     np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())
 
 
+@pytest.mark.slow
 def test_same_as_whole_at_the_deepest_default_layer(exact_weights):
     features = VGG16Features(exact_weights, ["pool4", "conv4_2"])
     losses = [GramLoss({"pool4": 1.0, "conv4_2": 1.0})]
