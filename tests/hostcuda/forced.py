@@ -20,6 +20,8 @@ LEFT_OUT = {
     "winograd": "the engine is the CPU's",
     "test_divergence_is_an_error": "a GPU's Adam multiplies first, and does not overflow",
     "test_adam_lowers_the_loss": "takes long here, and others take Adam's steps",
+    "test_a_large_exemplar_counts_too": "takes long here, and others take exemplars in blocks",
+    "test_little_memory_makes_blocks": "takes long here, and others make textures in blocks",
 }
 """Parts of the names of tests that are not run, and why."""
 
