@@ -185,6 +185,10 @@ def adam(options):
 
 def memory(options):
     """Memory that an evaluation with 20 curvature pairs takes, beside what was planned."""
+    # A frame that imports these for the first time is kept by one of them, with all that it has.
+    from texsynth import optimizers  # noqa: F401
+    from texsynth.objective import captured, memory  # noqa: F401
+
     for size, margin in ((300, 16), (992, 16), (2016, 16)):
         yield f"{size + 2 * margin} px", _taken(options, size, margin)
         _free()
