@@ -197,6 +197,7 @@ def make_variation(
     pixels = images.to_pixels(texture)
     del texture
     study.rest()
+    made_with = environment.describe(workshop)
     is_worth_it = pixels[..., 0].size >= _LARGE or workshop.engine == "cuda"
     by = workshop.engine if is_worth_it else "plain"
     block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
@@ -214,7 +215,7 @@ def make_variation(
         engine=workshop.engine,
         scheme=study.scheme,
         seconds=seconds,
-        environment=environment.describe(workshop),
+        environment=made_with,
         weights_sha256=workshop.weights.checksum(),
     )
 
