@@ -240,6 +240,14 @@ def gpu():
 
 
 @pytest.fixture
+def used_bytes(gpu):
+    """``used_bytes()``: what arrays take of the GPU, without what earlier tests left behind."""
+    gc.collect()
+    with chainer.using_device(gpu):
+        return gpu.xp.get_default_memory_pool().used_bytes
+
+
+@pytest.fixture
 def hostcuda(gpu):
     """The stand-in for a GPU, which counts what is asked of it; elsewhere the test is skipped."""
     from tests import hostcuda

@@ -146,16 +146,15 @@ def test_another_array_is_recorded_anew_and_has_a_gradient_of_its_own(make, gpu)
 
 
 @pytest.mark.gpu
-def test_at_rest_it_has_no_buffers(make, gpu):
+def test_at_rest_it_has_no_buffers(make, gpu, used_bytes):
     objective = make(SHALLOW, of_layers(SHALLOW), noise((16, 16), 0))
     parameter = chainer.Parameter(gpu.send(noise((40, 40), 1)))
-    pool = gpu.xp.get_default_memory_pool()
-    before = pool.used_bytes()
+    before = used_bytes()
     expected = evaluate(objective, parameter.array)
     objective(parameter)
     objective.rest()
     parameter.cleargrad()
-    assert pool.used_bytes() == before
+    assert used_bytes() == before
     found = evaluate(objective, parameter.array)
     assert found[0] == expected[0]
     np.testing.assert_array_equal(found[1], expected[1])

@@ -181,30 +181,28 @@ def test_buffers_are_those_of_the_last_call_where_they_fit(make, gpu):
     assert features.passes((12, 8), NO_WRAP).size == (12, 8)
 
 
-def test_at_rest_it_has_kernels_alone(make, gpu):
+def test_at_rest_it_has_kernels_alone(make, gpu, used_bytes):
     features = make(("conv1_1", "pool1"))
-    pool = gpu.xp.get_default_memory_pool()
     image = chainer.Variable(gpu.send(noise((40, 40), 0)))
-    before = pool.used_bytes()
+    before = used_bytes()
     expected = features(image)["pool1"].array.get()
-    assert pool.used_bytes() > before + 40 * 40 * 64 * 4
+    assert used_bytes() > before + 40 * 40 * 64 * 4
     features.rest()
-    assert pool.used_bytes() == before
+    assert used_bytes() == before
     np.testing.assert_array_equal(features(image)["pool1"].array.get(), expected)
 
 
 @pytest.mark.parametrize("pooling", ["average", "max"])
-def test_it_takes_the_memory_that_is_planned(make, gpu, pooling):
+def test_it_takes_the_memory_that_is_planned(make, used_bytes, pooling):
     from texsynth.network.cuda.passes import Passes
 
-    pool = gpu.xp.get_default_memory_pool()
-    before = pool.used_bytes()
+    before = used_bytes()
     network = make(DEFAULT, pooling).network
     # conv1_1's kernels, and biases, are not counted.
-    assert pool.used_bytes() - before == pytest.approx(stages.kernel_bytes(DEFAULT), abs=50e3)
+    assert used_bytes() - before == pytest.approx(stages.kernel_bytes(DEFAULT), abs=50e3)
     read = {"conv1_1": (slice(2, 39), slice(5, 40)), "pool2": (slice(1, 9), slice(0, 12))}
-    before = pool.used_bytes()
+    before = used_bytes()
     passes = Passes(network, (41, 49), NO_WRAP, read)
     planned = stages.buffer_bytes(DEFAULT, (41, 49), pooling, read)
-    assert pool.used_bytes() - before == planned
+    assert used_bytes() - before == planned
     assert passes.activations["pool2"].shape == (128, 8, 12)

@@ -49,10 +49,10 @@ extern "C" __global__ __launch_bounds__(THREADS) void first_forward(
 // The gradient of conv1_1's activations, through its ReLU, (64, H, W).
 extern "C" __global__ __launch_bounds__(THREADS) void unlit(
     Gradient own, const float* activation, float* result, int height, int width) {
-    int x = blockIdx.x * THREADS + threadIdx.x, y = blockIdx.y, channel = blockIdx.z;
-    if (x >= width) return;
-    long long at = ((long long)channel * height + y) * width + x;
-    result[at] = activation[at] > 0.f ? gradient_at(own, channel, y, x) : 0.f;
+    int pixel = blockIdx.x * THREADS + threadIdx.x, pixels = height * width, channel = blockIdx.y;
+    if (pixel >= pixels) return;
+    long long at = (long long)channel * pixels + pixel;
+    result[at] = activation[at] > 0.f ? gradient_at(own, channel, pixel / width, pixel % width) : 0.f;
 }
 
 // What each tap of the kernels gives, (28, H, W), added up where it came from: the gradient of the image,

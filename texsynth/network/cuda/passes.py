@@ -109,7 +109,7 @@ class Passes:
         # In place, where there is something.
         result, taps = self._arrays["gradient.0"], self._arrays["taps"]
         self._first("unlit")(
-            (cuda.blocks(width, _PIXELS), height, channels),
+            (cuda.blocks(height * width, _PIXELS), channels),
             (_PIXELS,),
             (own, self._arrays[name], result, np.int32(height), np.int32(width)),
         )
