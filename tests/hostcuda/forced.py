@@ -22,6 +22,14 @@ LEFT_OUT = {
     "test_adam_lowers_the_loss": "takes long here, and others take Adam's steps",
     "test_a_large_exemplar_counts_too": "takes long here, and others take exemplars in blocks",
     "test_little_memory_makes_blocks": "takes long here, and others make textures in blocks",
+    "test_init_is_where_it_starts": "a GPU rounds otherwise: no gradient is zero to the last bit",
+    "test_a_loss_that_needs_the_whole_image_is_refused": "its amounts are of the CPU's memory",
+    "test_a_fifth_of_what_is_free_is_left": "its amounts are of the CPU's memory",
+    "test_blocks_of_what_tiles_are_planned": "its amounts are of the CPU's memory",
+    "test_time_in_all_counts_every_level": "its amounts are of the CPU's memory",
+    "test_a_level_that_is_done_holds_no_memory": "it looks for the CPU's optimizer",
+    "test_what_comes_to_nothing_at_a_later_level": "it stands in for the CPU's objective",
+    "test_fields_that_are_missing_or_odd_are_told": "they are those of the CPU's optimizer",
 }
 """Parts of the names of tests that are not run, and why."""
 

@@ -102,7 +102,7 @@ def test_fifty_steps_of_adam_end_in_the_image_of_the_cpu(config, quick):
 
 
 def test_twenty_steps_of_lbfgs_end_as_near_as_on_the_cpu(config):
-    """After twice as many, rounding has led to another image, with a layer 4 % nearer than the CPU."""
+    """After twice as many rounding has led to another image, a layer of it 4 % nearer."""
     exemplar, settings = make_texture(30, 15), config(size=30, iterations=20)
     found, expected = (
         texsynth.synthesize(exemplar, each) for each in (settings, on_the_cpu(settings))
