@@ -140,7 +140,8 @@ def block_bytes(engine, layers, window, margin=(0, 0)):
         return _cuda_bytes(layers, window, margin)
     wanted = sum(_bytes_per_pixel(architecture.VGG16[name]) for name in layers)
     per_pixel = _COPIES_OF_WINDOW * _PIXEL + wanted + _engine_bytes(engine, layers)
-    return int(per_pixel * math.prod(window) + (_UNFOLDED if engine == "plain-gpu" else _BAND))
+    fixed = _UNFOLDED if engine == "plain-gpu" and layers else _BAND
+    return int(per_pixel * math.prod(window) + fixed)
 
 
 def history_bytes(size, pairs):
