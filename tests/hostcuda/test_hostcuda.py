@@ -56,8 +56,9 @@ DOUBLE = cupy.ElementwiseKernel("float32 x", "float32 y", "y = 2 * x", "hostcuda
 def test_fresh_memory_is_nan():
     pool = cupy.cuda.MemoryPool()
     with cupy.cuda.using_allocator(pool.malloc):
-        assert cupy.isnan(cupy.empty((7, 5), "f")).all()
-        assert cupy.isnan(cupy.empty(9, "d")).all()
+        for shape, dtype in (((7, 5), "f"), (9, "d")):
+            pool.free_all_blocks()  # what results before had is not fresh
+            assert cupy.isnan(cupy.empty(shape, dtype)).all()
 
 
 def test_memory_ends_and_is_counted():
