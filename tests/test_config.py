@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from texsynth.config import DEFAULT_LAYERS, Config, parse_size
+from texsynth.config import DEFAULT_LAYERS, Config, parse_range, parse_size
 from texsynth.errors import ConfigError
 from texsynth.terms import Term
 
@@ -60,6 +60,13 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
         ({"output_size": (0, 5)}, "output size must be at least 1, not 0"),
         ({"output_size": (5, 65537)}, "output size must be at most 65536, not 65537"),
         ({"output_size": 48}, r"output size must be \(width, height\), not 48"),
+        ({"input_range": (1, 0)}, "input range must be two finite numbers, the lower .*, not 1,0"),
+        ({"input_range": (1, 1)}, "input range must be two finite numbers, the lower first"),
+        ({"input_range": (0, math.nan)}, "two finite numbers, the lower first, not 0,nan"),
+        ({"input_range": (-math.inf, 0)}, "two finite numbers, the lower first, not -inf,0"),
+        ({"input_range": (0, 1, 2)}, r"input range must be two numbers, .*, not \(0, 1, 2\)"),
+        ({"input_range": "01"}, r"input range must be two numbers, \(black, white\), not '01'"),
+        ({"input_range": ("0", 1)}, r"input range must be two numbers"),
         ({"learning_rate": "4"}, "learning rate must be a positive number, not '4'"),
         ({"layers": ["conv1_1"]}, r"layers must map names to weights, not be \['conv1_1'\]"),
         ({"layers": {"pool1": "1"}}, "weight of layer pool1 must be a number of at least 0"),
@@ -101,6 +108,27 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
 def test_every_value_is_checked(settings, message):
     with pytest.raises(ConfigError, match=message):
         Config(**settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [("0,1", (0, 1)), (" -1 , 1.5", (-1, 1.5)), ("-1e3,+.5E-2", (-1000, 0.005)), ("3.,4", (3, 4))],
+)
+def test_parse_range(text, ends):
+    assert parse_range(text) == ends
+    assert Config(input_range=list(ends)).input_range == ends
+
+
+@pytest.mark.parametrize("text", ["", "1", "0;1", "0,1,2", "a,b", "nan,1", "\uff10,1", "0,1e9999"])
+def test_parse_range_refuses(text):
+    with pytest.raises(ConfigError, match=r"input range must look like 0,1 \(black, white\), not "):
+        parse_range(text)
+
+
+@pytest.mark.parametrize("text", ["1,0", "2,2", "0,1e999"])
+def test_parse_range_refuses_what_is_no_range(text):
+    with pytest.raises(ConfigError, match="two finite numbers, the lower first, not "):
+        parse_range(text)
 
 
 def test_parse_size():

@@ -20,6 +20,7 @@ STARTS = ("noise", "phase")
 TILINGS = ("x", "y", "xy")
 DEFAULT_LAYERS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
 LARGEST_SIDE = 65536
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?"
 _UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
 
@@ -39,6 +40,8 @@ class Config:
             chooses from the exemplar. It decides those of ``iterations``, ``losses``, ``start``,
             ``levels`` and ``margin`` that are ``None``.
         size: Longer side in pixels that the exemplar is first resized to; 0 keeps its size.
+        input_range: ``(black, white)`` of image files whose type does not say so: floating-point
+            numbers, integers with a sign or beyond 16 bits. ``None`` refuses such files.
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
             exemplar.
         iterations: Optimizer steps at full size; each coarser level takes twice as many as the
@@ -76,6 +79,7 @@ class Config:
 
     preset: str = "auto"
     size: int = 300
+    input_range: tuple[float, float] | None = None
     output_size: tuple[int, int] | None = None
     iterations: int | None = None
     optimizer: str = "lbfgs"
@@ -127,6 +131,9 @@ class Config:
             for side in self.output_size:
                 _check_integer("output size", side, 1, LARGEST_SIDE)
             object.__setattr__(self, "output_size", tuple(map(int, self.output_size)))
+        if self.input_range is not None:
+            ends = check_range("input range", self.input_range)
+            object.__setattr__(self, "input_range", ends)
         if self.iterations is not None:
             _check_integer("iterations", self.iterations, 1)
         if self.levels is not None:
@@ -190,6 +197,39 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Returns the settings as a dict of plain values, ready for JSON."""
         return asdict(self)
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Reads ``"0,1"`` as ``(0.0, 1.0)``: black, white.
+
+    Raises:
+        texsynth.errors.ConfigError: The text has another form, or the first is not the lower one.
+    """
+    match = re.fullmatch(rf" *({_NUMBER}) *, *({_NUMBER}) *", text, re.ASCII | re.IGNORECASE)
+    if match is None:
+        raise ConfigError(f"input range must look like 0,1 (black, white), not {text!r}")
+    return check_range("input range", (float(match[1]), float(match[2])))
+
+
+def check_range(name: str, ends: Any) -> tuple[float, float]:
+    """Returns two numbers as a tuple, once it is sure that they are a range.
+
+    Args:
+        name (str): What to call it in messages.
+        ends: What should be two finite numbers, the lower first.
+
+    Raises:
+        texsynth.errors.ConfigError: It is something else.
+    """
+    is_pair = isinstance(ends, tuple | list) and len(ends) == 2
+    if not is_pair or not all(isinstance(each, numbers.Real) for each in ends):
+        raise ConfigError(f"{name} must be two numbers, (black, white), not {ends!r}")
+    low, high = map(float, ends)
+    if not -math.inf < low < high < math.inf:
+        raise ConfigError(
+            f"{name} must be two finite numbers, the lower first, not {low:g},{high:g}"
+        )
+    return low, high
 
 
 def parse_memory(text: str) -> int:

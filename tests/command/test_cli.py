@@ -645,3 +645,32 @@ def test_on_a_terminal_progress_is_a_bar(folder, random_weights_file):
     assert b"level 1/1 (32x24)" in shown
     plain = re.sub(rb"\x1b\[[^a-zA-Z]*[a-zA-Z]", b"", shown)
     assert max(len(line) for line in plain.split(b"\r") if b"###" in line) <= 80
+
+
+def test_a_picture_of_numbers_is_read_by_a_range_and_made_again(folder, run):
+    """The range is a setting: batch, record and what starts from an image have it."""
+    shares = np.asarray(Image.open("stone.png").convert("L"), np.float32) / 255
+    Image.fromarray(shares * 3 - 1).save("numbers.tif")
+    Image.fromarray((shares * 255).round().astype(np.uint8)).save("grey.png")
+    result = run("numbers.tif")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "texsynth: error: numbers.tif has floating-point values from "
+        f"{shares.min() * 3 - 1:g} to {shares.max() * 3 - 1:g}; "
+        "say which are black and white: --input-range LOW,HIGH"
+    ]
+    assert run("grey.png", "--init", "grey.png").exit_code == 0
+    asked = ["--input-range", "-1,2", "--record"]
+    assert run("numbers.tif", "--init", "numbers.tif", *asked).exit_code == 0
+    made = [np.asarray(opened(f"{name}_texture.png")) for name in ("numbers", "grey")]
+    assert np.abs(made[0].astype(int) - made[1]).max() <= 2  # the exemplar was rounded once more
+    again = CliRunner().invoke(cli.main, ["--replay", "numbers_record.json"])
+    assert again.exit_code == 0, again.stderr
+    assert run("numbers.tif", "grey.png", "--variations", "1", *asked).exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["1,0", "1", "x,y"])
+def test_a_range_that_is_none_is_a_usage_error(folder, run, text):
+    result = run("stone.png", "--input-range", text)
+    assert (result.exit_code, names(folder)) == (2, ["stone.png"])
+    assert "'--input-range': input range must" in result.stderr

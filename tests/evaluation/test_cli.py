@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -350,7 +351,7 @@ def test_it_runs_as_a_module(folder, random_weights_file):
 
 def test_every_option_has_a_help_and_defaults_are_said():
     options = [option for option in evaluate.main.params if option.param_type_name == "option"]
-    assert len(options) == 9
+    assert len(options) == 10
     assert all(option.help for option in options)
     text = CliRunner().invoke(evaluate.main, ["-h"]).stdout
     assert "the size recorded in OUTPUT, or 0" in " ".join(text.split())
@@ -370,3 +371,25 @@ def test_a_sample_is_good(real_weights):
     assert measures["gram_errors"]["pool4"] < 0.2 and measures["sliced_wasserstein"]["pool4"] < 0.2
     assert abs(measures["copied_share"] - measures["repetition_share"]) < 0.1
     assert np.isfinite(list(measures["seam"].values())).all()
+
+
+def test_a_source_of_numbers_is_read_by_the_range_given_or_recorded(folder, run):
+    shares = np.asarray(Image.open("stone.png").convert("L"), np.float32) / 255
+    Image.fromarray(shares).save("numbers.tif")
+    result = run("numbers.tif", "b.png")
+    assert result.exit_code == FAILURE and "say which are black and white" in result.stderr
+    given = run("numbers.tif", "b.png", "--input-range", "0,1")
+    assert given.exit_code == 0, given.output
+    save("c.png", make_texture(40, 40, seed=2), settings=json.dumps({"input_range": [0, 1]}))
+    recorded = run("numbers.tif", "c.png")
+    assert recorded.stdout.replace("c.png", "b.png") == given.stdout
+    save("c.png", make_texture(40, 40, seed=2), settings=json.dumps({"input_range": [1, 0]}))
+    assert "ignoring its texsynth:settings: input range must" in run("numbers.tif", "c.png").stderr
+
+
+def test_an_output_of_another_kind_has_no_record(folder, run):
+    """Even of one that only the reader of images can open."""
+    pixels = make_texture(40, 40, seed=2)
+    imagecodecs.imwrite("b16.tif", pixels.astype(np.uint16) * 257)
+    table = run("stone.png", "b16.tif").stdout
+    assert table.replace("b16.tif", "  b.png") == run("stone.png", "b.png").stdout

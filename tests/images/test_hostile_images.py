@@ -59,11 +59,11 @@ def gif(width, height):
     return b"GIF89a" + screen + b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0;"
 
 
-def tiff(width, height, *entries, data=b"", compression=1):
+def tiff(width, height, *entries, data=b"", compression=1, bits=8, samples=1):
     """Grey, in one strip; an entry is (tag, type, count, value)."""
     entries = [
-        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression),
-        (262, 3, 1, 1), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, len(data)), *entries,
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, bits), (259, 3, 1, compression),
+        (262, 3, 1, 1), (277, 3, 1, samples), (278, 4, 1, height), (279, 4, 1, len(data)), *entries,
     ]  # fmt: skip
     begin = 8 + 2 + 12 * (len(entries) + 1) + 4
     table = b"".join(struct.pack("<HHII", *e) for e in sorted([*entries, (273, 4, 1, begin)]))
@@ -185,18 +185,62 @@ def zeros():
     return zlib.compress(bytes(200 << 20))
 
 
-def test_texts_and_profiles_that_unfold_are_refused(tmp_path, zeros):
-    megabyte = zlib.compress(bytes(1 << 20))
+def test_texts_that_unfold_are_not_unfolded(tmp_path, zeros):
+    megabyte, turning = zlib.compress(bytes(1 << 20)), b"XML:com.adobe.xmp"
     bombs = {
         "zTXt.png": png(20, 16, chunk(b"zTXt", b"a\0\0" + zeros), DATA),
         "iTXt.png": png(20, 16, chunk(b"iTXt", b"a\0\1\0\0\0" + zeros), DATA),
-        "iCCP.png": png(20, 16, chunk(b"iCCP", b"a\0\0" + zeros), DATA),
+        "turning.png": png(20, 16, chunk(b"iTXt", turning + b"\0\1\0\0\0" + zeros), DATA),
         "behind.png": png(20, 16, DATA, chunk(b"zTXt", b"a\0\0" + zeros)),
         "many.png": png(20, 16, *[chunk(b"zTXt", b"a\0\0" + megabyte)] * 99, DATA),
     }
-    lines = read_in_bounds(tmp_path, bombs, 150)
-    for name, line in zip(bombs, lines, strict=True):
-        assert line.startswith(f"{name} cannot be read: ")
+    assert read_in_bounds(tmp_path, bombs, 100) == ["(16, 20, 3)"] * len(bombs)
+
+
+def test_a_profile_that_unfolds_is_refused(tmp_path, zeros):
+    bomb = png(20, 16, chunk(b"iCCP", b"a\0\0" + zeros), DATA)
+    (line,) = read_in_bounds(tmp_path, {"a.png": bomb}, 150)
+    assert line == "a.png cannot be read: its colour profile has more than 32 MiB"
+
+
+def test_much_metadata_is_no_bomb(tmp_path, caplog):
+    """A profile of 1.6 MB, texts of 1.3 MB folded or not, chunks of nobody's: all are read over."""
+    noise = np.random.default_rng(0).bytes(1_300_000)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = (len(srgb) + 1_600_000).to_bytes(4) + srgb[4:] + noise + bytes(300_000)
+    text = b"a\0" + noise.replace(b"\0", b"0")
+    chunks = [
+        chunk(b"iCCP", b"a\0\0" + zlib.compress(profile)),
+        chunk(b"zTXt", b"a\0\0" + zlib.compress(noise)),
+        chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(noise)),
+        chunk(b"tEXt", text),
+        chunk(b"prVt", noise),
+    ]
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in PIXELS)))
+    (tmp_path / "a.png").write_bytes(png(20, 16, *chunks, pixels))
+    np.testing.assert_allclose(images.read(tmp_path / "a.png").astype(int), PIXELS, atol=1)
+    assert "ignoring its colour profile" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt"])
+def test_a_text_that_turns_the_picture_is_read(tmp_path, kind):
+    xmp = b'<x tiff:Orientation="6"/>'
+    exif = b"\nexif\n26\n" + (b"II*\0\x08\0\0\0\1\0" + ORIENTATION).hex().encode()
+    data = {
+        b"tEXt": b"Raw profile type exif\0" + exif,
+        b"zTXt": b"Raw profile type exif\0\0" + zlib.compress(exif),
+        b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp),
+    }
+    (tmp_path / "a.png").write_bytes(png(20, 16, chunk(kind, data[kind]), DATA))
+    assert images.read(tmp_path / "a.png").shape == (20, 16, 3)
+
+
+def test_bombs_of_many_bits_are_refused(tmp_path):
+    """Of a TIFF whose samples are read here, its bytes count."""
+    data = zlib.compress(bytes(1 << 20))
+    bomb = tiff(4000, 4000, (339, 3, 1, 3), data=data, compression=8, bits=32, samples=9)
+    (line,) = read_in_bounds(tmp_path, {"a.tif": bomb}, 100)
+    assert line.startswith(f"a.tif: too many pixels for its {len(bomb)} bytes (Image ")
 
 
 def test_image_data_beyond_the_image_are_not_unfolded(tmp_path, zeros):
@@ -259,7 +303,7 @@ LIES = {
     "a bottomless header": (b"P3 " + b"1" * 100_000 + b" 5 255\n", "Token too long in file header"),
     "a table of a million million entries": (
         b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1 << 60),
-        "is not an image that Pillow can read",
+        "is a TIFF that is damaged or of a rare kind; convert it to one of 8 or 16 bits, or to PNG",
     ),
 }
 
@@ -283,11 +327,18 @@ def test_absurd_sizes_are_read(tmp_path, size):
     assert images.read(tmp_path / "a.png").shape == (*size[::-1], 3)
 
 
-def test_values_that_are_no_numbers_are_refused_as_all_floating_point(tmp_path):
+@pytest.mark.parametrize("input_range", [None, (0, 1)])
+def test_values_that_are_no_numbers_are_refused(tmp_path, input_range):
     values = np.array([[np.nan, np.inf, -np.inf, 1e30]], np.float32)
     Image.fromarray(values).save(tmp_path / "a.tif")
-    with pytest.raises(ImageError, match="floating-point images are not supported"):
-        images.read(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"a.tif has values that are not numbers \(NaN\)"):
+        images.read(tmp_path / "a.tif", input_range)
+
+
+def test_what_is_beyond_all_numbers_is_black_or_white(tmp_path):
+    Image.fromarray(np.array([[np.inf, -np.inf, 1e30, 0.5]], np.float32)).save(tmp_path / "a.tif")
+    pixels = images.read(tmp_path / "a.tif", (0, 1))
+    assert pixels[0, :, 0].tolist() == [255, 0, 255, 128]
 
 
 # Metadata

@@ -52,17 +52,36 @@ def test_16_bits_are_scaled_and_not_clipped(save):
     np.testing.assert_array_equal(pixels[..., 0], [[0, 1, 128], [255, 255, 0]])
 
 
-def test_float_is_refused_for_its_range_is_anybodys_guess(save):
+def test_float_is_refused_without_a_range_for_its_own_is_anybodys_guess(save):
     path = save(Image.fromarray(np.array([[0.1, 0.9]], np.float32)), "p.tif")
-    with pytest.raises(ImageError, match=r"p.tif: floating-point images are not supported"):
+    message = r"p.tif has floating-point values from 0.1 to 0.9; say which are black and white: "
+    with pytest.raises(ImageError, match=f"{message}--input-range LOW,HIGH"):
         images.read(path)
 
 
 @pytest.mark.parametrize("value", [-1, 65536])
-def test_grey_beyond_16_bits_is_refused(save, value):
+def test_grey_beyond_16_bits_wants_a_range(save, value):
     path = save(Image.fromarray(np.array([[0, value]], np.int32)), "p.tif")
-    with pytest.raises(ImageError, match=r"p.tif: grey values beyond 16 bits"):
+    with pytest.raises(ImageError, match=r"p.tif has grey values from .* to .*; say which are"):
         images.read(path)
+    assert images.read(path, (0, 2 * value) if value > 0 else (2 * value, 0))[0, 1, 0] == 128
+
+
+def test_32_bits_that_hold_16_are_16(save):
+    path = save(Image.fromarray(np.array([[0, 257, 65535]], np.int32)), "p.tif")
+    assert images.read(path)[0, :, 0].tolist() == [0, 1, 255]
+
+
+@pytest.mark.parametrize("name", ["p.pfm", "p.tif"])
+def test_numbers_are_read_by_a_range(save, name):
+    path = save(Image.fromarray(np.array([[-1, 0.25], [1, 3]], np.float32)), name)
+    pixels = images.read(path, (-1, 1.5))
+    np.testing.assert_array_equal(pixels[..., 1], [[0, 128], [204, 255]])
+
+
+def test_a_range_that_is_not_used_is_told(save, texture, caplog):
+    np.testing.assert_array_equal(images.read(save(Image.fromarray(texture)), (0, 1)), texture)
+    assert "--input-range is not used, for its type has a range of its own" in caplog.text
 
 
 def test_a_transparent_grey_of_16_bits_is_composited_too(save, caplog):

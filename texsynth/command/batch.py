@@ -176,11 +176,12 @@ class Batch:
         return Workshop(self._tasks[0].config)
 
     def _make_all(self):
-        init = None if self._init_path is None else Picture(self._init_path)
+        input_range = self._tasks[0].config.input_range  # of all
+        init = None if self._init_path is None else Picture(self._init_path, input_range)
         if init is not None:
             init.pixels  # noqa: B018 (read now, for without it nothing can be made)
         for path, tasks in itertools.groupby(self._tasks, key=lambda task: task.image_path):
-            self._make_all_of(Picture(path), init, list(tasks))
+            self._make_all_of(Picture(path, input_range), init, list(tasks))
             if self._interruption.number is not None:
                 return
 

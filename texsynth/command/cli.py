@@ -87,6 +87,13 @@ class _Command(OneLineErrors):
     help="Resize IMAGE first, so that its longer side has this many pixels; 0 keeps its size.",
 )
 @click.option(
+    "--input-range",
+    metavar="LOW,HIGH",
+    callback=from_text(settings.parse_range),
+    help="Which values are black and white in an image whose type does not say so: floating-point"
+    " numbers, or integers with a sign or beyond 16 bits.",
+)
+@click.option(
     "--output-size",
     metavar="WxH",
     callback=from_text(settings.parse_size),

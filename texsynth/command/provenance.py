@@ -20,20 +20,22 @@ class Picture:
 
     Args:
         path (pathlib.Path): The file.
+        input_range: What is black and what white in it, of the settings; or ``None``.
 
     Attributes:
-        path (pathlib.Path): The same.
+        path (pathlib.Path): The file.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, input_range=None):
         self.path = path
+        self._input_range = input_range
 
     @functools.cached_property
     def pixels(self):
         """``(H, W, 3)`` uint8, RGB; raises as :func:`texsynth.images.read`."""
         from texsynth import images
 
-        return images.read(self.path)
+        return images.read(self.path, self._input_range)
 
     @functools.cached_property
     def checksum(self):

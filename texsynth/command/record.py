@@ -193,8 +193,8 @@ def _parsed(path, fields):
     init = fields["init"]
     if any("\0" in path for path in (fields["image"], init or "")):
         raise ValueError("a path with a zero byte")
-    init = None if init is None else Picture(Path(init))
-    recipe = Recipe(config, Picture(Path(fields["image"])), init)
+    init = None if init is None else Picture(Path(init), config.input_range)
+    recipe = Recipe(config, Picture(Path(fields["image"]), config.input_range), init)
     checksums = {name: fields["sha256"][name] for name in _CHECKED}
     return Record(path, recipe, checksums, dict(fields["environment"]))
 

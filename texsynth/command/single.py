@@ -31,7 +31,7 @@ def make(order, quiet, team=None):
         texsynth.errors.TexsynthError: It cannot be made as it was asked for.
     """
     outputs, record = outputs_for(order), order.sources.record
-    pictures = [Picture(path) for path in order.sources.pictures]
+    pictures = [Picture(path, order.config.input_range) for path in order.sources.pictures]
     recipe = Recipe(order.config, *pictures)
     if record is not None:
         record.check(recipe)

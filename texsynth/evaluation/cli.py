@@ -7,7 +7,14 @@ import click
 
 from texsynth import config as settings
 from texsynth import files
-from texsynth.command import HELP_OPTIONS, PATH, OneLineErrors, failure, set_up_logging
+from texsynth.command import (
+    HELP_OPTIONS,
+    PATH,
+    OneLineErrors,
+    failure,
+    from_text,
+    set_up_logging,
+)
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.version import __version__
 
@@ -36,6 +43,13 @@ _STANDARD_OUTPUT = Path("-")
     type=click.IntRange(0, settings.LARGEST_SIDE),
     help="Resize SOURCE so that its longer side has this many pixels; 0 keeps its size."
     "  [default: the size recorded in OUTPUT, or 0]",
+)
+@click.option(
+    "--input-range",
+    metavar="LOW,HIGH",
+    callback=from_text(settings.parse_range),
+    help="Which values are black and white in a SOURCE whose type does not say so.  [default: the"
+    " range recorded in OUTPUT]",
 )
 @click.option(
     "--pooling",

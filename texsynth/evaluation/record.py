@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS
+from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS, check_range
 from texsynth.files.printable import one_line
 from texsynth.losses import make_losses
 from texsynth.network import architecture
@@ -31,6 +31,7 @@ class Record:
 
     Attributes:
         size: Longer side in pixels that the exemplar was brought to; 0 kept it.
+        input_range: What was black and what white in the exemplar's file.
         losses: Names of the losses.
         layers: Names of the layers that were optimised, shallow ones first.
         pooling: ``"average"`` or ``"max"``.
@@ -39,6 +40,7 @@ class Record:
     """
 
     size: int | None = None
+    input_range: tuple | None = None
     losses: tuple | None = None
     layers: tuple | None = None
     pooling: str | None = None
@@ -52,23 +54,33 @@ def read(path):
     Args:
         path: Path of an image that can be read.
     """
-    with warnings.catch_warnings():
-        # Of many pixels; whether they are too many was decided when the image was read.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as file:
-            text = dict(getattr(file, "text", {}))
+    text = _text(path)
     settings = _parsed(path, text, "settings", _settings) or {}
     terms = _parsed(path, text, "scheme", _terms)
     if terms is None and settings.get("layers"):
         terms = [Term("gram")]  # a file of version 0.1, which had no other loss
     return Record(
         size=settings.get("size"),
+        input_range=settings.get("input_range"),
         losses=terms and tuple(dict.fromkeys(term.name for term in terms if term.weight)),
         layers=terms and _layers(terms, settings.get("layers") or DEFAULT_LAYERS),
         pooling=settings.get("pooling"),
         engine=_engine(text.get("texsynth:engine")),
         history=_parsed(path, text, "history", _history),
     )
+
+
+def _text(path):
+    """The texts of a PNG; none of what is none."""
+    with warnings.catch_warnings():
+        # Of many pixels; whether they are too many was decided when the image was read.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path, formats=["PNG"]) as file:
+                return dict(file.text)
+        # Other kinds; and texts and profiles that are none of ours, which are read over elsewhere.
+        except (OSError, ValueError):
+            return {}
 
 
 def _parsed(path, text, key, convert):
@@ -89,10 +101,12 @@ def _settings(value):
     size, layers, pooling = (value.get(key) for key in ("size", "layers", "pooling"))
     _demand(size is None or (type(size) is int and 0 <= size <= LARGEST_SIDE), "invalid size")
     _demand(pooling is None or pooling in POOLINGS, "unknown pooling")
+    ends = value.get("input_range")
+    ends = None if ends is None else check_range("input range", ends)
     if layers is not None:
         _demand(isinstance(layers, dict), "layers are not an object")
         check_layers(layers)
-    return {"size": size, "layers": layers, "pooling": pooling}
+    return {"size": size, "input_range": ends, "layers": layers, "pooling": pooling}
 
 
 def _terms(value):

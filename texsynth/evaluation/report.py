@@ -66,7 +66,15 @@ class Report:
         }
 
 
-def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_path=None):
+def make(
+    source_path,
+    output_paths,
+    size=None,
+    pooling=None,
+    gpu=-1,
+    weights_path=None,
+    input_range=None,
+):
     """Reads and measures.
 
     Args:
@@ -78,6 +86,8 @@ def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_pat
             ``"average"``.
         gpu (int): CUDA device number; -1 is the CPU.
         weights_path: File with VGG16 weights; ``None`` finds or fetches them.
+        input_range: What is black and what white in a source whose type does not say so; ``None``
+            takes what an output's file names.
 
     Returns:
         Report: All the measures.
@@ -87,8 +97,9 @@ def make(source_path, output_paths, size=None, pooling=None, gpu=-1, weights_pat
             weights cannot be had, or the device cannot be used.
     """
     _check_distinct([source_path, *output_paths])
-    source = images.to_batch(images.read(source_path))
     outputs = [(path, images.read(path), record.read(path)) for path in output_paths]
+    recorded = (made.input_range for _, _, made in outputs if made.input_range is not None)
+    source = images.to_batch(images.read(source_path, input_range or next(recorded, None)))
     target_device = device.select(gpu)
     vgg_weights = weights.load(weights_path or weights.find_or_fetch())
     names = _names(output_paths)

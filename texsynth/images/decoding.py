@@ -1,35 +1,38 @@
 """The bytes of an image file to pixels: upright, in sRGB, 8 bits, and at no absurd cost."""
 
 import contextlib
-import io
 import logging
-import os
-import sys
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import cast
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
 from texsynth.errors import ImageError
+from texsynth.images import colour, kinds, png, process_state, samples, tiff, tiff_directory
+from texsynth.images.picture import Picture, keyed
+from texsynth.images.png import Png
+from texsynth.images.samples import Range
+from texsynth.images.tiff_directory import Directory
 from texsynth.typing import Pixels, StrPath
 
 _log = logging.getLogger(__name__)
 
 _BAND = 256  # rows
-# Pixels, of an image beyond a quarter of what Pillow takes; photographs have 2 to 20 a byte.
+# Pixels, of an image beyond half of what Pillow takes; photographs have 2 to 20 a byte.
 _MOST_PER_BYTE = 50
 _MOST_WORK = 5e10  # pixels times scans of a progressive JPEG, which take 20 seconds
+_PLAIN = {
+    "1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB",
+}  # fmt: skip
+_ORIENTATION = 0x0112
 
 
-def decode(content: bytes, path: StrPath) -> Pixels:
+def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> Pixels:
     """Returns the pixels of an image file, its first frame's.
 
     Args:
         content (bytes): The whole file.
         path: What to call it in messages.
+        input_range: What is black and what white, in files whose type does not say so.
 
     Returns:
         numpy.ndarray: ``(H, W, 3)`` uint8, RGB.
@@ -38,28 +41,44 @@ def decode(content: bytes, path: StrPath) -> Pixels:
         texsynth.errors.ImageError: It would cost too much, or is of a kind that is not supported.
         Exception: Whatever Pillow's decoders raise on damaged files, which is nearly anything.
     """
-    with (
-        # Pillow warns of odd metadata and of many pixels: nothing that its user could mend.
-        warnings.catch_warnings(action="ignore"),
-        _bounded_pixels(len(content)),
-        Image.open(io.BytesIO(content)) as file,
-    ):
-        _check_cost(file, content, path)
-        with _silenced() if file.format == "TIFF" else contextlib.nullcontext():
-            file.load()
-        return _as_array(_to_rgb(_upright(file), path))
+    tags = tiff_directory.directory(content)
+    if tags is not None and tags.is_raw:
+        raise ImageError(f"{path} is a camera's raw file; develop it, and save it as PNG or TIFF")
+    with process_state.alone():
+        most = _most_pixels(len(content))
+        if tags is not None and tiff.is_for_us(tags):
+            picture = _of_tiff(tags, most, input_range, path)
+        else:
+            picture = _of_pillow(content, most, input_range, path)
+    return _as_array(colour.to_rgb(picture.upright(), path))
 
 
-@contextlib.contextmanager
-def _bounded_pixels(size: int) -> Iterator[None]:
-    """Makes Pillow refuse, at any place in a file of so many bytes, an image too large for it."""
+def _most_pixels(size: int) -> int | None:
+    """The most pixels that a file of so many bytes may have, at any place in it."""
     limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None:  # beyond it Pillow warns, beyond twice it refuses
-        Image.MAX_IMAGE_PIXELS = min(limit, max(limit // 4, _MOST_PER_BYTE * size // 2))
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    return None if limit is None else min(2 * limit, max(limit // 2, _MOST_PER_BYTE * size))
+
+
+def _of_tiff(
+    tags: Directory, most: int | None, input_range: Range | None, path: StrPath
+) -> Picture:
+    if most is not None and tiff.weight(tags) > most:
+        raise Image.DecompressionBombError(f"Image size {tags.size} exceeds limit")
+    return samples.of_tiff(tags, input_range, path)
+
+
+def _of_pillow(
+    content: bytes, most: int | None, input_range: Range | None, path: StrPath
+) -> Picture:
+    sorted_out = png.sort_out(content)
+    content = content if sorted_out is None else sorted_out.content
+    with process_state.bounded(most), kinds.opened(content, path) as file:
+        _check_cost(file, content, path)
+        is_tiff = file.format == "TIFF"
+        with process_state.silenced() if is_tiff else contextlib.nullcontext():
+            file.load()
+        orientation = _orientation(file)
+        return _picture(file, sorted_out, input_range, path)._replace(orientation=orientation)
 
 
 def _check_cost(file: Image.Image, content: bytes, path: StrPath) -> None:
@@ -74,39 +93,50 @@ def _check_cost(file: Image.Image, content: bytes, path: StrPath) -> None:
         raise ImageError(f"{path} takes too much work to decode ({scans} scans of {pixels} pixels)")
 
 
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Sends to nowhere what a C library tells on standard error: libtiff does, of damage."""
-    with contextlib.ExitStack() as undo:
-        # Without standard error its number may be any file's.
-        if sys.stderr is not None:
-            kept = os.dup(2)
-            undo.callback(os.close, kept)
-            with Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-            undo.callback(os.dup2, kept, 2)
-        yield
-
-
-def _upright(file: Image.Image) -> Image.Image:
+def _orientation(file: Image.Image) -> int:
     try:
-        ImageOps.exif_transpose(file, in_place=True)
+        return int(file.getexif().get(_ORIENTATION, 1))
     except Exception as error:
         # Cameras and editors write damaged EXIF: no reason to do without the picture.
         _log.debug("damaged EXIF: %s", error)
-    return file
+        return 1
 
 
-def _to_rgb(file: Image.Image, path: StrPath) -> Image.Image:
-    if file.info.get("icc_profile"):
-        file = _to_srgb(file, path)
-    if file.mode.startswith("I;16") or file.mode in ("I", "F"):
-        file = _to_8_bits(file, path)
-    if file.has_transparency_data:
-        _log.warning("%s: transparency is composited on white", path)
-        rgba = file.convert("RGBA")
-        file = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return file if file.mode == "RGB" else file.convert("RGB")
+def _picture(
+    file: Image.Image, as_png: Png | None, input_range: Range | None, path: StrPath
+) -> Picture:
+    """Takes a picture apart into colours and alpha."""
+    profile = file.info.get("icc_profile") if as_png is None else as_png.profile
+    if file.mode in ("I", "F") and (file.mode == "F" or file.format != "PPM"):
+        return Picture(samples.of_numbers(np.asarray(file), input_range, path), profile=profile)
+    samples.warn_unused(input_range, path)
+    if as_png is not None and as_png.bits == 16 and as_png.colours != 0:
+        return Picture(*samples.of_png(as_png), profile)
+    key, image = _key(file, as_png), file
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode.startswith("I"):
+        image = Image.fromarray(np.asarray(image).astype(np.uint16))
+    image = image.convert(_PLAIN[image.mode]) if image.mode in _PLAIN else image
+    if image.mode in ("LA", "RGBA"):
+        return Picture(_colours(image), image.getchannel("A"), profile)
+    return Picture(image, keyed(np.asarray(image), key) if key else None, profile)
+
+
+def _colours(image: Image.Image) -> Image.Image:
+    return image.getchannel("L") if image.mode == "LA" else image.convert("RGB")
+
+
+def _key(file: Image.Image, as_png: Png | None) -> tuple[int, ...]:
+    """The transparent colour, as Pillow's pixels have it; empty if there is none."""
+    if as_png is not None:
+        largest = 2**as_png.bits - 1
+        most = max(largest, 255)
+        return tuple((value & largest) * most // largest for value in as_png.key)
+    key = file.info.get("transparency")
+    if file.mode in ("P", "PA") or key is None or isinstance(key, bytes):
+        return ()
+    return key if isinstance(key, tuple) else (key,)
 
 
 def _as_array(rgb: Image.Image) -> Pixels:
@@ -116,36 +146,3 @@ def _as_array(rgb: Image.Image) -> Pixels:
         bottom = min(top + _BAND, rgb.height)
         pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
     return pixels
-
-
-def _to_srgb(file: Image.Image, path: StrPath) -> Image.Image:
-    """Turns the colours of a profile into sRGB's, which the network was trained on."""
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(file.info["icc_profile"]))
-        alpha = file.getchannel("A") if file.mode == "RGBA" else None
-        opaque = file.convert("RGB") if file.mode == "RGBA" else file
-        mode = "L" if file.mode == "L" else "RGB"
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(opaque, profile, srgb, outputMode=mode)
-        colours = cast(Image.Image, converted)  # None only where it changes an image in place
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        # A profile for another mode (a palette's, 16 bits) or a damaged one, as browsers do.
-        _log.warning("%s: ignoring its colour profile, which cannot be applied", path)
-        return file
-    if alpha is not None:
-        colours.putalpha(alpha)
-    return colours
-
-
-def _to_8_bits(file: Image.Image, path: StrPath) -> Image.Image:
-    """Scales 16-bit grey, which Pillow's own conversion would clip at 255, to 8 bits."""
-    if file.mode == "F":
-        raise ImageError(f"{path}: floating-point images are not supported; use 8 or 16 bits")
-    values = np.asarray(file)
-    if values.min() < 0 or values.max() > 65535:
-        raise ImageError(f"{path}: grey values beyond 16 bits are not supported")
-    grey = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if "transparency" in file.info:
-        opaque = np.where(values == file.info["transparency"], 0, 255).astype(np.uint8)
-        grey.putalpha(Image.fromarray(opaque))
-    return grey

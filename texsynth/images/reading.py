@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from texsynth.errors import ImageError
 from texsynth.files.printable import one_line
 from texsynth.images import decoding
+from texsynth.images.samples import Range
 from texsynth.typing import Pixels, StrPath
 
 # What a file may cost. Pillow refuses twice its limit of pixels, 179 million; at 16 bits a channel
@@ -20,26 +21,29 @@ _LARGEST_FROM_PIPE = 1 << 28  # bytes: something may write without end
 _PATIENCE = 60  # seconds, with a pipe that nothing comes through
 
 
-def read(path: StrPath) -> Pixels:
+def read(path: StrPath, input_range: Range | None = None) -> Pixels:
     """Reads an image file, upright, as RGB.
 
-    EXIF orientation and colour profile are applied, palettes and grey become RGB, 16 bits become 8
-    bits with rounding, transparency is composited on white (and a warning logged).
+    EXIF orientation and colour profile are applied, palettes and grey become RGB, more bits become
+    8 with rounding, transparency is composited on white (and a warning logged).
 
     Args:
-        path: Path of any image that Pillow reads, or of a pipe that one comes through; of several
-            frames the first is taken.
+        path: Path of any image that Pillow reads, of HEIC if there is pillow-heif, or of a TIFF of
+            any numbers; or of a pipe that one comes through. Of several frames the first is taken.
+        input_range: What is black and what is white, of files of floating-point numbers or of
+            integers with a sign; others say so themselves.
 
     Returns:
         numpy.ndarray: ``(H, W, 3)`` uint8.
 
     Raises:
-        texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large.
+        texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large;
+            or its range is needed and not given.
     """
     path = Path(path)
     try:
         content = _content(path)
-        return decoding.decode(content, path)
+        return decoding.decode(content, path, input_range)
     except ImageError:
         raise
     except FileNotFoundError:

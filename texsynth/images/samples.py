@@ -1,0 +1,184 @@
+"""Samples of any type and range, as the files have them, to 8 bits; grey to 16."""
+
+import io
+import logging
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from texsynth.errors import ImageError
+from texsynth.images import tiff
+from texsynth.images.picture import Picture, keyed
+from texsynth.images.png import Png
+from texsynth.images.tiff_directory import Directory, Tag
+from texsynth.typing import StrPath
+
+_log = logging.getLogger(__name__)
+
+Range = tuple[float, float]
+"""What is black, and what is white."""
+
+_BAND = 256  # rows at a time, for numbers between take several times the memory
+_UNKNOWN = 17  # bits: beyond 16 nobody uses all
+
+
+def of_tiff(tags: Directory, input_range: Range | None, path: StrPath) -> Picture:
+    """Reads a TIFF that :func:`texsynth.images.tiff.is_for_us`.
+
+    Args:
+        tags (Directory): Its directory.
+        input_range: What is black and what white, where the type does not say so.
+        path: What to call it in messages.
+
+    Raises:
+        texsynth.errors.ImageError: The range is needed and not given, or values are no numbers.
+        Exception: Whatever Pillow's decoders raise on damaged files.
+    """
+    read = tiff.samples(tags)
+    channels = read.values[..., : read.channels]
+    if read.is_range_known and read.bits < _UNKNOWN:
+        ends: Range = (0, 2**read.bits - 1)
+        warn_unused(input_range, path)
+    else:
+        ends = _ends(channels, input_range, path)
+    most = 65535 if read.channels == 1 and read.bits > 8 else 255
+    alpha = shares = None
+    if read.alpha:
+        extra = read.values[..., read.channels]
+        opaque = 1 if extra.dtype.kind == "f" else _largest(extra, read.bits)
+        alpha = _scaled(extra, (0, opaque), 255)
+        shares = extra / opaque if read.alpha == 1 else None
+    colours = _scaled(channels, ends, most, shares)
+    if read.is_white_zero:
+        np.subtract(most, colours, out=colours)
+    return _picture(colours, alpha, tags.profile, tags.value(Tag.ORIENTATION, 1))
+
+
+def of_png(png: Png) -> tuple[Image.Image, Image.Image | None]:
+    """Returns colours and alpha of a PNG of 16 bits in colour, or with alpha.
+
+    Pillow's own reading cuts the lower byte off, which a transparent colour may differ in.
+
+    Args:
+        png (Png): Its chunks.
+    """
+    if png.colours == 4:  # four bytes a pixel, as RGBA has
+        raw = _decoded(png.content, "RGBA").astype(np.uint16)
+        values = raw[..., ::2] << 8 | raw[..., 1::2]
+    else:
+        mode = "RGB" if png.colours == 2 else "RGBA"
+        values = _decoded(png.content, f"{mode};16B").astype(np.uint16) << 8
+        values |= _decoded(png.content, f"{mode};16L")  # takes for the high byte what is the low
+    if png.colours == 2:
+        rgb = _picture(_scaled(values, (0, 65535), 255)).colours
+        return rgb, keyed(values, png.key) if png.key else None
+    alpha = Image.fromarray(_scaled(values[..., -1], (0, 65535), 255))
+    colours: npt.NDArray[Any] = values[..., :1]
+    if png.colours == 6:
+        colours = _scaled(values[..., :3], (0, 65535), 255)
+    return _picture(colours).colours, alpha
+
+
+def of_numbers(values: npt.NDArray[Any], input_range: Range | None, path: StrPath) -> Image.Image:
+    """Returns grey of 16 bits, from floating-point numbers or wide integers.
+
+    Args:
+        values: ``(H, W)``.
+        input_range: As for :func:`of_tiff`.
+        path: As for :func:`of_tiff`.
+
+    Raises:
+        texsynth.errors.ImageError: As :func:`of_tiff`.
+    """
+    return Image.fromarray(_scaled(values, _ends(values, input_range, path), 65535))
+
+
+def grey_of_8_bits(grey: Image.Image) -> Image.Image:
+    """Rounds grey of 16 bits, which Pillow's own conversion would clip at 255.
+
+    Args:
+        grey: Mode I;16.
+    """
+    return Image.fromarray(_scaled(np.asarray(grey), (0, 65535), 255))
+
+
+def warn_unused(input_range: Range | None, path: StrPath) -> None:
+    """Warns if a range was given for a file whose type says what is white.
+
+    Args:
+        input_range: The range, if there is one.
+        path: What to call it in messages.
+    """
+    if input_range is not None:
+        _log.warning("%s: --input-range is not used, for its type has a range of its own", path)
+
+
+def _ends(values: npt.NDArray[Any], input_range: Range | None, path: StrPath) -> Range:
+    """What is black and white of values of which nothing else says so."""
+    low, high = float(values.min()), float(values.max())
+    if np.isnan(low):
+        raise ImageError(f"{path} has values that are not numbers (NaN)")
+    is_float = values.dtype.kind == "f"
+    # Programs that lack 16 bits save them as 32.
+    if (
+        input_range is None
+        and values.dtype.itemsize == 4
+        and not is_float
+        and 0 <= low <= high <= 65535
+    ):
+        return 0, 65535
+    if input_range is None:
+        kind = "floating-point" if is_float else "grey"
+        raise ImageError(
+            f"{path} has {kind} values from {low:g} to {high:g}; "
+            "say which are black and white: --input-range LOW,HIGH"
+        )
+    outside = np.count_nonzero((values < input_range[0]) | (values > input_range[1])) / values.size
+    if outside:
+        told = "%s: %.3g %% of its values are beyond --input-range, and clipped"
+        _log.warning(told, path, 100 * outside)
+    return input_range
+
+
+def _largest(values: npt.NDArray[Any], bits: int) -> int:
+    return int(2**bits - 1 if values.dtype.kind == "u" else np.iinfo(values.dtype).max)
+
+
+def _scaled(
+    values: npt.NDArray[Any], ends: Range, most: int, factors: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Scales to 0..most, rounded and clipped; before, factors of each pixel are taken out."""
+    low, high = ends
+    made = np.empty(values.shape, np.uint8 if most == 255 else np.uint16)
+    for top in range(0, len(values), _BAND):
+        band = slice(top, top + _BAND)
+        shares = (values[band].astype(np.float64) - low) / (high - low)
+        if factors is not None:
+            shares /= np.maximum(factors[band], 1e-9)[..., None]
+        made[band] = np.rint(np.clip(shares, 0, 1) * most)
+    return made
+
+
+def _picture(
+    colours: npt.NDArray[Any],
+    alpha: npt.NDArray[np.uint8] | None = None,
+    profile: object = None,
+    orientation: int = 1,
+) -> Picture:
+    """``(H, W, C)`` as images; four channels are CMYK."""
+    if colours.shape[2] == 1:
+        image = Image.fromarray(np.ascontiguousarray(colours[..., 0]))
+    else:
+        mode = {3: "RGB", 4: "CMYK"}[colours.shape[2]]
+        image = Image.frombytes(mode, colours.shape[1::-1], np.ascontiguousarray(colours).data)
+    opaque = None if alpha is None else Image.fromarray(alpha)
+    return Picture(image, opaque, profile, orientation)
+
+
+def _decoded(content: bytes, raw_mode: str) -> npt.NDArray[np.uint8]:
+    """``(H, W, C)``: a PNG's bytes, of which Pillow is told another meaning."""
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as file:
+        file.tile = [tile._replace(args=raw_mode) for tile in file.tile]
+        return np.asarray(file)
