@@ -18,6 +18,7 @@ from texsynth.images.tiff_directory import MOST_SAMPLES, Directory, Tag
 _LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)  # none, LZW, deflate, PackBits, LZMA, Zstandard
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _TYPES = {_UNSIGNED: (*range(1, 17), 32), _SIGNED: (8, 16, 32), _FLOAT: (16, 32, 64)}
+_UNPACKED = 1 << 20  # bytes at a time, which take eight times as many apart
 _CHANNELS = {0: 1, 1: 1, 2: 3, 5: 4}  # min-is-white, min-is-black, RGB, CMYK
 
 
@@ -205,8 +206,11 @@ def _unpacked(data: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint16]:
     """Values of so many bits, which follow one another, the highest bit first, in each row."""
     count = data.shape[1] * 8 // bits
     values = np.zeros((len(data), count), np.uint16)
-    for row, packed in zip(values, data, strict=True):
-        for bit in np.unpackbits(packed)[: count * bits].reshape(count, bits).T:
-            row <<= 1
-            row |= bit
+    rows = max(1, _UNPACKED // data.shape[1])
+    for top in range(0, len(data), rows):
+        band = slice(top, top + rows)
+        ones = np.unpackbits(data[band], axis=1)[:, : count * bits]
+        for bit in np.moveaxis(ones.reshape(-1, count, bits), 2, 0):
+            values[band] <<= 1
+            values[band] |= bit
     return values
