@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import texsynth
@@ -82,9 +83,11 @@ def test_auto_takes_winograd_on_the_cpu():
 
 def test_without_numba_auto_is_plain_and_says_why(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "numba", None)
-    with caplog.at_level("DEBUG", "texsynth"):
+    with caplog.at_level("WARNING", "texsynth"):
         assert engine.choose("auto", CPU) == "plain"
-    assert "engine winograd is passed over: Numba cannot be used" in caplog.text
+    assert (
+        "engine winograd is passed over for the slower plain: Numba cannot be used" in caplog.text
+    )
     with pytest.raises(EngineError, match="engine winograd cannot be used: Numba cannot be used"):
         engine.choose("winograd", CPU)
 
@@ -201,10 +204,10 @@ def test_where_the_trial_fails_auto_is_plain_and_says_why(gpu_with, caplog):
         raise OSError("libcublas.so.13: cannot open")
 
     gpu = gpu_with(fail)
-    with caplog.at_level("DEBUG", "texsynth"):
+    with caplog.at_level("WARNING", "texsynth"):
         assert engine.choose("auto", gpu) == "plain"
     why = r"its trial failed \(libcublas.so.13: cannot open\)"
-    assert re.search(f"engine cuda is passed over: {why}", caplog.text)
+    assert re.search(f"engine cuda is passed over for the slower plain: {why}", caplog.text)
     with pytest.raises(EngineError, match=f"engine cuda cannot be used: {why}"):
         engine.choose("cuda", gpu)
     assert len(tried) == 1
@@ -266,7 +269,26 @@ def test_processes_share_the_threads_of_the_machine(monkeypatch):
     asked = []
     monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 8)
     monkeypatch.setattr("numba.set_num_threads", asked.append)
+    monkeypatch.setattr("texsynth.machine.processors", lambda: 16)
     for processes in (1, 3, 9):  # alone, it has them all already
         engine.share_processor("winograd", processes)
     engine.share_processor("plain", 3)
     assert asked == [2, 1]
+    monkeypatch.setattr("texsynth.machine.processors", lambda: 4)  # by a control group's limit
+    engine.share_processor("winograd", 2)
+    assert asked[2:] == [2]
+
+
+@pytest.mark.parametrize(("allowed", "threads"), [(1, 1), (2, 2), (64, 2)])
+def test_blas_has_the_threads_that_a_control_group_allows(monkeypatch, allowed, threads):
+    def blas():
+        pools = threadpoolctl.ThreadpoolController().select(user_api="blas").info()
+        return {pool["num_threads"] for pool in pools}
+
+    monkeypatch.setattr("texsynth.machine.processors", lambda: allowed)
+    limited = engine._BlasThreads(lambda: engine.machine.processors())
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = blas()
+        with limited:
+            assert blas() == {threads}
+        assert blas() == before

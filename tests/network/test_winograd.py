@@ -235,7 +235,7 @@ def test_the_number_of_workers_changes_no_bit(random_weights, monkeypatch):
     found = []
     for workers in (1, 3, 20):
         for module in ("kernels.gram", "network.winograd.network"):
-            monkeypatch.setattr(f"texsynth.{module}.get_num_threads", lambda n=workers: n)
+            monkeypatch.setattr(f"texsynth.{module}.thread_count", lambda n=workers: n)
         features = WinogradFeatures(random_weights, layers)
         variable = chainer.Variable(image)
         loss = Objective(features, [GramLoss(layers)], exemplar)(variable)

@@ -1,9 +1,10 @@
 """Gram matrices and their gradient, in the thread pool of the passes."""
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import njit, prange
 
 from texsynth.kernels.aligned import aligned_zeros
+from texsynth.kernels.parallel import parallel, thread_count
 from texsynth.kernels.product import BLOCK_ROWS, PANEL, STRIP_ROWS, in_panels, multiply_panel
 from texsynth.kernels.simd import LANES, load, store
 
@@ -25,7 +26,7 @@ def _pack(activation, first, packed):
     return count
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def _sum_parts(activation, sums, packed, row_parts):
     """Sum A^T A over parts of the positions, and parts of the rows of the result.
 
@@ -54,7 +55,7 @@ def _sum_parts(activation, sums, packed, row_parts):
                         )  # fmt: skip
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def _add_parts(sums, result):
     """Add the parts, always in the same order, and mirror the upper triangle."""
     parts, channels, _ = sums.shape
@@ -79,7 +80,7 @@ def gram_sum(activation):
         (images, channels, channels) float32.
     """
     images, height, width, channels = activation.shape
-    workers = get_num_threads()
+    workers = thread_count()
     # Many positions: each worker sums some of them; few: each takes rows of the result.
     parts = _PARTS if height * width >= _CHUNK * _PARTS and channels <= _CHUNK else 1
     packed = aligned_zeros((workers, min(_CHUNK, height * width), channels))
@@ -91,7 +92,7 @@ def gram_sum(activation):
     return result
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def _multiply_positions(activation, matrix, out, packed):
     """Multiply the positions of an image by a matrix.
 
@@ -130,7 +131,7 @@ def gram_sum_backward(activation, matrix):
     positions = height * width
     # The product kernel writes whole strips of rows: leave some after the last.
     out = aligned_zeros((images * positions + STRIP_ROWS, channels))
-    packed = aligned_zeros((get_num_threads(), _BLOCKS * BLOCK_ROWS, channels))
+    packed = aligned_zeros((thread_count(), _BLOCKS * BLOCK_ROWS, channels))
     for image in range(images):
         # The junk after the last position is overwritten by the next image.
         _multiply_positions(

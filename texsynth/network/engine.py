@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 
+from texsynth import machine
 from texsynth.compat import chainer
 from texsynth.errors import EngineError
 from texsynth.network.vgg import VGG16Features
@@ -18,7 +19,7 @@ def choose(name, device, precision="fp32"):
 
     Args:
         name (str): One of :data:`texsynth.config.ENGINES`; ``"auto"`` takes the fastest that works
-            and logs why a faster one was passed over.
+            and warns why a faster one was passed over.
         device (chainer.backend.Device): Where to compute.
         precision (str): One of :data:`texsynth.config.PRECISIONS`.
 
@@ -39,7 +40,7 @@ def choose(name, device, precision="fp32"):
         elif name == wanted:
             raise EngineError(f"engine {name} cannot be used: {obstacle}")
         else:
-            _log.debug("engine %s is passed over: %s", wanted, obstacle)
+            _log.warning("engine %s is passed over for the slower %s: %s", wanted, chosen, obstacle)
     if precision != "fp32" and chosen != "cuda":
         raise EngineError(f"precision {precision} needs engine cuda on a GPU, not engine {chosen}")
     return chosen
@@ -132,32 +133,43 @@ def share_processor(engine, processes):
     if engine == "winograd" and processes > 1:
         import numba
 
-        numba.set_num_threads(max(1, numba.config.NUMBA_NUM_THREADS // processes))
+        there = min(numba.config.NUMBA_NUM_THREADS, machine.processors())
+        numba.set_num_threads(max(1, there // processes))
 
 
 def threads(engine):
     """Returns a context manager under which an engine has the processor to itself.
 
     The threads of NumPy's BLAS wait for their next call by spinning, which takes the processor
-    from the threads of the Winograd engine: beside that, BLAS gets one thread.
+    from the threads of the Winograd engine: beside that, BLAS gets one thread. On its own it starts
+    one for each processor, whether a control group allows for so many or not.
     """
-    return _one_blas_thread if engine == "winograd" else contextlib.nullcontext()
+    if engine == "winograd":
+        return _one_blas_thread
+    return _allowed_blas_threads if engine == "plain" else contextlib.nullcontext()
 
 
-class _OneBlasThread:
-    """The limit is the process's: the first who enters sets it, the last who leaves lifts it."""
+class _BlasThreads:
+    """The limit is the process's: the first who enters sets it, the last who leaves lifts it.
 
-    def __init__(self):
+    Args:
+        most: Function that returns how many threads there may be.
+    """
+
+    def __init__(self, most):
+        self._most = most
         self._lock = threading.Lock()
         self._users = 0
         self._limit = None
 
     def __enter__(self):
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
 
         with self._lock:
             if self._users == 0:
-                self._limit = threadpool_limits(limits=1, user_api="blas")
+                pools = ThreadpoolController().select(user_api="blas")
+                now = max((pool["num_threads"] for pool in pools.info()), default=1)
+                self._limit = pools.limit(limits=min(now, self._most()))
             self._users += 1
 
     def __exit__(self, *error):
@@ -167,4 +179,5 @@ class _OneBlasThread:
                 self._limit.restore_original_limits()
 
 
-_one_blas_thread = _OneBlasThread()
+_one_blas_thread = _BlasThreads(lambda: 1)
+_allowed_blas_threads = _BlasThreads(machine.processors)

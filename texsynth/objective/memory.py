@@ -19,11 +19,11 @@ import math
 import re
 import sys
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from texsynth import machine
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
 from texsynth.network.cuda import stages
@@ -35,9 +35,6 @@ SMALLEST_CORE = 64
 """Pixels; with the default layers, windows are then already six times the size of their cores."""
 
 _COMFORTABLE_CORE = 1024  # overlaps add a sixth; history comes before larger blocks
-
-_MEMINFO = Path("/proc/meminfo")
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 _PIXEL = 3 * 4  # bytes: three channels of float32
 _IMAGES = 5  # image, start, direction, its gradient and the last; two of them become a pair
@@ -106,15 +103,14 @@ def available(device):
     """Returns how much memory can still be had, in bytes; ``None`` where nobody says.
 
     Args:
-        device (chainer.backend.Device): A GPU's own memory, or for the CPU the machine's, within
-            the limit of the control group that the process is in.
+        device (chainer.backend.Device): A GPU's own memory, or for the CPU the machine's, see
+            :func:`texsynth.machine.free_memory`.
     """
     if device.xp is not np:
         with device.device:
             free = int(device.xp.cuda.runtime.memGetInfo()[0])
             return free + device.xp.get_default_memory_pool().free_bytes()
-    amounts = [_machine(_MEMINFO), _control_group(_CONTROL_GROUP)]
-    return min((amount for amount in amounts if amount is not None), default=None)
+    return machine.free_memory()
 
 
 def model(engine, device):
@@ -334,24 +330,3 @@ def _channels(layer):
     block = int(re.search(r"\d", layer.name)[0])
     (channels,) = {c.out_channels for c in architecture.CONVOLUTIONS if f"v{block}_" in c.name}
     return channels
-
-
-def _machine(path):
-    """What the machine says is free, or can be made so."""
-    try:
-        return int(re.search(r"^MemAvailable: +(\d+) kB", path.read_text(), re.MULTILINE)[1]) * 1024
-    except (OSError, TypeError):
-        return None
-
-
-def _control_group(folder):
-    """What a control group, version 2 or 1, leaves of its limit."""
-    for limit, usage in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            return max(0, int((folder / limit).read_text()) - int((folder / usage).read_text()))
-        except (OSError, ValueError):  # no such file; or "max", which is no limit
-            continue
-    return None

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from texsynth import machine
 from texsynth.compat import chainer
 from texsynth.typing import Array, Size
 
@@ -54,7 +55,5 @@ def _over_channels(name: str, x: Array, shape: Size) -> Array:
 
 def _threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    available = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        available = len(os.sched_getaffinity(0))
+    available = machine.processors()
     return min(int(asked), available) if asked.isdecimal() and int(asked) else available

@@ -8,6 +8,7 @@ channel and the products are gathered around each image pixel.
 import numpy as np
 from numba import njit, prange
 
+from texsynth.kernels.parallel import parallel
 from texsynth.kernels.product import PANEL, multiply_panel
 from texsynth.kernels.simd import LANES, load, maximum, store, zeros
 
@@ -39,7 +40,7 @@ def _unroll_row(image, number, y, width, unrolled):
                     unrolled[k, x] = image[number, channel, y + row, x + column]
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def first_forward(image, weights, bias, target, height, width, unrolled, sums):
     """conv1_1 and its ReLU.
 
@@ -99,7 +100,7 @@ def _gather_row(products, number, y, image_gradient):
             image_gradient[number, channel, y, x] = total
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def first_backward(gradient, weights, image_gradient, products):
     """Gradient with respect to the image.
 

@@ -1,12 +1,13 @@
 """The rarer steps of the backward pass: where it begins, and pooling done apart."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from texsynth.kernels.parallel import parallel
 from texsynth.kernels.simd import LANES, greater_bits, keep, load, store, zeros
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def seed_gradient(target, added, is_rectified):
     """Begin the backward pass: write a layer's gradient over its activation.
 
@@ -27,7 +28,7 @@ def seed_gradient(target, added, is_rectified):
                 store(target, index, value)
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def unpool(pooled, bits, scale, target, added, height, width):
     """Gradient before a pooling, for an activation with a loss of its own.
 

@@ -5,9 +5,10 @@ through, or who gets the gradient of a pooling.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from texsynth.kernels.aligned import aligned_zeros
+from texsynth.kernels.parallel import parallel
 from texsynth.kernels.simd import LANES, greater_bits, keep, load, store, zeros
 
 _ONES = aligned_zeros((LANES,))
@@ -64,7 +65,7 @@ class Kept:
         return zip(stages, self._values, self._bits, self._signs, strict=True)
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def _take_signs(activation, signs):
     """Write a bit for each value above 0.
 
@@ -81,7 +82,7 @@ def _take_signs(activation, signs):
                 signs[image, y, x, lanes] = greater_bits(values, zeros())
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def _give_signs(signs, ones, activation):
     """Write one for each bit, and zero elsewhere.
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-from numba import get_num_threads
 
 from texsynth.kernels.aligned import aligned_zeros
+from texsynth.kernels.parallel import thread_count
 from texsynth.kernels.product import STRIP_ROWS, in_panels
 from texsynth.network import architecture
 from texsynth.network.winograd.buffers import (
@@ -159,7 +159,7 @@ class WinogradVGG16:
 
     def _make_scratch(self, images, width):
         """Make the memory that the workers need for themselves."""
-        workers = get_num_threads()
+        workers = thread_count()
         columns = width + 2 + STRIP_ROWS
         channels = self._stages[0].channels
         self._unrolled = aligned_zeros((workers, KERNEL, columns))

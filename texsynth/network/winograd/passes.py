@@ -16,8 +16,9 @@ becomes of them, is a ``Forward`` or a ``Backward``: by that type Numba compiles
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from texsynth.kernels.parallel import parallel
 from texsynth.kernels.product import PANEL, multiply_point
 from texsynth.network.winograd.ends import gather
 from texsynth.network.winograd.outputs import finish
@@ -25,7 +26,7 @@ from texsynth.network.winograd.tiles import tile_position
 from texsynth.network.winograd.transforms import POINTS, TILE
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def grouped(ends, weights, size, v, m, blocks):
     """A pass in which each worker takes groups of tiles through all three steps.
 
@@ -55,7 +56,7 @@ def grouped(ends, weights, size, v, m, blocks):
                     finish(ends, m[worker], tile, 0, panel * PANEL, place, size, blocks[worker])
 
 
-@njit(parallel=True, cache=True)
+@parallel
 def shared(ends, weights, size, v, m, blocks):
     """``grouped`` with all workers on the same tiles.
 

@@ -1,0 +1,63 @@
+"""Kernels that several threads compute, called as the threads beneath them allow."""
+
+import contextlib
+import functools
+import os
+import threading
+
+from numba import get_num_threads, njit, set_num_threads, threading_layer
+
+from texsynth import machine
+
+# Of Numba's layers of threads, "workqueue" ends the process if two threads call kernels at once.
+_one_at_a_time = threading.Lock()
+_is_cut_off = False
+
+
+def _after_fork():
+    """Of all threads a child has only the one that forked; GNU's OpenMP would end it."""
+    global _one_at_a_time, _is_cut_off
+    _one_at_a_time = threading.Lock()  # who held it is not here to let go
+    with contextlib.suppress(ValueError):  # no threads were started
+        _is_cut_off = threading_layer() == "omp"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def thread_count():
+    """Returns how many threads a kernel called by this thread is shared out to."""
+    return min(get_num_threads(), machine.processors())
+
+
+def parallel(function):
+    """``njit(parallel=True, cache=True)``, whose function can be called at any time.
+
+    Args:
+        function: What Numba compiles; called from Python alone.
+    """
+    compiled = njit(parallel=True, cache=True)(function)
+
+    @functools.wraps(function)
+    def call(*arguments):
+        with _threads():
+            return compiled(*arguments)
+
+    return call
+
+
+@contextlib.contextmanager
+def _threads():
+    if _is_cut_off:
+        raise RuntimeError(
+            "this process was forked from one that had threads of OpenMP, which it cannot use; "
+            'start it by multiprocessing\'s method "spawn"'
+        )
+    every, few = get_num_threads(), thread_count()
+    with _one_at_a_time if threading_layer() == "workqueue" else contextlib.nullcontext():
+        set_num_threads(few)  # this thread's own number
+        try:
+            yield
+        finally:
+            set_num_threads(every)
