@@ -674,3 +674,14 @@ def test_a_range_that_is_none_is_a_usage_error(folder, run, text):
     result = run("stone.png", "--input-range", text)
     assert (result.exit_code, names(folder)) == (2, ["stone.png"])
     assert "'--input-range': input range must" in result.stderr
+
+
+def test_a_file_that_ends_too_early_is_no_interruption(folder, run, monkeypatch):
+    """Wherever that comes from."""
+
+    def ends(*arguments):
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr(work.single, "make", ends)
+    result = run("stone.png")
+    assert (result.exit_code, result.stderr) == (1, "texsynth: error: EOFError: Ran out of input\n")

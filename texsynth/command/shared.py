@@ -59,11 +59,15 @@ class OneLineErrors(click.Command):
 
         Raises:
             click.ClickException: It was interrupted; click itself would begin with an empty line.
+                Or a file ended too early, where nobody foresaw it.
         """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise failure("interrupted", error, ["nothing"]) from error
+        except EOFError as error:  # click would take it for an interruption of a prompt
+            _log.debug("the traceback:", exc_info=True)
+            raise failure(f"EOFError: {error}", error) from error
 
 
 def from_text(parse):

@@ -9,12 +9,16 @@ import contextlib
 import functools
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import numba
 
+from texsynth.kernels import kept_whole
+
 _SOURCES = Path(__file__).parent
+_OWNER = "sources.txt"
 
 
 @contextlib.contextmanager
@@ -27,7 +31,8 @@ def kernels_kept_here(*sources):
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_folder(*sources))
     try:
-        yield
+        with kept_whole.healing():
+            yield
     finally:
         numba.config.CACHE_DIR = before
 
@@ -67,11 +72,46 @@ def _folder(*sources):
         # RuntimeError: a user without a home.
         with contextlib.suppress(OSError, RuntimeError):
             folder = place.expanduser() / f"kernels-{_checksum(*sources)}"
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.is_dir():
+                _make(folder, sources)
+                _sweep(folder, sources)
             with tempfile.TemporaryFile(dir=folder):
                 return folder
     # Kept for this process only: a shared temporary folder is no place to load code from.
     return Path(_for_this_process().name)
+
+
+def _make(folder, sources):
+    """Makes a folder that tells from the first moment whose it is."""
+    new = folder.with_name(f".{folder.name}-{os.getpid()}")
+    new.mkdir(parents=True, exist_ok=True)
+    (new / _OWNER).write_text(_owner(sources), encoding="utf-8")
+    try:
+        new.rename(folder)
+    except OSError:  # another process was first
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _sweep(folder, sources):
+    """Removes what earlier states of the same files left beside a folder, and those of nobody.
+
+    Other installations may keep theirs in the same place.
+    """
+    for other in folder.parent.glob("kernels-*"):
+        try:
+            owner = (other / _OWNER).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            owner = ""
+        theirs = owner.splitlines()
+        is_ours = theirs == _owner(sources).splitlines()
+        is_nobodys = not theirs or not all(Path(line).is_dir() for line in theirs)
+        if other != folder and (is_ours or is_nobodys):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _owner(sources):
+    """The folders of the files, a line each."""
+    return "\n".join(map(str, (_SOURCES, *sources)))
 
 
 @functools.cache

@@ -60,8 +60,13 @@ def grouped(ends, weights, size, v, m, blocks):
 def shared(ends, weights, size, v, m, blocks):
     """``grouped`` with all workers on the same tiles.
 
-    Args: as there, but v (36, tiles, > channels summed over) and m (36, tiles, > channels
-    computed).
+    Args:
+        ends: as there.
+        weights: as there.
+        size: as there.
+        v: (36, tiles, > channels summed over) float32, scratch.
+        m: (36, tiles, > channels computed) float32, scratch.
+        blocks: as there.
     """
     workers, group, panels = blocks.shape[0], v.shape[1], weights.shape[0]
     down, across = -(-size[0] // TILE), -(-size[1] // TILE)
