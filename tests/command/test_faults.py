@@ -319,6 +319,8 @@ def assert_told(code, names, told):
         if "run.ckpt: cannot be written: " in line:
             assert line.endswith(f"{FULL}; continuing without it")
             hit.add("checkpoint")
+        elif line.endswith(f" is written, but a loss of power may undo it: {FULL}"):
+            hit.add("folder")
         elif "no more snapshots will be saved" in line:
             assert FULL in line and line.startswith("texsynth: cannot write stone_texture_level1_s")
             hit.add("snapshot")
@@ -343,7 +345,7 @@ def test_a_call_that_fails_is_told_and_everything_is_whole(found):
     assert assert_told(last[0], last[1], last[3]) == set()
     hits = [assert_told(code, names, told) for code, names, _, told in failed]
     assert all(len(hit) == 1 for hit in hits)
-    assert set().union(*hits) == {"checkpoint", "snapshot", *OUTPUTS}
+    assert set().union(*hits) == {"checkpoint", "snapshot", "folder", *OUTPUTS}
 
 
 def test_a_full_disk_is_told_and_everything_is_whole(found, tmp_path):

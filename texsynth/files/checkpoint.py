@@ -20,7 +20,8 @@ from typing import IO, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from texsynth.errors import CheckpointError
-from texsynth.files.writing import written_whole
+from texsynth.files import parts
+from texsynth.files.writing import sync_folder, written_whole
 from texsynth.typing import Array, StrPath
 
 FORMAT = 1
@@ -135,27 +136,30 @@ def _written_and_older_kept(path: Path) -> Iterator[IO[bytes]]:
     aside = path.with_name(f".texsynth-{path.name}.part")
     aside.unlink(missing_ok=True)  # of a process that was killed
     older = None  # the other name of what was at path; noted before it exists
-    try:
-        with written_whole(path) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if path.exists():
-                older = aside
-                try:
-                    aside.hardlink_to(path)
-                except (OSError, NotImplementedError):
-                    older = previous  # at once: that is where somebody looks who misses it
-                    path.replace(previous)
-        if older == aside:
-            aside.replace(previous)
-    except BaseException:
-        if older == aside or (older == previous and not path.exists()):
-            with contextlib.suppress(FileNotFoundError):
-                older.replace(path)
-        raise
-    finally:
-        aside.unlink(missing_ok=True)
+    with contextlib.ExitStack() as holding:
+        try:
+            with written_whole(path) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                if path.exists():
+                    holding.enter_context(parts.held(path))  # by its other name it could be swept
+                    older = aside
+                    try:
+                        aside.hardlink_to(path)
+                    except (OSError, NotImplementedError):
+                        older = previous  # at once: that is where somebody looks who misses it
+                        path.replace(previous)
+            if older == aside:
+                aside.replace(previous)
+                sync_folder(previous)
+        except BaseException:
+            if older == aside or (older == previous and not path.exists()):
+                with contextlib.suppress(FileNotFoundError):
+                    older.replace(path)
+            raise
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:

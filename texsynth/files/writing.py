@@ -1,6 +1,8 @@
 """Files that are there whole or not at all, and nowhere else than where they may be."""
 
 import contextlib
+import errno
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -8,17 +10,21 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from texsynth.errors import ConfigError, TexsynthError
+from texsynth.files import parts
 
 if TYPE_CHECKING:  # the command's help does without NumPy
     from texsynth.typing import StrPath
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def written_whole(path: "StrPath") -> Iterator[IO[bytes]]:
     """A context manager that writes a file beside its target and renames it in the end.
 
-    Nobody ever sees it half-written: not after an exception, nor a kill. It is flushed to the disk
-    before it takes its name. A symbolic link is replaced, not followed.
+    Nobody ever sees it half-written: not after an exception, nor a kill, nor a loss of power. It is
+    flushed to the disk before it takes its name, and the folder after. A symbolic link is replaced,
+    not followed.
 
     Args:
         path: Path of the file; its folder must exist.
@@ -32,18 +38,41 @@ def written_whole(path: "StrPath") -> Iterator[IO[bytes]]:
     path = Path(path)
     part = None
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=".texsynth-", suffix=".part", delete=False
-        ) as file:
+        with parts.create(path.parent) as file:
             part = Path(file.name)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())  # temporary files are private; a result need not be
-        part.replace(path)
+            if os.name == "nt":  # where what is open cannot be renamed
+                file.close()
+            part.chmod(0o666 & ~_umask())  # temporary files are private; a result need not be
+            part.replace(path)  # before another process may take it for left over
+        sync_folder(path)
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Has the name that a file was given last outlive a loss of power.
+
+    Args:
+        path (pathlib.Path): Path of the file.
+    """
+    if not hasattr(os, "O_DIRECTORY"):  # not there on Windows
+        return
+    try:
+        number = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+    except OSError as error:
+        # A folder that may not be read, and file systems that know of nothing to do, are no reason
+        # to worry anybody.
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP):
+            reason = error.strerror or error
+            _log.warning("%s is written, but a loss of power may undo it: %s", path, reason)
 
 
 def write_text(path: Path, text: str) -> None:
