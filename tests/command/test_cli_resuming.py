@@ -324,8 +324,12 @@ def test_where_and_what_to_write_is_as_it_was(make, folder, stopped, monkeypatch
     Path("made").mkdir()
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    result = run("--resume", "../run.ckpt")
+    message = f"says to write to {folder / 'made' / 'a.png'}, outside the current folder; say where"
+    assert_refused(USAGE, message, "--resume", "../run.ckpt")
+    monkeypatch.chdir("..")
+    result = run("--resume", "run.ckpt")
     assert result.exit_code == 0, result.stderr
+    monkeypatch.chdir("elsewhere")
     made = {"a.png", "a_comparison.png", "a_record.json", "a_level1_step00003.png"}
     assert contents("../made").keys() == made
     assert not contents()
@@ -335,6 +339,50 @@ def test_where_and_what_to_write_is_as_it_was(make, folder, stopped, monkeypatch
     Path("b.png").unlink()
     assert run("--resume", "../run.ckpt").exit_code == 0
     assert "b.png" in contents()
+
+
+@pytest.mark.parametrize(
+    "place", ["{up}/a.png", "{up}", "{here}/../a.png", "../a.png", "out/a.png", "loop/a.png"]
+)
+def test_a_strangers_checkpoint_writes_nowhere_else(make, folder, stopped, place, monkeypatch):
+    """Neither above, nor by way of a link that leads out; but where it is told to."""
+    (folder / "here").mkdir()
+    (folder / "here" / "out").symlink_to(folder)
+    (folder / "here" / "loop").symlink_to("loop")
+    stopped(make, "--checkpoint", "run.ckpt")
+    fields, arrays = checkpoint.load("run.ckpt")
+    fields["notes"]["out"] = place.format(up=folder, here=folder / "here")
+    monkeypatch.chdir("here")
+    checkpoint.save("run.ckpt", fields, arrays.items())
+    before = contents(".."), contents()
+    message = f"run.ckpt says to write to {fields['notes']['out']}, outside the current folder; say"
+    assert_refused(USAGE, message, "--resume", "run.ckpt")
+    assert (contents(".."), contents()) == before
+    result = run("--resume", "run.ckpt", "-o", "../b.png")
+    assert result.exit_code == 0, result.stderr
+    assert {"b.png", "b_comparison.png"} <= contents("..").keys()
+
+
+def test_how_to_go_on_with_what_is_written_elsewhere_is_told(make, folder, stopped, monkeypatch):
+    (folder / "here").mkdir()
+    shutil.copy("stone.png", "here")
+    monkeypatch.chdir("here")
+    result = stopped(make, "--checkpoint", "run.ckpt", "-o", "..")
+    told = result.stderr.splitlines()[-1]
+    assert told == "to continue: --resume run.ckpt -o ../stone_texture.png"
+    result = run(*told.partition(": ")[2].split())
+    assert result.exit_code == 0, result.stderr
+    assert "stone_texture.png" in contents("..")
+
+
+@pytest.mark.parametrize("place", ["a.png", "in/a.png", "in", "{here}/in/a.png", "in/../a.png"])
+def test_within_the_folder_it_writes_where_it_did(make, folder, stopped, place):
+    (folder / "in").mkdir()
+    stopped(make, "--checkpoint", "run.ckpt", "-o", place.format(here=folder))
+    for path in folder.rglob("*_comparison.png"):
+        path.unlink()
+    assert run("--resume", "run.ckpt").exit_code == 0
+    assert len(list(folder.rglob("*_comparison.png"))) == 1
 
 
 def test_one_that_was_not_made_by_the_command_wants_an_image(make, folder, random_weights_file):

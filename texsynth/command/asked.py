@@ -9,6 +9,7 @@ from texsynth import config as settings
 from texsynth.command import notes, record
 from texsynth.command.keeping import EVERY, Keeping
 from texsynth.command.order import Order, Sources
+from texsynth.command.outputs import is_below_here
 from texsynth.config import Config
 from texsynth.errors import ConfigError
 
@@ -121,6 +122,11 @@ class Asked:
         config = dataclasses.replace(earlier.config, **changed)
         sources = Sources(self.image_paths or (earlier.image_path,), init_path or earlier.init_path)
         keeping = self._keeping(**earlier.kept, resumed=resumed)
+        if earlier.out is not None and not asked["out"] and not is_below_here(earlier.out):
+            raise ConfigError(
+                f"--resume: {path} says to write to {earlier.out}, outside the current folder; "
+                "say where by --out"
+            )
         return self._ordered(config, sources, keeping, earlier.out)
 
     def _ordered(self, config, sources, keeping, out=None):

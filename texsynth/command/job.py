@@ -7,6 +7,7 @@ import sys
 import click
 
 from texsynth.command import provenance, record
+from texsynth.command.outputs import is_below_here
 from texsynth.command.watch import Watch
 from texsynth.errors import TexsynthError
 
@@ -110,7 +111,10 @@ class Job:
             told.append(_seam(result.image, tile))
         if is_interrupted and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
-            told.append(f"to continue{whence}: --resume {checkpoints.path}")
+            # A checkpoint alone decides on no other place than the current folder.
+            texture = self._outputs.texture
+            whither = "" if is_below_here(texture) else f" -o {texture}"
+            told.append(f"to continue{whence}: --resume {checkpoints.path}{whither}")
         return told
 
 

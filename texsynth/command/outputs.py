@@ -88,6 +88,20 @@ def outputs_for(order):
     return outputs
 
 
+def is_below_here(out):
+    """Returns whether a file or folder to write to is in the current folder.
+
+    Args:
+        out (pathlib.Path): The file, which need not be there, or the folder.
+    """
+    try:
+        # A link that is a file is replaced, and not followed; not so those on the way to it.
+        folder = out if out.is_dir() else out.parent
+        return folder.resolve().is_relative_to(Path().resolve())
+    except (OSError, RuntimeError):  # links in a circle, or folders that cannot be looked into
+        return False
+
+
 def _check_pictures(outputs):
     """Makes sure that the pictures would be written over nothing that is read."""
     for path in outputs.pictures:
