@@ -111,6 +111,24 @@ def test_what_is_not_read_is_called_by_its_name_and_the_way_told(tmp_path, told)
         images.read(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize(("bits", "channels"), [(10, 3), (12, 3), (16, 3), (16, 4), (16, 2)])
+def test_jpeg_2000_of_many_bits_is_read_in_grey_alone(tmp_path, bits, channels):
+    values = np.random.default_rng(0).integers(0, 2**bits, (40, 44, channels)).astype(np.uint16)
+    options = {"bitspersample": bits, "reversible": True, "codecformat": "jp2"}
+    (tmp_path / "a.jp2").write_bytes(imagecodecs.jpeg2k_encode(values, **options))
+    with pytest.raises(ImageError, match=f"a.jp2 is JPEG 2000 of {bits} bits and in colour, which"):
+        images.read(tmp_path / "a.jp2")
+    grey = values[..., 0].copy()
+    (tmp_path / "a.jp2").write_bytes(imagecodecs.jpeg2k_encode(grey, **options))
+    read = images.read(tmp_path / "a.jp2")[..., 0]
+    assert np.abs(read - grey / (2**bits - 1) * 255).max() <= 1
+    eight = (values[..., :3] >> (bits - 8)).astype(np.uint8)
+    if channels > 2:
+        del options["bitspersample"]
+        (tmp_path / "a.jp2").write_bytes(imagecodecs.jpeg2k_encode(eight, **options))
+        np.testing.assert_array_equal(images.read(tmp_path / "a.jp2"), eight)
+
+
 def test_exr_and_hdr_of_others_are_known(tmp_path):
     """As an encoder writes them."""
     (tmp_path / "a.hdr").write_bytes(imagecodecs.rgbe_encode(np.ones((4, 4, 3), np.float32)))

@@ -46,14 +46,30 @@ def opened(content: bytes, path: StrPath) -> Image.Image:
         Exception: Whatever Pillow's decoders raise on damaged files.
     """
     try:
-        return Image.open(io.BytesIO(content))
+        file = Image.open(io.BytesIO(content))
+        if file.format == "JPEG2000" and file.mode != "I;16":
+            _check_bits(content, path)
+        return file
     except UnidentifiedImageError:
         for pattern, (kind, way) in _KINDS.items():
             if re.match(pattern, content[:1000], re.DOTALL):
-                if kind == "HEIC" and (file := _opened_heic(content)) is not None:
-                    return file
+                if kind == "HEIC" and (picture := _opened_heic(content)) is not None:
+                    return picture
                 raise ImageError(f"{path} is {kind}; {way}") from None
         raise
+
+
+def _check_bits(content: bytes, path: StrPath) -> None:
+    """Refuses JPEG 2000 of more than 8 bits in colour or with alpha, of which white becomes black.
+
+    Pillow rounds them to 8 bits, and what comes to 256 to 0.
+    """
+    start = content.find(b"\xff\x4f\xff\x51") + 42  # behind sizes, and the number of channels
+    bits = (content[start] & 0x7F) + 1 if start < len(content) else 8
+    if bits > 8:
+        raise ImageError(
+            f"{path} is JPEG 2000 of {bits} bits and in colour, which is not read; use PNG"
+        )
 
 
 def _opened_heic(content: bytes) -> Image.Image | None:
