@@ -134,3 +134,11 @@ def test_scripts_that_the_readme_names_are_there():
         r"scripts/[\w.-]+\w", (ROOT / "README.md").read_text(encoding="utf-8")
     ):
         assert (ROOT / script).exists(), script
+
+
+def test_tests_that_the_page_on_reliability_names_are_there():
+    named = re.findall(
+        r"`((?:\w+/)*test_\w+\.py)`", (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    )
+    assert len(set(named)) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
