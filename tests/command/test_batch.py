@@ -607,10 +607,10 @@ def test_a_second_signal_stops_at_once(folder, run, monkeypatch):
 def test_a_signal_between_images_ends_at_once(folder, run, monkeypatch):
     read = images.read
 
-    def interrupted(path):
+    def interrupted(path, input_range):
         if path.name == "b.png":
             signal.raise_signal(signal.SIGINT)
-        return read(path)
+        return read(path, input_range)
 
     monkeypatch.setattr(images, "read", interrupted)
     result = run("a.png", "b.png", "-o", "out")

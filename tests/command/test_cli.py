@@ -248,7 +248,7 @@ BAD_INPUT = [
     ("text.png", FAILURE, "text.png is not an image that Pillow can read"),
     ("empty.png", FAILURE, "empty.png is not an image that Pillow can read"),
     ("cut.png", FAILURE, "cut.png cannot be read: "),
-    ("float.tif", FAILURE, "float.tif: floating-point images are not supported"),
+    ("float.tif", FAILURE, "float.tif has floating-point values from "),
     ("tiny.png --size 0", USAGE, "exemplar of 9x1 px is too small: the deepest layer needs"),
     ("stone.png --output-size 40x1", USAGE, "output of 40x1 px is too small"),
     ("", USAGE, "Missing argument 'IMAGE...'"),
