@@ -149,8 +149,9 @@ def test_a_pillow_without_avif_is_told_to_be_renewed(tmp_path, monkeypatch):
         images.read(tmp_path / "a.avif")
 
 
-def test_a_digital_negative_is_not_read_for_its_preview(tmp_path):
-    tags = {50706: b"\1\4\0\0"}
+@pytest.mark.parametrize("tags", [{50706: b"\1\4\0\0"}, {254: 1, 330: 8}])
+def test_a_digital_negative_is_not_read_for_its_preview(tmp_path, tags):
+    """Adobe's, or those of cameras, which lie in a folder of the preview's."""
     Image.fromarray(PIXELS).save(tmp_path / "a.dng", "TIFF", tiffinfo=tags)
     with pytest.raises(ImageError, match=r"a.dng is a camera's raw file"):
         images.read(tmp_path / "a.dng")

@@ -292,3 +292,38 @@ def test_blas_has_the_threads_that_a_control_group_allows(monkeypatch, allowed, 
         with limited:
             assert blas() == {threads}
         assert blas() == before
+
+
+@pytest.mark.parametrize("between", ["the same size", "another size", "wrapping", "rest"])
+@pytest.mark.parametrize("name", ["plain", "winograd"])
+def test_a_gradient_is_that_of_its_own_forward_or_an_error(random_weights, name, between):
+    """Whatever was evaluated in between, by the same network."""
+    layers = ("conv1_1", "pool1", "conv2_1")
+    features = engine.make_features(name, random_weights, layers, "average", CPU)
+
+    def evaluated(seed, size=(24, 32), wrap=(False, False)):
+        image = chainer.Variable(images.to_batch(make_texture(*size, seed)))
+        activations = features(image, wrap)
+        return image, sum(chainer.functions.sum(x * x) for x in activations.values())
+
+    image, loss = evaluated(1)
+    loss.backward()
+    wanted = image.grad
+    image, loss = evaluated(1)
+    other = None
+    if between == "rest":
+        features.rest()
+    else:
+        other = evaluated(
+            2,
+            (16, 24) if between == "another size" else (24, 32),
+            (between == "wrapping",) * 2,
+        )[1]
+    if name == "plain":
+        loss.backward()
+        np.testing.assert_array_equal(image.grad, wanted)
+    else:
+        with pytest.raises(RuntimeError, match=r"backward (must follow its own|needs a) forward"):
+            loss.backward()
+    if other is not None:
+        other.backward()  # that of the last is there

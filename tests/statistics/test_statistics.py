@@ -1,6 +1,5 @@
 """Autocorrelation, spectrum and sliced Wasserstein distance against known values."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,7 +44,7 @@ def pools(monkeypatch):
     monkeypatch.setattr(
         fourier, "ThreadPoolExecutor", lambda count: made.append(count) or ThreadPoolExecutor(count)
     )
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
+    monkeypatch.setattr("texsynth.machine.processors", lambda: 4)
     monkeypatch.setattr(fourier, "_LEAST", 1)
     return made
 

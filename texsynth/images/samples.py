@@ -69,7 +69,8 @@ def of_png(png: Png) -> tuple[Image.Image, Image.Image | None]:
         values = raw[..., ::2] << 8 | raw[..., 1::2]
     else:
         mode = "RGB" if png.colours == 2 else "RGBA"
-        values = _decoded(png.content, f"{mode};16B").astype(np.uint16) << 8
+        values = _decoded(png.content, f"{mode};16B").astype(np.uint16)
+        values <<= 8
         values |= _decoded(png.content, f"{mode};16L")  # takes for the high byte what is the low
     if png.colours == 2:
         rgb = _picture(_scaled(values, (0, 65535), 255)).colours

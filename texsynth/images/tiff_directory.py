@@ -12,6 +12,7 @@ import numpy.typing as npt
 class Tag(enum.IntEnum):
     """What is used of the tags."""
 
+    KIND = 254
     WIDTH = 256
     HEIGHT = 257
     BITS = 258
@@ -29,6 +30,7 @@ class Tag(enum.IntEnum):
     TILE_HEIGHT = 323
     TILES = 324
     TILE_BYTES = 325
+    INNER = 330
     EXTRA = 338
     FORMAT = 339
     PROFILE = 34675
@@ -88,7 +90,8 @@ class Directory(NamedTuple):
     @property
     def is_raw(self) -> bool:
         """Whether it is what a camera's sensor saw; Pillow would take its small preview."""
-        return Tag.DNG in self.entries or self.content[8:10] == b"CR"
+        is_preview = self.value(Tag.KIND, 0) & 1 and Tag.INNER in self.entries
+        return bool(is_preview) or Tag.DNG in self.entries or self.content[8:10] == b"CR"
 
     def rewritten(self, told: Mapping[Tag, npt.ArrayLike]) -> bytes:
         """Returns the file with another directory, at its end, which is no longer a BigTIFF's.
