@@ -569,3 +569,15 @@ def test_a_pipe_without_end_is_not_read_to_the_end(pipe, monkeypatch):
         ImageError, match=r"a.png is too large: an image file may have at most 3 MiB"
     ):
         images.read(path)
+
+
+@pytest.mark.parametrize(("size", "bits"), [((1 << 20, 19), 16), ((19, 1 << 20), 12)])
+def test_many_bits_of_absurd_sizes_cost_little_more_than_their_pixels(tmp_path, size, bits):
+    """However the rows lie, of which numbers between take several times the memory."""
+    data = zlib.compress(bytes(size[0] * size[1] * bits // 8 + (1 << 21)))
+    (tmp_path / "a.tif").write_bytes(tiff(*size, data=data, compression=8, bits=bits))
+    tracemalloc.start()
+    assert images.read(tmp_path / "a.tif").shape == (*size[::-1], 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * size[0] * size[1]

@@ -17,7 +17,7 @@ _KINDS = {
         "AVIF",
         "it needs Pillow 11.3 or newer, with AVIF (pip install -U pillow); or convert it to PNG",
     ),
-    rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)": (
+    rb"....ftyp(hei[cmsx]|hev[cmsx]|mif[12]|msf1|miaf)": (
         "HEIC",
         "it needs pillow-heif (pip install pillow-heif); or convert it to PNG",
     ),

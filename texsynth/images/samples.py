@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 Range = tuple[float, float]
 """What is black, and what is white."""
 
-_BAND = 256  # rows at a time, for numbers between take several times the memory
+_BAND = 1 << 20  # values at a time, for numbers between take several times the memory
 _UNKNOWN = 17  # bits: beyond 16 nobody uses all
 
 
@@ -153,8 +153,9 @@ def _scaled(
     """Scales to 0..most, rounded and clipped; before, factors of each pixel are taken out."""
     low, high = ends
     made = np.empty(values.shape, np.uint8 if most == 255 else np.uint16)
-    for top in range(0, len(values), _BAND):
-        band = slice(top, top + _BAND)
+    rows = max(1, _BAND * len(values) // values.size)
+    for top in range(0, len(values), rows):
+        band = slice(top, top + rows)
         shares = (values[band].astype(np.float64) - low) / (high - low)
         if factors is not None:
             shares /= np.maximum(factors[band], 1e-9)[..., None]

@@ -70,7 +70,8 @@ def weight(tags: Directory) -> float:
     """
     layout = _layout(tags)
     assert layout is not None
-    as_many = layout.bits * layout.samples / 32  # Pillow's have up to 4 bytes
+    # Pillow's have up to 4 bytes; what is packed is taken apart into 2 a sample.
+    as_many = max(layout.bits, 16 if layout.bits % 8 else 8) * layout.samples / 32
     return layout.width * layout.height * max(1, as_many)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import threading
 
 import numpy as np
@@ -161,6 +162,11 @@ class _BlasThreads:
         self._lock = threading.Lock()
         self._users = 0
         self._limit = None
+        if hasattr(os, "register_at_fork"):  # a child would wait for ever for who is not there
+            lock = self._lock
+            os.register_at_fork(
+                before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+            )
 
     def __enter__(self):
         from threadpoolctl import ThreadpoolController
