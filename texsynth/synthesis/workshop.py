@@ -254,7 +254,10 @@ class Study:
         canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].padded_size[::-1]
         size = max(canvas, exemplar, key=math.prod)
         model = memory.model(workshop.engine, workshop.device)
-        whole = memory.whole_bytes(model, self.layers, size, self.plan[-1].margin)
+        is_recorded = workshop.engine == "cuda" and _on_a_gpu(self.losses) is not Objective
+        losses = None if is_recorded else self.losses
+        margin = self.plan[-1].margin
+        whole = memory.whole_bytes(model, self.layers, size, margin, losses, exemplar)
         if whole <= budget:
             return memory.MOST_PAIRS, {}
         wrap = workshop.config.wrap if size == canvas else (False, False)
