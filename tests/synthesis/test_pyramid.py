@@ -68,20 +68,25 @@ def test_sides_are_rounded_to_the_nearest():
 
 
 def test_the_margin_shrinks_with_the_level_and_the_pad_does_not():
-    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, pad=5)
+    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, pad=5, trim=1 / 16)
     assert fine.output_size == (64, 48)
     assert fine.canvas_size == (80, 64)
     assert (coarse.output_size, coarse.canvas_size) == ((32, 24), (40, 32))
     assert fine.work == 80 * 64
     assert (fine.margin, coarse.margin) == ((8, 8), (4, 4))
     assert (fine.pad, coarse.pad) == (5, 5)
+    assert (fine.trim, coarse.trim) == ((6, 4), (3, 2))
+    assert plan((250, 244), (250, 244), 1, 1, 16, trim=1 / 32)[0].trim == (8, 8)  # of 7.6 and 7.8
     assert (fine.padded_size, coarse.padded_size) == ((74, 106), (42, 58))
 
 
 def test_margin_and_pad_of_full_size_alone():
-    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, pad=5, pads_coarse=False)
+    coarse, fine = plan(
+        (64, 96), (64, 48), 1, 2, 16, margin=8, pad=5, trim=1 / 16, pads_coarse=False
+    )
     assert (fine.margin, coarse.margin) == ((8, 8), (0, 0))
     assert (fine.pad, coarse.pad) == (5, 0)
+    assert (fine.trim, coarse.trim) == ((6, 4), (0, 0))
 
 
 def test_tiling_sides_are_multiples_and_have_no_margin():

@@ -15,6 +15,7 @@ REGULAR_FROM = 0.3
 
 _MARGIN = 16
 _PAD = 32
+_TRIM = 1 / 32  # 8 of 256 pixels
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Scheme:
         coarsest: Least side in pixels of the coarsest level, where ``levels`` is ``None``.
         margin: Pixels beyond each edge that are made too, and cut away in the end.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees too.
-        pads_coarse: Whether coarser levels have margin and pad too, or full size alone.
+        trim: Share of each side of the exemplar that is left out of its statistics at both ends.
+        pads_coarse: Whether coarser levels have margin, pad and trim too, or full size alone.
         detail: Whether levels start with the exemplar's detail, see
             :mod:`texsynth.synthesis.octave`.
         why: What in the exemplar led to it; empty if nobody had to choose.
@@ -44,6 +46,7 @@ class Scheme:
     coarsest: int = 64
     margin: int = _MARGIN
     pad: int = _PAD
+    trim: float = _TRIM
     pads_coarse: bool = True
     detail: bool = True
     why: str = ""
@@ -60,6 +63,7 @@ _PRESETS = {
             levels=1,
             margin=0,
             pad=0,
+            trim=0.0,
             detail=False,
         ),
         Scheme("natural", (Term("gram"),), start="phase"),

@@ -18,6 +18,8 @@ class Level(NamedTuple):
         steps: Optimizer steps.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees and the
             statistics do without.
+        trim: ``(rows, columns)`` in pixels at each edge of the exemplar that are taken no notice of,
+            but for being there.
     """
 
     exemplar_size: tuple[int, int]
@@ -25,6 +27,7 @@ class Level(NamedTuple):
     canvas_size: tuple[int, int]
     steps: int
     pad: int = 0
+    trim: tuple[int, int] = (0, 0)
 
     @property
     def margin(self) -> tuple[int, int]:
@@ -52,6 +55,7 @@ def plan(
     smallest_side: int,
     margin: int = 0,
     pad: int = 0,
+    trim: float = 0.0,
     pads_coarse: bool = True,
     wrap: Wrap = (False, False),
     coarsest: int = 64,
@@ -74,8 +78,10 @@ def plan(
         margin: Pixels between each edge of the texture and of the canvas at full size; coarser
             levels have theirs in proportion.
         pad: Pixels by which the exemplar goes on beyond each edge, at each level.
-        pads_coarse: Whether coarser levels have margin and pad too, or full size alone. Where the
-            texture tiles they always have: zero padding in the exemplar's statistics would be
+        trim: Share of the exemplar's sides that its statistics do without, at each edge: where
+            captions and frames are.
+        pads_coarse: Whether coarser levels have margin, pad and trim too, or full size alone. Where
+            the texture tiles they always have: zero padding in the exemplar's statistics would be
             nowhere in the texture's.
         wrap: ``(rows, columns)``: along which axes the texture tiles. It has no edges there, so no
             margin, and its side is a multiple of ``smallest_side`` at each level, for poolings to
@@ -112,7 +118,8 @@ def plan(
         is_padded = not times or pads_coarse or any(wrap)
         canvas = canvas if is_padded else output
         output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
-        planned.append(Level(exemplar, output, canvas, taken, pad if is_padded else 0))
+        around = (pad, _cut(exemplar, trim)) if is_padded else (0, (0, 0))
+        planned.append(Level(exemplar, output, canvas, taken, *around))
     return planned
 
 
@@ -146,6 +153,11 @@ def _check_sides(what: str, size: Size, smallest_side: int) -> None:
             f"{what} of {size[0]}x{size[1]} px is too small: the deepest layer needs "
             f"sides of at least {smallest_side} px"
         )
+
+
+def _cut(size: Size, share: float) -> tuple[int, int]:
+    """Rows and columns at each edge that are a share of the sides."""
+    return round(share * size[1]), round(share * size[0])
 
 
 def _halved(size: Size, times: int) -> Size:

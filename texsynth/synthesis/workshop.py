@@ -192,7 +192,7 @@ class Study:
                 self.workshop.features(self.layers),
                 self.losses,
                 self.workshop.device.send(padded),
-                (level.pad, level.pad),
+                tuple(level.pad + cut for cut in level.trim),
                 level.margin,
                 **settings,
             )
@@ -210,6 +210,8 @@ class Study:
         if number == 1 or not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
         exemplar = images.resize(self.exemplar, level.exemplar_size)
+        (top, left), (height, width) = level.trim, exemplar.shape[2:]
+        exemplar = exemplar[:, :, top : height - top, left : width - left]
         xp, team = self.workshop.device.xp, self.workshop.team
         return octave.transfer(texture, exemplar, level.output_size, wrap, xp, team)
 
@@ -299,6 +301,7 @@ def _plan(exemplar, config, scheme, layers):
         smallest,
         scheme.margin,
         scheme.pad,
+        scheme.trim,
         scheme.pads_coarse,
         config.wrap,
         scheme.coarsest,
