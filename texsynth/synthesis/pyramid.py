@@ -18,8 +18,8 @@ class Level(NamedTuple):
         steps: Optimizer steps.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees and the
             statistics do without.
-        trim: ``(rows, columns)`` in pixels at each edge of the exemplar that are taken no notice of,
-            but for being there.
+        trim: ``(rows, columns)`` in pixels at each edge of the exemplar that the network sees and
+            the statistics do without.
     """
 
     exemplar_size: tuple[int, int]
