@@ -135,6 +135,8 @@ def evaluated(name, **changes):
         "sliced_wasserstein": {"conv1_1": 0.5},
         "spectrum_distance": 0.0625,
         "colour_distance": 7.5,
+        "detail": 0.875,
+        "grid": 1.25,
         "copied_share": 0.75,
         "repetition_share": 0.125,
         "seam": {"x": 1.5, "y": -2.5},
@@ -161,6 +163,8 @@ def test_each_measure_is_in_its_row():
             [
                 ("spectrum distance, log10", ["0.062", "0.000"]),
                 ("colour distance, grey levels", ["7.50", "7.50"]),
+                ("detail, 1 = as sharp", ["0.88", "0.88"]),
+                ("grid, 1 = as the exemplar", ["1.25", "1.25"]),
                 ("copied patches", ["75.0 %", "-"]),
                 ("  exemplar's own repetition", ["12.5 %", "12.5 %"]),
                 ("seam in x, z-score", ["+1.5", "+1.5"]),

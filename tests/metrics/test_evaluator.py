@@ -39,7 +39,7 @@ def test_the_exemplar_itself_is_without_fault(evaluator, sheet):
     assert max(measures.gram_errors.values()) < 1e-6
     assert max(measures.sliced_wasserstein.values()) < 1e-6
     assert measures.spectrum_distance == measures.colour_distance == 0
-    assert measures.copied_share == 1
+    assert measures.copied_share == measures.detail == measures.grid == 1
 
 
 def test_another_crop_is_better_than_noise_in_everything(evaluator, sheet):
@@ -49,6 +49,8 @@ def test_another_crop_is_better_than_noise_in_everything(evaluator, sheet):
         assert 2 * crop.sliced_wasserstein[name] < worse.sliced_wasserstein[name], name
     assert 3 * crop.spectrum_distance < worse.spectrum_distance
     assert 3 * crop.colour_distance < worse.colour_distance
+    assert 0.8 < crop.detail < 1.25 and worse.detail > 10
+    assert 0.7 < crop.grid < 1.4
     assert crop.copied_share < 0.05 and worse.copied_share < 0.05
 
 
@@ -94,6 +96,8 @@ def test_as_dict_has_every_number_and_nothing_else(evaluator):
         "sliced_wasserstein",
         "spectrum_distance",
         "colour_distance",
+        "detail",
+        "grid",
         "copied_share",
         "repetition_share",
         "seam",
@@ -107,6 +111,8 @@ def test_as_dict_calls_each_number_by_its_name():
         "sliced_wasserstein": {"pool1": 2.0},
         "spectrum_distance": 3.0,
         "colour_distance": 4.0,
+        "detail": 0.9,
+        "grid": 1.1,
         "copied_share": 0.5,
         "repetition_share": 0.6,
         "seam": {"x": 7.0, "y": 8.0},

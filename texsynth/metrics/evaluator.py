@@ -15,7 +15,9 @@ from texsynth.errors import ImageError
 from texsynth.metrics.activations import Network
 from texsynth.metrics.colour import colour_distance, histograms
 from texsynth.metrics.copying import CopyDetector, CopyMap
+from texsynth.metrics.detail import detail_ratio, fine_energy
 from texsynth.metrics.gram_error import HELD_OUT, gram_matrices, relative_errors
+from texsynth.metrics.grid import chequer, grid_ratio
 from texsynth.metrics.seam import seam_scores
 from texsynth.metrics.sliced_distance import SlicedDistribution
 from texsynth.metrics.spectrum import band_edges, radial_spectrum, spectrum_distance
@@ -36,6 +38,8 @@ class Measures:
         sliced_wasserstein: ``{layer: distance}``, in standard deviations of the exemplar.
         spectrum_distance: Mean of ``|log10 P - log10 T|`` over radial bands.
         colour_distance: Grey levels between the colour histograms.
+        detail: Energy of the finest octave over the exemplar's; 1 is as sharp.
+        grid: Energy of a chequer over the exemplar's; 1 is as much.
         copied_share: Share of nearly verbatim patches, 0..1; ``None`` if all are flat.
         repetition_share: Share of the exemplar's own patches that are in it elsewhere too, 0..1:
             what ``copied_share`` has to be compared with. ``None`` if all are flat.
@@ -50,6 +54,8 @@ class Measures:
     sliced_wasserstein: dict[str, float]
     spectrum_distance: float
     colour_distance: float
+    detail: float
+    grid: float
     copied_share: float | None
     repetition_share: float | None
     seam: dict[str, float]
@@ -63,6 +69,8 @@ class Measures:
             "sliced_wasserstein": _plain(self.sliced_wasserstein),
             "spectrum_distance": self.spectrum_distance,
             "colour_distance": self.colour_distance,
+            "detail": self.detail,
+            "grid": self.grid,
             "copied_share": self.copied_share,
             "repetition_share": self.repetition_share,
             "seam": _plain(self.seam),
@@ -98,6 +106,8 @@ class Evaluator:
         names = self._network.layers(min(self._exemplar.shape[:2]))
         self._grams, self._distributions = self._statistics(self._exemplar, names)
         self._histograms = histograms(self._exemplar)
+        self._fine_energy = fine_energy(self._exemplar)
+        self._chequer = chequer(self._exemplar)
         self._copies = CopyDetector(self._exemplar)
 
     def measure(self, pixels: npt.ArrayLike) -> Measures:
@@ -123,6 +133,8 @@ class Evaluator:
             sliced_wasserstein=distances,
             spectrum_distance=spectrum_distance(*spectra),
             colour_distance=colour_distance(histograms(pixels), self._histograms),
+            detail=detail_ratio(fine_energy(pixels), self._fine_energy),
+            grid=grid_ratio(chequer(pixels), self._chequer),
             copied_share=copies.share,
             repetition_share=self._copies.repetition(pixels),
             seam=seam_scores(pixels),
