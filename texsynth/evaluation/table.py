@@ -99,6 +99,7 @@ def _image_rows(report):
         ("colour distance, grey levels", [f"{m.colour_distance:.2f}" for m in measures]),
         ("detail, 1 = as sharp", [f"{m.detail:.2f}" for m in measures]),
         ("grid, 1 = as the exemplar", [f"{m.grid:.2f}" for m in measures]),
+        ("told apart, 0.5 = by chance", [_number(m.tell_apart) for m in measures]),
         ("copied patches", [percent(m.copied_share) for m in measures]),
         ("  exemplar's own repetition", [percent(m.repetition_share) for m in measures]),
         ("seam in x, z-score", [f"{m.seam['x']:+.1f}" for m in measures]),

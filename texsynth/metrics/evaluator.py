@@ -21,6 +21,7 @@ from texsynth.metrics.grid import chequer, grid_ratio
 from texsynth.metrics.seam import seam_scores
 from texsynth.metrics.sliced_distance import SlicedDistribution
 from texsynth.metrics.spectrum import band_edges, radial_spectrum, spectrum_distance
+from texsynth.metrics.tell_apart import Classifier
 from texsynth.network import device as devices
 from texsynth.typing import Array, Pixels
 from texsynth.weights import VGGWeights
@@ -40,6 +41,8 @@ class Measures:
         colour_distance: Grey levels between the colour histograms.
         detail: Energy of the finest octave over the exemplar's; 1 is as sharp.
         grid: Energy of a chequer over the exemplar's; 1 is as much.
+        tell_apart: Share of patches that a classifier tells from the exemplar's, 0..1; 0.5 is by
+            chance. ``None`` if a side of either is below 128 pixels.
         copied_share: Share of nearly verbatim patches, 0..1; ``None`` if all are flat.
         repetition_share: Share of the exemplar's own patches that are in it elsewhere too, 0..1:
             what ``copied_share`` has to be compared with. ``None`` if all are flat.
@@ -56,6 +59,7 @@ class Measures:
     colour_distance: float
     detail: float
     grid: float
+    tell_apart: float | None
     copied_share: float | None
     repetition_share: float | None
     seam: dict[str, float]
@@ -71,6 +75,7 @@ class Measures:
             "colour_distance": self.colour_distance,
             "detail": self.detail,
             "grid": self.grid,
+            "tell_apart": self.tell_apart,
             "copied_share": self.copied_share,
             "repetition_share": self.repetition_share,
             "seam": _plain(self.seam),
@@ -108,6 +113,7 @@ class Evaluator:
         self._histograms = histograms(self._exemplar)
         self._fine_energy = fine_energy(self._exemplar)
         self._chequer = chequer(self._exemplar)
+        self._classifier = Classifier(self._exemplar, vgg_weights, self._device)
         self._copies = CopyDetector(self._exemplar)
 
     def measure(self, pixels: npt.ArrayLike) -> Measures:
@@ -135,6 +141,7 @@ class Evaluator:
             colour_distance=colour_distance(histograms(pixels), self._histograms),
             detail=detail_ratio(fine_energy(pixels), self._fine_energy),
             grid=grid_ratio(chequer(pixels), self._chequer),
+            tell_apart=self._classifier.accuracy(pixels),
             copied_share=copies.share,
             repetition_share=self._copies.repetition(pixels),
             seam=seam_scores(pixels),
