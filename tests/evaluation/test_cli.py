@@ -134,6 +134,7 @@ def evaluated(name, **changes):
         "gram_errors": {"conv1_1": 0.125, "pool5": 0.25},
         "sliced_wasserstein": {"conv1_1": 0.5},
         "spectrum_distance": 0.0625,
+        "portilla_simoncelli": 1.125,
         "colour_distance": 7.5,
         "detail": 0.875,
         "grid": 1.25,
@@ -153,6 +154,7 @@ def test_each_measure_is_in_its_row():
         "b.png",
         gram_errors={"conv1_1": 1.0},
         spectrum_distance=0.0,
+        portilla_simoncelli=None,
         tell_apart=None,
         copied_share=None,
     )
@@ -167,6 +169,7 @@ def test_each_measure_is_in_its_row():
             "image statistics",
             [
                 ("spectrum distance, log10", ["0.062", "0.000"]),
+                ("Portilla-Simoncelli, spreads", ["1.125", "-"]),
                 ("colour distance, grey levels", ["7.50", "7.50"]),
                 ("detail, 1 = as sharp", ["0.88", "0.88"]),
                 ("grid, 1 = as the exemplar", ["1.25", "1.25"]),

@@ -452,5 +452,5 @@ def test_all_measures_are_in_the_table(opened, report):
     told = {row.text.split(" ")[0]: row.text for row in rows}
     first = report.outputs[0].measures.as_dict()
     assert f"{first['colour_distance']:.2f}" in json.dumps(told)
-    # Twice each layer, nine others, three about how, and six titles.
-    assert len(rows) == 2 * 6 + 9 + 3 + 6
+    # Twice each layer, ten others, three about how, and six titles.
+    assert len(rows) == 2 * 6 + 10 + 3 + 6

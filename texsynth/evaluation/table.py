@@ -96,6 +96,7 @@ def _image_rows(report):
     measures = [output.measures for output in report.outputs]
     return [
         ("spectrum distance, log10", [_number(m.spectrum_distance) for m in measures]),
+        ("Portilla-Simoncelli, spreads", [_number(m.portilla_simoncelli) for m in measures]),
         ("colour distance, grey levels", [f"{m.colour_distance:.2f}" for m in measures]),
         ("detail, 1 = as sharp", [f"{m.detail:.2f}" for m in measures]),
         ("grid, 1 = as the exemplar", [f"{m.grid:.2f}" for m in measures]),

@@ -18,6 +18,7 @@ from texsynth.metrics.copying import CopyDetector, CopyMap
 from texsynth.metrics.detail import detail_ratio, fine_energy
 from texsynth.metrics.gram_error import HELD_OUT, gram_matrices, relative_errors
 from texsynth.metrics.grid import chequer, grid_ratio
+from texsynth.metrics.portilla_simoncelli import PortillaSimoncelli
 from texsynth.metrics.seam import seam_scores
 from texsynth.metrics.sliced_distance import SlicedDistribution
 from texsynth.metrics.spectrum import band_edges, radial_spectrum, spectrum_distance
@@ -38,6 +39,9 @@ class Measures:
         gram_errors: ``{layer: ||G - T|| / ||T||}``.
         sliced_wasserstein: ``{layer: distance}``, in standard deviations of the exemplar.
         spectrum_distance: Mean of ``|log10 P - log10 T|`` over radial bands.
+        portilla_simoncelli: Root mean square difference of the statistics of Portilla and
+            Simoncelli, in spreads between crops of the exemplar. ``None`` if a side of either is
+            below 160 pixels.
         colour_distance: Grey levels between the colour histograms.
         detail: Energy of the finest octave over the exemplar's; 1 is as sharp.
         grid: Energy of a chequer over the exemplar's; 1 is as much.
@@ -56,6 +60,7 @@ class Measures:
     gram_errors: dict[str, float]
     sliced_wasserstein: dict[str, float]
     spectrum_distance: float
+    portilla_simoncelli: float | None
     colour_distance: float
     detail: float
     grid: float
@@ -72,6 +77,7 @@ class Measures:
             "gram_errors": _plain(self.gram_errors),
             "sliced_wasserstein": _plain(self.sliced_wasserstein),
             "spectrum_distance": self.spectrum_distance,
+            "portilla_simoncelli": self.portilla_simoncelli,
             "colour_distance": self.colour_distance,
             "detail": self.detail,
             "grid": self.grid,
@@ -110,6 +116,7 @@ class Evaluator:
         self._network = Network(vgg_weights, wanted, pooling, self._device)
         names = self._network.layers(min(self._exemplar.shape[:2]))
         self._grams, self._distributions = self._statistics(self._exemplar, names)
+        self._portilla_simoncelli = PortillaSimoncelli(self._exemplar)
         self._histograms = histograms(self._exemplar)
         self._fine_energy = fine_energy(self._exemplar)
         self._chequer = chequer(self._exemplar)
@@ -138,6 +145,7 @@ class Evaluator:
             gram_errors=gram_errors,
             sliced_wasserstein=distances,
             spectrum_distance=spectrum_distance(*spectra),
+            portilla_simoncelli=self._portilla_simoncelli.distance(pixels),
             colour_distance=colour_distance(histograms(pixels), self._histograms),
             detail=detail_ratio(fine_energy(pixels), self._fine_energy),
             grid=grid_ratio(chequer(pixels), self._chequer),
