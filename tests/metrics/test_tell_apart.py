@@ -158,7 +158,7 @@ def test_no_patch_is_in_two_halves():
 
 @pytest.mark.gpu
 def test_a_gpu_tells_the_same(random_weights, gpu):
-    exemplar, other = make_texture(160, 160), make_texture(160, 160, seed=1)
+    exemplar, other = make_texture(128, 128), make_texture(128, 128, seed=1)
     expected = Classifier(exemplar, random_weights, CPU).accuracy(other)
     found = Classifier(exemplar, random_weights, gpu).accuracy(other)
     assert found == pytest.approx(expected, abs=0.02)
