@@ -11,14 +11,52 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
-SIZES = (64, 128, 256, 512, 1024, 2048)
 PRECISIONS = ("fp32", "tf32")
+
+
+class Scale(NamedTuple):
+    """How large all is that the stages try.
+
+    Attributes:
+        sizes (tuple): Sides of images whose evaluations are timed, in pixels.
+        runs (int): How often each is timed.
+        pebbles (tuple): Options of the command.
+        adam (tuple): ``(side, steps)`` of the job for Adam.
+        canvases (tuple): ``(side, margin)`` of images whose memory is measured, in pixels.
+        side (int): Of images whose gradients are compared.
+    """
+
+    sizes: tuple
+    runs: int
+    pebbles: tuple
+    adam: tuple
+    canvases: tuple
+    side: int
+
+
+FULL = Scale(
+    sizes=(64, 128, 256, 512, 1024, 2048),
+    runs=15,
+    pebbles=("--size", "300"),
+    adam=(256, 3000),
+    canvases=((300, 16), (992, 16), (2016, 16)),
+    side=96,
+)
+SMALL = Scale(  # for a GPU that is made of the host's processor
+    sizes=(16,),
+    runs=1,
+    pebbles=("--size", "32", "--levels", "1", "--iterations", "2"),
+    adam=(16, 3),
+    canvases=((48, 0), (64, 16)),
+    side=16,
+)
 
 
 def self_test(options):
@@ -57,28 +95,35 @@ def tests(options):
         if line.startswith(("FAILED", "ERROR")):
             yield "failed", line
     yield "tests", lines[-1] if lines else done.stderr[-300:]
+    if done.returncode:
+        raise RuntimeError(f"pytest ended with {done.returncode}")
 
 
-_PYTEST = ("-p", "no:cacheprovider")
+# Plugins that may be installed there, and warn: warnings are errors.
+_PYTEST = ("-p", "no:cacheprovider", "-p", "no:benchmark")
 
 
 def pebbles(options):
     """The command's own job at 300 px, cold and warm, and the same again from its record."""
     folder = Path(options["out"])
-    record, shown = folder / "cold_record.json", {}
-    for name in ("cold", "warm", "tf32"):
-        arguments = ["samples/pebbles.png", "--size", "300", "-o", str(folder / f"{name}.png")]
-        arguments += ["--record"] if name == "cold" else []
-        arguments += ["--precision", "tf32"] if name == "tf32" else []
-        seconds, shown[name] = _command(options, *arguments)
-        yield name, f"{seconds:.1f} s from start to end: {shown[name]}"
-    if record.exists():
-        arguments = "--replay", str(record), "-o", str(folder / "again.png")
-        seconds, told = _command(options, *arguments, weights=False)
-        yield "replayed", f"{seconds:.1f} s: {told}"
+    jobs = {"cold": ["--record"], "warm": [], "tf32": ["--precision", "tf32"]}
+    failed = []
+    for name, more in jobs.items():
+        output = ["-o", str(folder / f"{name}.png")]
+        arguments = ["samples/pebbles.png", *options["scale"].pebbles, *output, *more]
+        code, seconds, told = _command(options, *arguments)
+        failed += [name] if code else []
+        yield name, f"{seconds:.1f} s from start to end: {told}"
+    arguments = "--replay", str(folder / "cold_record.json"), "-o", str(folder / "again.png")
+    code, seconds, told = _command(options, *arguments, weights=False)
+    failed += ["replayed"] if code else []
+    yield "replayed", f"{seconds:.1f} s: {told}"
+    if failed:
+        raise RuntimeError(f"the command failed: {', '.join(failed)}")
 
 
 def _command(options, *arguments, weights=True):
+    """Runs the command; returns its exit code, the seconds that it took, and what it told."""
     command = [sys.executable, "-m", "texsynth", *arguments]
     if weights:
         command += ["--gpu", "0", *_weights(options)]
@@ -86,7 +131,8 @@ def _command(options, *arguments, weights=True):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     told = [line for line in done.stderr.splitlines() if "evaluations" in line or "rror" in line]
     told += [line for line in done.stderr.splitlines() if "same" in line]
-    return time.perf_counter() - began, "; ".join(told) or f"exit code {done.returncode}"
+    seconds = time.perf_counter() - began
+    return done.returncode, seconds, "; ".join(told) or f"exit code {done.returncode}"
 
 
 def _weights(options):
@@ -98,7 +144,8 @@ def timings(options):
     yield "evaluation", "ms by size in pixels, loss and gradient; step of L-BFGS in brackets"
     for engine, precision in (("cuda", "fp32"), ("cuda", "tf32"), ("plain", "fp32")):
         found = []
-        for size in SIZES if engine == "cuda" else SIZES[:5]:
+        sizes = options["scale"].sizes
+        for size in sizes if engine == "cuda" else sizes[:5]:
             found.append(_timed_job(options, engine, precision, size))
             _free()
             yield f"{engine} {precision}", ", ".join(found)
@@ -110,12 +157,13 @@ def _timed_job(options, engine, precision, size):
     from texsynth import optimizers
 
     objective, image = _objective(options, engine, precision, size)
-    evaluation = _milliseconds(lambda: objective(image.pixels))
+    runs = options["scale"].runs
+    evaluation = _milliseconds(lambda: objective(image.pixels), runs)
     optimizer = optimizers.make("lbfgs", 4.0, xp=cupy)
     optimizer.setup(image)
     for _ in range(22):  # until all curvature pairs are there
         optimizer.update(objective, image.pixels)
-    step = _milliseconds(lambda: optimizer.update(objective, image.pixels))
+    step = _milliseconds(lambda: optimizer.update(objective, image.pixels), runs)
     return f"{size}: {evaluation:.3f} ({step:.3f})"
 
 
@@ -153,7 +201,7 @@ def _objective(options, engine, precision, size, margin=0):
     return objective, optimizers.Image(gpu.send(start))
 
 
-def _milliseconds(work, runs=15):
+def _milliseconds(work, runs):
     """The median of several runs, by CUDA's events."""
     import cupy
 
@@ -173,12 +221,13 @@ def adam(options):
 
     from texsynth import optimizers
 
+    side, steps = options["scale"].adam
     for precision in PRECISIONS:
-        objective, image = _objective(options, "cuda", precision, 256)
+        objective, image = _objective(options, "cuda", precision, side)
         optimizer = optimizers.make("adam", 4.0, xp=cupy)
         optimizer.setup(image)
         began = time.perf_counter()
-        for _ in range(3000):
+        for _ in range(steps):
             loss = optimizer.update(objective, image.pixels)
         yield precision, f"{time.perf_counter() - began:.2f} s, loss {loss:.2e}"
 
@@ -189,7 +238,7 @@ def memory(options):
     from texsynth import optimizers  # noqa: F401
     from texsynth.objective import captured, memory  # noqa: F401
 
-    for size, margin in ((300, 16), (992, 16), (2016, 16)):
+    for size, margin in options["scale"].canvases:
         yield f"{size + 2 * margin} px", _taken(options, size, margin)
         _free()
 
@@ -223,7 +272,7 @@ def accuracy(options):
             yield f"{name} {precision}", f"1 - cosine {1 - cosine:.1e}, relative error {error:.1e}"
 
 
-def _gradient(options, name, engine, dtype, precision="fp32", side=96):
+def _gradient(options, name, engine, dtype, precision="fp32"):
     from texsynth import weights
     from texsynth.compat import chainer
     from texsynth.losses import IMAGE, LOSSES
@@ -240,6 +289,7 @@ def _gradient(options, name, engine, dtype, precision="fp32", side=96):
     layers = tuple(layer for layer in loss.layers if layer != IMAGE)
     features = engines.make_features(engine, vgg, layers, "average", gpu, precision)
     random = np.random.default_rng(0)
+    side = options["scale"].side
     images = random.uniform(0, 255, (2, 1, 3, side, side)).astype(dtype)
     objective = Objective(features, [loss], gpu.send(images[0]))
     candidate = chainer.Parameter(gpu.send(images[1]))
@@ -249,13 +299,17 @@ def _gradient(options, name, engine, dtype, precision="fp32", side=96):
 
 def pytorch(options):
     """The same evaluation by PyTorch, as it comes and compiled, in milliseconds."""
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        yield "left out", "PyTorch is not installed"
+        return
     from texsynth import weights
 
     vgg = weights.load(options["weights"] or weights.find_or_fetch())
     torch.backends.cudnn.benchmark = True
-    for compiled, sizes in ((False, SIZES[:5]), (True, (256,))):
+    all_sizes = options["scale"].sizes
+    for compiled, sizes in ((False, all_sizes[:5]), (True, all_sizes[2:3])):
         for tf32 in (True, False):
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
             found = []
@@ -330,11 +384,17 @@ STAGES = {  # name: (work, limit in seconds, whether it measures time)
 @click.option("--weights", type=click.Path(exists=True), help="File of VGG16 weights.")
 @click.option("--without-timings", is_flag=True, help="Leave out what measures time.")
 @click.option("--only", multiple=True, type=click.Choice(list(STAGES)), help="Only these stages.")
+@click.option("--without", multiple=True, type=click.Choice(list(STAGES)), help="Not these stages.")
+@click.option("--small", is_flag=True, help="Tiny images and few steps: whether all runs at all.")
 @click.option("--stage", hidden=True, type=click.Choice(list(STAGES)))
-def main(out, weights, without_timings, only, stage):
+def main(out, weights, without_timings, only, without, small, stage):
     """Try all that needs a GPU; writes gpu_check.json and gpu_check.md into a folder."""
     out = Path(out).resolve()
-    options = {"out": str(out), "weights": weights and str(Path(weights).resolve())}
+    options = {
+        "out": str(out),
+        "weights": weights and str(Path(weights).resolve()),
+        "scale": SMALL if small else FULL,
+    }
     if stage:
         for name, told in STAGES[stage][0](options):
             print(json.dumps([name, told]), flush=True)
@@ -342,7 +402,8 @@ def main(out, weights, without_timings, only, stage):
     out.mkdir(parents=True, exist_ok=True)
     results = {}
     for name, (work, limit, is_timing) in STAGES.items():
-        if (only and name not in only) or (without_timings and is_timing):
+        is_left_out = name in without or (without_timings and is_timing)
+        if is_left_out or (only and name not in only):
             continue
         results[name] = {"what": work.__doc__.splitlines()[0], **_run(name, limit, options)}
         _write(out, results)
@@ -352,8 +413,10 @@ def main(out, weights, without_timings, only, stage):
 
 def _run(name, limit, options):
     """Runs a stage; returns what it told, however it ended."""
-    weights = ["--weights", options["weights"]] if options["weights"] else []
-    command = [sys.executable, __file__, "--stage", name, "--out", options["out"], *weights]
+    is_small = options["scale"] is SMALL
+    limit *= 5 if is_small else 1  # what is small is for what is slow
+    more = [*_weights(options), *(["--small"] if is_small else [])]
+    command = [sys.executable, __file__, "--stage", name, "--out", options["out"], *more]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     began, error = time.perf_counter(), ""
     try:

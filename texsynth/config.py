@@ -27,7 +27,7 @@ _UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
 _PLAIN = {
     **dict.fromkeys(("size", "seed", "gpu", "iterations", "levels", "margin", "memory"), int),
     **dict.fromkeys(("learning_rate", "range_weight"), float),
-    "match_colours": bool,
+    **dict.fromkeys(("match_colours", "detail"), bool),
 }
 
 
@@ -38,14 +38,14 @@ class Config:
     Attributes:
         preset: Settings for a kind of texture, see :mod:`texsynth.synthesis.presets`; ``"auto"``
             chooses from the exemplar. It decides those of ``iterations``, ``losses``, ``start``,
-            ``levels`` and ``margin`` that are ``None``.
+            ``levels``, ``margin`` and ``detail`` that are ``None``.
         size: Longer side in pixels that the exemplar is first resized to; 0 keeps its size.
         input_range: ``(black, white)`` of image files whose type does not say so: floating-point
             numbers, integers with a sign or beyond 16 bits. ``None`` refuses such files.
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
             exemplar.
-        iterations: Optimizer steps at full size; each coarser level takes twice as many as the
-            next finer one. ``None`` means the preset's.
+        iterations: Optimizer steps at full size; the next coarser level takes twice as many, those
+            below it four times as many. ``None`` means the preset's.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size for Adam, in grey levels; the article's program uses 4.
         losses: Terms of the loss, :class:`texsynth.terms.Term`; ``None`` means the preset's.
@@ -56,6 +56,9 @@ class Config:
         levels: Pyramid levels; 1 means full size only, ``None`` means the preset's, or the number
             that the size allows.
         margin: Extra pixels to optimise beyond each edge and crop at the end; ``None`` means the
+            preset's.
+        detail: Whether each level starts with fine detail of the exemplar, laid where the exemplar
+            looks like the coarser level (:mod:`texsynth.synthesis.octave`); ``None`` means the
             preset's.
         tile: Axes along which the texture tiles without a seam: ``"x"``, ``"y"``, ``"xy"``, or
             ``None``.
@@ -90,6 +93,7 @@ class Config:
     start: str | None = None
     levels: int | None = None
     margin: int | None = None
+    detail: bool | None = None
     tile: str | None = None
     match_colours: bool = False
     seed: int = 0
@@ -150,6 +154,8 @@ class Config:
         _check_not_negative("range weight", self.range_weight)
         if self.match_colours not in (True, False):
             raise ConfigError(f"match colours must be True or False, not {self.match_colours!r}")
+        if self.detail not in (True, False, None):
+            raise ConfigError(f"detail must be True, False or None, not {self.detail!r}")
         for name, plain in _PLAIN.items():  # NumPy's become Python's
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, plain(value))

@@ -135,7 +135,11 @@ def evaluated(name, **changes):
         "gram_errors": {"conv1_1": 0.125, "pool5": 0.25},
         "sliced_wasserstein": {"conv1_1": 0.5},
         "spectrum_distance": 0.0625,
+        "portilla_simoncelli": 1.125,
         "colour_distance": 7.5,
+        "detail": 0.875,
+        "grid": 1.25,
+        "tell_apart": 0.625,
         "copied_share": 0.75,
         "repetition_share": 0.125,
         "seam": {"x": 1.5, "y": -2.5},
@@ -148,7 +152,12 @@ def evaluated(name, **changes):
 
 def test_each_measure_is_in_its_row():
     lacking = evaluated(
-        "b.png", gram_errors={"conv1_1": 1.0}, copied_share=None, spectrum_distance=0.0
+        "b.png",
+        gram_errors={"conv1_1": 1.0},
+        spectrum_distance=0.0,
+        portilla_simoncelli=None,
+        tell_apart=None,
+        copied_share=None,
     )
     assert table.sections(report.Report("s.png", [evaluated("a.png"), lacking])) == [
         ("relative Gram error, optimised by default", [("conv1_1", ["0.125", "1.000"])]),
@@ -161,7 +170,11 @@ def test_each_measure_is_in_its_row():
             "image statistics",
             [
                 ("spectrum distance, log10", ["0.062", "0.000"]),
+                ("Portilla-Simoncelli, spreads", ["1.125", "-"]),
                 ("colour distance, grey levels", ["7.50", "7.50"]),
+                ("detail, 1 = as sharp", ["0.88", "0.88"]),
+                ("grid, 1 = as the exemplar", ["1.25", "1.25"]),
+                ("told apart, 0.5 = by chance", ["0.625", "-"]),
                 ("copied patches", ["75.0 %", "-"]),
                 ("  exemplar's own repetition", ["12.5 %", "12.5 %"]),
                 ("seam in x, z-score", ["+1.5", "+1.5"]),

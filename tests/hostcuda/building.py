@@ -56,7 +56,8 @@ def _state():
     digest.update("".join(sorted(set(re.findall(r"^(?:flags|model name).*", cpu, re.M)))).encode())
     for path in (packages.cuda_include(), packages.folder("cupy"), SOURCES):
         digest.update(str(path).encode())
-    digest.update(platform.python_version().encode())
+    for version in (platform.python_version(), packages.cupy_version()):
+        digest.update(version.encode())
     return digest.hexdigest()[:16]
 
 

@@ -1,5 +1,6 @@
 """Where the parts of the packages lie that hostcuda is put below, or made with."""
 
+import importlib.metadata
 import importlib.util
 from pathlib import Path
 
@@ -14,6 +15,15 @@ def extension_module(*parts):
     """Returns the path of an extension module, by the parts of its name."""
     (path,) = folder(parts[0]).joinpath(*parts[1:-1]).glob(f"{parts[-1]}.cpython*.so")
     return path
+
+
+def cupy_version():
+    """Returns the version of CuPy's wheel for CUDA 13.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: It is not installed.
+    """
+    return importlib.metadata.version("cupy-cuda13x")
 
 
 def cuda_include():

@@ -11,7 +11,9 @@ from texsynth.metrics import Evaluator, Measures
 from texsynth.metrics.activations import Network
 from texsynth.metrics.colour import colour_distance, histograms
 from texsynth.metrics.copying import CopyDetector
+from texsynth.metrics.portilla_simoncelli import PortillaSimoncelli
 from texsynth.metrics.spectrum import band_edges
+from texsynth.metrics.tell_apart import Classifier
 from texsynth.network import device
 
 CPU = device.select(-1)
@@ -39,7 +41,7 @@ def test_the_exemplar_itself_is_without_fault(evaluator, sheet):
     assert max(measures.gram_errors.values()) < 1e-6
     assert max(measures.sliced_wasserstein.values()) < 1e-6
     assert measures.spectrum_distance == measures.colour_distance == 0
-    assert measures.copied_share == 1
+    assert measures.copied_share == measures.detail == measures.grid == 1
 
 
 def test_another_crop_is_better_than_noise_in_everything(evaluator, sheet):
@@ -49,6 +51,8 @@ def test_another_crop_is_better_than_noise_in_everything(evaluator, sheet):
         assert 2 * crop.sliced_wasserstein[name] < worse.sliced_wasserstein[name], name
     assert 3 * crop.spectrum_distance < worse.spectrum_distance
     assert 3 * crop.colour_distance < worse.colour_distance
+    assert 0.8 < crop.detail < 1.25 and worse.detail > 10
+    assert 0.7 < crop.grid < 1.4
     assert crop.copied_share < 0.05 and worse.copied_share < 0.05
 
 
@@ -93,7 +97,11 @@ def test_as_dict_has_every_number_and_nothing_else(evaluator):
         "gram_errors",
         "sliced_wasserstein",
         "spectrum_distance",
+        "portilla_simoncelli",
         "colour_distance",
+        "detail",
+        "grid",
+        "tell_apart",
         "copied_share",
         "repetition_share",
         "seam",
@@ -106,7 +114,11 @@ def test_as_dict_calls_each_number_by_its_name():
         "gram_errors": {"pool1": 1.0},
         "sliced_wasserstein": {"pool1": 2.0},
         "spectrum_distance": 3.0,
+        "portilla_simoncelli": 3.5,
         "colour_distance": 4.0,
+        "detail": 0.9,
+        "grid": 1.1,
+        "tell_apart": 0.8,
         "copied_share": 0.5,
         "repetition_share": 0.6,
         "seam": {"x": 7.0, "y": 8.0},
@@ -127,6 +139,15 @@ def test_seam_colours_and_repetition_are_those_of_the_image(evaluator, sheet, mo
     )
     (image_asked_for,) = asked
     np.testing.assert_array_equal(image_asked_for, pixels)
+
+
+def test_large_images_are_measured_in_all_ways(random_weights):
+    sheet = make_texture(352, 160)
+    exemplar, crop = sheet[:, :160], sheet[:, 160:]
+    measures = Evaluator(exemplar, random_weights).measure(crop)
+    assert measures.tell_apart == Classifier(exemplar, random_weights, CPU).accuracy(crop)
+    assert measures.portilla_simoncelli == PortillaSimoncelli(exemplar).distance(crop)
+    assert None not in measures.as_dict().values()
 
 
 @pytest.mark.parametrize(("side", "other"), [(40, 64), (64, 40)])

@@ -14,8 +14,11 @@ import pytest
 
 from texsynth.config import parse_memory
 from texsynth.errors import ConfigError
+from texsynth.losses import IMAGE, LOSSES, GramLoss, RangePenalty
+from texsynth.losses.gram import ShiftedGramLoss
 from texsynth.network import device
 from texsynth.objective import blocks, memory
+from texsynth.objective.loss_memory import losses_bytes
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 
@@ -250,6 +253,34 @@ def test_what_a_margin_leaves_is_counted():
     assert inner == pytest.approx(buffers + 2 * values * 80 * 180, abs=5000)
 
 
+@pytest.mark.parametrize(
+    ("layers", "margin", "waiting"), [({"pool1": 1}, 0, 64), ({"pool1": 1, "pool2": 1}, 0, 96)]
+)
+def test_gradients_that_wait_by_hand(layers, margin, waiting):
+    """Four bytes a value of the layers read; a layer's second one is added to its first."""
+    size, image = (100, 200), 3 * 3 * 4
+    one = losses_bytes([GramLoss(layers), RangePenalty(1)], size)
+    assert one == (image + waiting) * 100 * 200
+    two = losses_bytes([GramLoss(layers), GramLoss(layers), RangePenalty(1)], size)
+    assert two == (image + 2 * waiting + 64) * 100 * 200
+
+
+def test_a_margin_makes_a_copy_of_each_gradient():
+    """One after another, into what is as large as the layer."""
+    size, losses = (100, 200), [GramLoss({"pool1": 1, "pool2": 1})]
+    image = 3 * 3 * 4
+    assert losses_bytes(losses, size, margin=(8, 20)) == (image + 96) * 100 * 200 + 64 * 84 * 160
+
+
+def test_parts_of_a_shift_by_hand():
+    """Two of each are kept where they are copies, and all have a gradient; three layers beside."""
+    size = (64, 200)  # of pool5 2 by 6 positions: one shift fits down, two across
+    down, across = [1 * 6], [2 * 5, 2 * 4]
+    values = 2 * sum(across) + 2 * sum(down + across) + 3 * 2 * 6
+    taken = losses_bytes([ShiftedGramLoss({"pool5": 1})], size)
+    assert taken == 4 * 512 * values + 3 * 3 * 4 * 64 * 200
+
+
 PEAK = """
     import pathlib, re, sys
     import numpy as np
@@ -311,12 +342,10 @@ PEAKS = """
     import numpy as np
     from tests.conftest import make_random_weights
     from texsynth import optimizers
-    from texsynth.losses import GramLoss, RangePenalty
+    from texsynth.losses import IMAGE, LOSSES, RangePenalty
     from texsynth.network import device, engine
     from texsynth.objective import captured, whole
 
-    layers = sys.argv[1].split(",")
-    losses = [GramLoss(dict.fromkeys(layers, 1.0)), RangePenalty(1e-4)]
     weights, gpu = make_random_weights(), device.select(0)
     gpu.use()
 
@@ -328,14 +357,19 @@ PEAKS = """
         def malloc_postprocess(self, **sizes):
             self.most = max(self.most, pool.used_bytes())
 
-    def peaks(name, side, margin):
+    def peaks(name, terms, side, margin, exemplar):
         gc.collect()  # Chainer's links hold one another
         pool.free_all_blocks()
         hostcuda.reset()
         before = hostcuda.counters()["bytes"]
+        kinds = [LOSSES[term] for term in terms]
+        losses = [kind(dict.fromkeys(kind.default_layers, 1.0)) for kind in kinds]
+        layers = sorted({layer for loss in losses for layer in loss.layers} - {IMAGE})
+        losses.append(RangePenalty(1e-4))
         features = engine.make_features(name, weights, layers, "average", gpu)
-        kind = captured.CapturedObjective if name == "cuda" else whole.Objective
-        exemplar = cupy.zeros((1, 3, 300, 300), np.float32)
+        is_recorded = name == "cuda" and captured.can_capture(losses)
+        kind = captured.CapturedObjective if is_recorded else whole.Objective
+        exemplar = cupy.zeros((1, 3, exemplar, exemplar), np.float32)
         objective = kind(features, losses, exemplar, (0, 0), (margin, margin))
         image = optimizers.Image(np.zeros((1, 3, side, side), np.float32))
         image.to_device(gpu)
@@ -347,8 +381,25 @@ PEAKS = """
         return in_use.most, hostcuda.counters()["peak_bytes"] - before
 
     with hostcuda.nothing_computed():
-        print(json.dumps([peaks(*case) for case in json.loads(sys.argv[2])]))
+        print(json.dumps([peaks(*case) for case in json.loads(sys.argv[1])]))
 """
+
+
+def peaks(cases):
+    """Returns what arrays took at most, and what CuPy had of the GPU: of evaluations and L-BFGS.
+
+    Nothing of them is computed. A case is an engine, names of losses, the image's side and margin,
+    and the exemplar's side.
+    """
+    output = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(PEAKS), json.dumps(cases)],
+        env=os.environ | {"HOSTCUDA_POISON": "0"},  # no memory is touched
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return json.loads(output)
 
 
 @pytest.mark.gpu
@@ -356,22 +407,29 @@ PEAKS = """
     ("name", "within", "in_reserve"), [("cuda", 0.03, 0), ("plain", 0.1, 0.25)]
 )
 def test_estimates_of_a_synthesis_are_what_a_gpu_gives(name, within, in_reserve, hostcuda):
-    """The peak of evaluations and L-BFGS, of which nothing is computed.
-
-    CuPy keeps in reserve what fits nothing later, and hands it back when memory is short.
-    """
+    """CuPy keeps in reserve what fits nothing later, and hands it back when memory is short."""
     sizes = (332, 16), (1024, 0)
-    arguments = [",".join(DEFAULT), json.dumps([(name, *size) for size in sizes])]
-    output = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(PEAKS), *arguments],
-        env=os.environ | {"HOSTCUDA_POISON": "0"},  # no memory is touched
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
     model = {"cuda": "cuda", "plain": "plain-gpu"}[name]
-    for (side, margin), (in_use, given) in zip(sizes, json.loads(output), strict=True):
+    found = peaks([(name, ["gram"], *size, 300) for size in sizes])
+    for (side, margin), (in_use, given) in zip(sizes, found, strict=True):
         estimated = memory.whole_bytes(model, DEFAULT, (side, side), (margin, margin))
         assert in_use == pytest.approx(estimated, rel=within), side
         assert given <= (1 + within + in_reserve) * estimated, side
+
+
+@pytest.mark.gpu
+def test_estimates_of_losses_are_what_a_gpu_gives(hostcuda):
+    """Of all that go through Chainer's graph: alone, and some together."""
+    sums = [[name] for name in LOSSES if name != "gram"]
+    sums += [["gram", name] for name in ("shifted-gram", "autocorrelation", "wasserstein")]
+    sizes = (332, 16, 300), (1024, 0, 512)
+    cases = [("cuda", terms, *size) for terms in sums for size in sizes]
+    for case, (in_use, given) in zip(cases, peaks(cases), strict=True):
+        _, terms, side, margin, exemplar = case
+        losses = [LOSSES[term](dict.fromkeys(LOSSES[term].default_layers, 1.0)) for term in terms]
+        layers = sorted({layer for loss in losses for layer in loss.layers} - {IMAGE})
+        losses.append(RangePenalty(1e-4))
+        sizes = (side, side), (margin, margin), losses, (exemplar, exemplar)
+        estimated = memory.whole_bytes("cuda", layers, *sizes)
+        assert in_use == pytest.approx(estimated, rel=0.06), case
+        assert given <= 1.3 * estimated, case

@@ -9,6 +9,7 @@ import pytest
 from tests.optimizers import on_device
 from tests.optimizers.on_device import Problem, check_same, gone_on, set_up
 from tests.optimizers.test_optimizers import PROBLEMS, START, failing, rosenbrock, sphere, wall
+from texsynth.errors import CheckpointError
 from texsynth.optimizers import Adam, DeviceAdam
 
 pytestmark = pytest.mark.gpu
@@ -218,8 +219,12 @@ def test_the_state_of_the_cpus_optimizer_is_refused(saved):
     cpu = Adam(0.1)
     on_device.run(cpu, rosenbrock, START, 2)
     fields, arrays = cpu.state()
-    with pytest.raises(KeyError):
+    with pytest.raises(
+        CheckpointError, match=r"saved by several .* on with by one process on a GPU"
+    ):
         saved[2].restore(fields, arrays.__getitem__)
+    with pytest.raises(CheckpointError, match=r"saved by one process on a GPU: .* several"):
+        cpu.restore(*saved[:2])
 
 
 # What is asked of the device

@@ -17,6 +17,7 @@ from tests.optimizers.test_optimizers import (
     sphere,
 )
 from texsynth.compat import chainer
+from texsynth.errors import CheckpointError
 from texsynth.optimizers import LBFGS, DeviceLBFGS, Stopped
 
 pytestmark = pytest.mark.gpu
@@ -350,12 +351,68 @@ def test_an_array_that_is_missing_is_told(saved, name):
         fresh.restore(fields, arrays.__getitem__)
 
 
-def test_the_state_of_the_cpus_optimizer_is_refused(saved):
+@pytest.mark.parametrize("memory", [3, 20])
+@pytest.mark.parametrize("steps", [0, 1, 2, 9])
+def test_the_state_of_the_cpus_optimizer_is_gone_on_with(gpu, run, steps, memory):
+    """As teams save it, and older releases did: what follows is what would have followed there."""
+    cpu, problem = LBFGS(memory, first_step=0.5), Problem(rosenbrock)
+    pixels = set_up(cpu, START, gpu)
+    for _ in range(steps):
+        cpu.update(problem, pixels)
+    again = gone_on(cpu, DeviceLBFGS(memory, first_step=0.5), gpu)
+    for made, kept in zip(pairs(again), ("s", "y"), strict=True):
+        arrays = cpu.state()[1]
+        expected = [arrays[f"{kept}.{row}"].get().ravel() for row in range(min(steps, memory))]
+        np.testing.assert_array_equal(made, expected)
+    for _ in range(4):
+        expected, loss = (each.update(problem, each.target.pixels) for each in (cpu, again))
+        assert loss == pytest.approx(expected, rel=1e-4)
+        assert (again.t, again.stop_reason) == (cpu.t, cpu.stop_reason)
+        np.testing.assert_allclose(again.target.pixels.array.get(), pixels.array.get(), atol=1e-4)
+
+
+def test_of_more_pairs_of_the_cpus_the_last_are_kept(gpu, run):
+    cpu = LBFGS(8, first_step=0.5)
+    run(cpu, rosenbrock, steps=8)
+    again = gone_on(cpu, DeviceLBFGS(3, first_step=0.5), gpu)
+    arrays = cpu.state()[1]
+    for made, kept in zip(pairs(again), "sy", strict=True):
+        np.testing.assert_array_equal(
+            made, [arrays[f"{kept}.{n}"].get().ravel() for n in (5, 6, 7)]
+        )
+
+
+@pytest.mark.parametrize("function", [sphere, lambda x: ((x**2).sum(), -2 * x)])
+def test_what_stopped_as_the_cpus_does_not_begin_again(gpu, run, function):
+    cpu = LBFGS(first_step=0.5)
+    run(cpu, function)
+    again, unasked = gone_on(cpu, DeviceLBFGS(first_step=0.5), gpu), Problem(failing)
+    assert again.update(unasked, again.target.pixels) == cpu.update(unasked, cpu.target.pixels)
+    assert unasked.calls == 0 and again.stop_reason is not None
+    check_same(cpu, again)
+
+
+def test_what_never_began_as_the_cpus_does_not_begin(gpu, run):
+    cpu = LBFGS(first_step=0.5)
+    run(cpu, lambda x: (math.inf, x))
+    again = gone_on(cpu, DeviceLBFGS(first_step=0.5), gpu)
+    assert math.isnan(again.update(Problem(failing), again.target.pixels))
+    check_same(cpu, again)
+
+
+def test_a_gradient_of_the_cpus_that_is_not_finite_is_refused(gpu, run, saved):
     cpu = LBFGS(5, first_step=0.5)
-    on_device.run(cpu, rosenbrock, START, 2)
+    run(cpu, rosenbrock, steps=2)
     fields, arrays = cpu.state()
-    with pytest.raises(KeyError):
+    arrays["gradient"][...] = math.nan
+    with pytest.raises(ValueError, match="gradient is not finite"):
         saved[2].restore(fields, arrays.__getitem__)
+
+
+def test_the_cpus_optimizer_refuses_its_state(saved):
+    fields, arrays, _ = saved
+    with pytest.raises(CheckpointError, match=r"saved by one process on a GPU: .* several"):
+        LBFGS(5).restore(fields, arrays.__getitem__)
 
 
 def test_another_number_of_pairs_is_refused(gpu, saved):

@@ -9,7 +9,7 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Config, images, metrics, optimizers
+from texsynth import Checkpoints, Config, images, metrics, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
@@ -532,3 +532,42 @@ def test_what_comes_to_nothing_at_a_later_level_ends_in_the_image_so_far(
     assert result.reason == "the loss of the start is not finite"
     assert [len(losses) for losses in result.history] == [6, 0]
     assert result.image.shape == exemplar.shape and result.image.std() > 10
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"preset": "gatys"},
+        {"preset": "natural", "levels": 2},
+        {"preset": "regular", "levels": 1},
+        {"preset": "gatys", "optimizer": "adam"},
+        {"preset": "gatys", "match_colours": True},
+    ],
+    ids=str,
+)
+def test_a_grey_exemplar_gives_a_grey_texture(settings, config, exemplar):
+    grey = np.repeat(exemplar[..., :1], 3, axis=2)
+    image = texsynth.synthesize(grey, config(iterations=20, **settings)).image.astype(int)
+    assert np.ptp(image, axis=2).max() == 0
+    assert image.std() > 0.5 * grey.std()
+
+
+def test_a_grey_exemplar_may_start_from_colours(config, exemplar):
+    grey = np.repeat(exemplar[..., :1], 3, axis=2)
+    image = texsynth.synthesize(grey, config(preset="gatys"), init=exemplar).image.astype(int)
+    assert np.ptp(image, axis=2).max() == 0
+
+
+def test_grey_is_gone_on_with(config, exemplar, tmp_path):
+    grey = np.repeat(exemplar[..., :1], 3, axis=2)
+    settings = config(iterations=8, preset="natural", levels=2)
+    whole = texsynth.synthesize(grey, settings)
+    path = tmp_path / "run.ckpt"
+    texsynth.synthesize(
+        grey,
+        settings,
+        checkpoints=Checkpoints(path, every=1),
+        callback=lambda progress: progress.level == 2 and progress.step == 3,
+    )
+    resumed = texsynth.synthesize(grey, settings, checkpoints=Checkpoints(resume=path))
+    np.testing.assert_array_equal(resumed.image, whole.image)

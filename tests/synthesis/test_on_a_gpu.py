@@ -8,11 +8,11 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Checkpoints, Config, weights
+from texsynth import Checkpoints, Config, optimizers, weights
 from texsynth.errors import ConfigError, DivergenceError
 from texsynth.objective import blocks, memory
 from texsynth.objective.block_objective import BlockObjective
-from texsynth.optimizers import DeviceAdam, DeviceLBFGS
+from texsynth.optimizers import LBFGS, DeviceAdam, DeviceLBFGS
 from texsynth.synthesis import loop, workshop
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.workshop import Workshop
@@ -164,6 +164,20 @@ def test_a_stop_in_the_middle_of_a_step_changes_nothing(
         stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
         assert (stopped.reason, stopped.evaluations) == (loop.STOPPED, number)
         same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
+
+
+def test_what_an_older_release_saved_is_gone_on_with(
+    config, exemplar, quick, tmp_path, monkeypatch
+):
+    """Its steps were decided by the host."""
+    settings, path = config(), tmp_path / "run.ckpt"
+    with monkeypatch.context() as older:
+        older.setattr(optimizers, "make", lambda name, rate, pairs, *_: LBFGS(pairs))
+        whole = texsynth.synthesize(exemplar, settings)
+        texsynth.synthesize(exemplar, settings, callback=after(3), checkpoints=Checkpoints(path))
+    resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
+    np.testing.assert_allclose(resumed.history, whole.history, rtol=1e-3)
+    assert (resumed.evaluations, resumed.reason) == (whole.evaluations, whole.reason)
 
 
 def test_what_ended_by_itself_ends_there_again(config, exemplar, quick, tmp_path):

@@ -99,7 +99,9 @@ def test_a_preset_that_was_asked_for_is_taken_whatever_the_exemplar(name):
 def test_gatys_is_the_paper_as_it_stands():
     scheme = presets.choose(Config(preset="gatys"), batch(regular()))
     assert scheme.losses == (Term("gram"),)
-    assert (scheme.start, scheme.levels, scheme.margin, scheme.trim) == ("noise", 1, 0, 0)
+    assert (scheme.start, scheme.levels, scheme.margin) == ("noise", 1, 0)
+    assert (scheme.pad, scheme.trim) == (0, 0)
+    assert not scheme.detail
     assert presets.choose(Config(), batch(regular())).iterations < scheme.iterations
 
 
@@ -110,9 +112,11 @@ def test_natural_and_regular_are_what_was_found_best():
     assert (natural.name, natural.losses, natural.start) == ("natural", (Term("gram"),), "phase")
     assert regular_.losses == (Term("gram"), Term("autocorrelation"))
     assert (regular_.name, regular_.start) == ("regular", "noise")
-    assert (natural.trims_coarse, regular_.trims_coarse) == (True, False)
+    assert (natural.pads_coarse, regular_.pads_coarse) == (True, False)
+    assert (natural.coarsest, regular_.coarsest) == (64, 32)
     for scheme in (natural, regular_):
-        assert (scheme.levels, scheme.margin, scheme.trim * 256) == (None, 16, 8)
+        assert (scheme.levels, scheme.margin, scheme.pad, scheme.trim * 256) == (None, 16, 32, 8)
+        assert scheme.detail
 
 
 def test_settings_go_before_the_preset():

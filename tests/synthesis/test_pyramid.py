@@ -21,8 +21,11 @@ def test_small_images_have_fewer_levels():
     assert len(plan((300, 300), (300, 127), 1, None, 16)) == 1  # or a small output of a large one
 
 
-def test_default_takes_three_levels_at_most():
-    assert len(plan((4096, 4096), (4096, 4096), 1, None, 16)) == 3
+def test_default_goes_down_to_64_pixels():
+    levels = plan((4096, 4096), (4096, 8192), 1, None, 16)
+    assert sizes(levels)[0] == (64, 128)
+    assert [level.steps for level in levels] == [4] * 5 + [2, 1]
+    assert len(plan((256, 256), (256, 256), 1, None, 16, coarsest=32)) == 4
 
 
 def test_exemplar_and_output_shrink_alike():
@@ -64,20 +67,25 @@ def test_sides_are_rounded_to_the_nearest():
     assert plan((75, 79), (75, 79), 1, 2, 16)[0].output_size == (38, 40)
 
 
-def test_margin_and_trim_shrink_with_the_level():
-    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, trim=1 / 16)
+def test_the_margin_shrinks_with_the_level_and_the_pad_does_not():
+    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, pad=5, trim=1 / 16)
     assert fine.output_size == (64, 48)
     assert fine.canvas_size == (80, 64)
     assert (coarse.output_size, coarse.canvas_size) == ((32, 24), (40, 32))
     assert fine.work == 80 * 64
     assert (fine.margin, coarse.margin) == ((8, 8), (4, 4))
+    assert (fine.pad, coarse.pad) == (5, 5)
     assert (fine.trim, coarse.trim) == ((6, 4), (3, 2))
     assert plan((250, 244), (250, 244), 1, 1, 16, trim=1 / 32)[0].trim == (8, 8)  # of 7.6 and 7.8
+    assert (fine.padded_size, coarse.padded_size) == ((74, 106), (42, 58))
 
 
-def test_margin_and_trim_of_full_size_alone():
-    coarse, fine = plan((64, 96), (64, 48), 1, 2, 16, margin=8, trim=1 / 16, trims_coarse=False)
+def test_margin_and_pad_of_full_size_alone():
+    coarse, fine = plan(
+        (64, 96), (64, 48), 1, 2, 16, margin=8, pad=5, trim=1 / 16, pads_coarse=False
+    )
     assert (fine.margin, coarse.margin) == ((8, 8), (0, 0))
+    assert (fine.pad, coarse.pad) == (5, 0)
     assert (fine.trim, coarse.trim) == ((6, 4), (0, 0))
 
 
@@ -95,6 +103,6 @@ def test_a_size_that_cannot_tile_is_refused_with_the_nearest():
     assert tileable((3, 3), (True, True), 16) == (16, 16)
 
 
-def test_tiling_trims_coarse_levels_always():
-    levels = plan((64, 64), (64, 64), 1, 2, 16, trim=1 / 16, trims_coarse=False, wrap=(True, True))
-    assert [level.trim for level in levels] == [(2, 2), (4, 4)]
+def test_tiling_pads_coarse_levels_always():
+    levels = plan((64, 64), (64, 64), 1, 2, 16, pad=5, pads_coarse=False, wrap=(True, True))
+    assert [level.pad for level in levels] == [5, 5]

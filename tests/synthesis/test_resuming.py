@@ -16,7 +16,7 @@ from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.losses import GramLoss
 from texsynth.objective.block_objective import BlockObjective
-from texsynth.synthesis import level_run, loop, resuming
+from texsynth.synthesis import level_run, loop, octave, resuming
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.workshop import Workshop
 
@@ -417,8 +417,30 @@ def test_a_level_counts_its_own_evaluations(study):
 
 @pytest.mark.parametrize(("tile", "wrap"), [("xy", (True, True)), (None, (False, False))])
 def test_a_level_enlarges_what_it_begins_from_as_it_wraps(tile, wrap, config, exemplar):
-    settings = config(tile=tile, output_size=(48, 40), levels=2, margin=0)
+    settings = config(tile=tile, output_size=(48, 40), levels=2, margin=0, detail=False)
     start = np.random.default_rng(0).uniform(0, 255, (1, 3, 20, 24)).astype(np.float32)
     texture = LevelRun(Workshop(settings).study(exemplar), 2, start).texture()
     np.testing.assert_array_equal(texture, images.resize(start, (48, 40), wrap))
     assert (images.resize(start, (48, 40)) != images.resize(start, (48, 40), (True, True))).any()
+
+
+def test_a_level_begins_with_detail_of_the_exemplar(config, exemplar):
+    study = Workshop(config(levels=2, margin=0, preset="natural")).study(exemplar)
+    coarse = images.resize(study.exemplar, study.plan[0].output_size)
+    texture = LevelRun(study, 2, coarse).texture()
+    down, across = study.plan[1].trim
+    inner = study.exemplar[:, :, down:-down, across:-across]
+    expected = octave.transfer(coarse, inner, study.plan[1].output_size)
+    np.testing.assert_array_equal(texture, expected)
+
+
+def test_a_checkpoint_of_an_earlier_preset_is_refused(config, exemplar, tmp_path):
+    """It would go on, in silence, towards other statistics."""
+    path = tmp_path / "run.ckpt"
+    settings = config(preset="natural", levels=1)
+    texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(path))
+    saved = checkpoint.load(path)
+    del saved.fields["job"]["method"]
+    checkpoint.save(path, saved.fields, saved.arrays.items())
+    with pytest.raises(ConfigError, match="an earlier version saved it, whose preset was another"):
+        texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))

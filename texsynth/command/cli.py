@@ -103,8 +103,8 @@ class _Command(OneLineErrors):
     "-n",
     "--iterations",
     type=int,
-    help="Optimizer steps at full size; each coarser level takes twice as many as the next finer"
-    " one.  [default: set by the preset: 80, gatys 180]",
+    help="Optimizer steps at full size; the next coarser level takes twice, coarser ones four"
+    " times as many.  [default: set by the preset: 80, gatys 180]",
 )
 @click.option(
     "--optimizer",
@@ -147,12 +147,18 @@ class _Command(OneLineErrors):
     "--levels",
     type=int,
     help="Number of pyramid levels, coarse to fine; 1 is full size only."
-    "  [default: set by the preset: 1, or 1 to 3 depending on size]",
+    "  [default: set by the preset: 1, or as many as the size allows]",
 )
 @click.option(
     "--margin",
     type=int,
     help="Extra pixels to make beyond each edge and crop at the end.  [default: set by the preset]",
+)
+@click.option(
+    "--detail/--no-detail",
+    default=None,
+    help="Start each level with fine detail of the exemplar.  [default: set by the preset: only"
+    " gatys does without]",
 )
 @click.option(
     "--tile",

@@ -96,7 +96,11 @@ def _image_rows(report):
     measures = [output.measures for output in report.outputs]
     return [
         ("spectrum distance, log10", [_number(m.spectrum_distance) for m in measures]),
+        ("Portilla-Simoncelli, spreads", [_number(m.portilla_simoncelli) for m in measures]),
         ("colour distance, grey levels", [f"{m.colour_distance:.2f}" for m in measures]),
+        ("detail, 1 = as sharp", [f"{m.detail:.2f}" for m in measures]),
+        ("grid, 1 = as the exemplar", [f"{m.grid:.2f}" for m in measures]),
+        ("told apart, 0.5 = by chance", [_number(m.tell_apart) for m in measures]),
         ("copied patches", [percent(m.copied_share) for m in measures]),
         ("  exemplar's own repetition", [percent(m.repetition_share) for m in measures]),
         ("seam in x, z-score", [f"{m.seam['x']:+.1f}" for m in measures]),

@@ -81,16 +81,19 @@ class ShiftedGramLoss(LayerLoss):
 
     Args:
         weights: Weight of each layer by name; a layer of weight 0 is left out.
+
+    Attributes:
+        SHIFTS (tuple): The shifts, in positions.
     """
 
     default_layers: tuple[str, ...] = ("pool1", "pool2", "pool3")
-    _SHIFTS = (1, 2, 4, 8)
+    SHIFTS = (1, 2, 4, 8)
 
     def statistic(self, activations: chainer.Variable | Array) -> _Shifted:
         """Returns ``{(axis, shift): (N, C, C)}`` of activations ``(N, C, H, W)``."""
         matrices: _Shifted = {}
         for axis, side in ((2, activations.shape[2]), (3, activations.shape[3])):
-            for shift in self._SHIFTS:
+            for shift in self.SHIFTS:
                 if 2 * shift <= side:
                     here, _ = _parts(activations, axis, side - shift)
                     _, there = _parts(activations, axis, shift)

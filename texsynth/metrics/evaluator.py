@@ -15,10 +15,14 @@ from texsynth.errors import ImageError
 from texsynth.metrics.activations import Network
 from texsynth.metrics.colour import colour_distance, histograms
 from texsynth.metrics.copying import CopyDetector, CopyMap
+from texsynth.metrics.detail import detail_ratio, fine_energy
 from texsynth.metrics.gram_error import HELD_OUT, gram_matrices, relative_errors
+from texsynth.metrics.grid import chequer, grid_ratio
+from texsynth.metrics.portilla_simoncelli import PortillaSimoncelli
 from texsynth.metrics.seam import seam_scores
 from texsynth.metrics.sliced_distance import SlicedDistribution
 from texsynth.metrics.spectrum import band_edges, radial_spectrum, spectrum_distance
+from texsynth.metrics.tell_apart import Classifier
 from texsynth.network import device as devices
 from texsynth.typing import Array, Pixels
 from texsynth.weights import VGGWeights
@@ -35,7 +39,14 @@ class Measures:
         gram_errors: ``{layer: ||G - T|| / ||T||}``.
         sliced_wasserstein: ``{layer: distance}``, in standard deviations of the exemplar.
         spectrum_distance: Mean of ``|log10 P - log10 T|`` over radial bands.
+        portilla_simoncelli: Root mean square difference of the statistics of Portilla and
+            Simoncelli, in spreads between crops of the exemplar. ``None`` if a side of either is
+            below 160 pixels.
         colour_distance: Grey levels between the colour histograms.
+        detail: Energy of the finest octave over the exemplar's; 1 is as sharp.
+        grid: Energy of a chequer over the exemplar's; 1 is as much.
+        tell_apart: Share of patches that a classifier tells from the exemplar's, 0..1; 0.5 is by
+            chance. ``None`` if a side of either is below 128 pixels.
         copied_share: Share of nearly verbatim patches, 0..1; ``None`` if all are flat.
         repetition_share: Share of the exemplar's own patches that are in it elsewhere too, 0..1:
             what ``copied_share`` has to be compared with. ``None`` if all are flat.
@@ -49,7 +60,11 @@ class Measures:
     gram_errors: dict[str, float]
     sliced_wasserstein: dict[str, float]
     spectrum_distance: float
+    portilla_simoncelli: float | None
     colour_distance: float
+    detail: float
+    grid: float
+    tell_apart: float | None
     copied_share: float | None
     repetition_share: float | None
     seam: dict[str, float]
@@ -62,7 +77,11 @@ class Measures:
             "gram_errors": _plain(self.gram_errors),
             "sliced_wasserstein": _plain(self.sliced_wasserstein),
             "spectrum_distance": self.spectrum_distance,
+            "portilla_simoncelli": self.portilla_simoncelli,
             "colour_distance": self.colour_distance,
+            "detail": self.detail,
+            "grid": self.grid,
+            "tell_apart": self.tell_apart,
             "copied_share": self.copied_share,
             "repetition_share": self.repetition_share,
             "seam": _plain(self.seam),
@@ -97,7 +116,11 @@ class Evaluator:
         self._network = Network(vgg_weights, wanted, pooling, self._device)
         names = self._network.layers(min(self._exemplar.shape[:2]))
         self._grams, self._distributions = self._statistics(self._exemplar, names)
+        self._portilla_simoncelli = PortillaSimoncelli(self._exemplar)
         self._histograms = histograms(self._exemplar)
+        self._fine_energy = fine_energy(self._exemplar)
+        self._chequer = chequer(self._exemplar)
+        self._classifier = Classifier(self._exemplar, vgg_weights, self._device)
         self._copies = CopyDetector(self._exemplar)
 
     def measure(self, pixels: npt.ArrayLike) -> Measures:
@@ -122,7 +145,11 @@ class Evaluator:
             gram_errors=gram_errors,
             sliced_wasserstein=distances,
             spectrum_distance=spectrum_distance(*spectra),
+            portilla_simoncelli=self._portilla_simoncelli.distance(pixels),
             colour_distance=colour_distance(histograms(pixels), self._histograms),
+            detail=detail_ratio(fine_energy(pixels), self._fine_energy),
+            grid=grid_ratio(chequer(pixels), self._chequer),
+            tell_apart=self._classifier.accuracy(pixels),
             copied_share=copies.share,
             repetition_share=self._copies.repetition(pixels),
             seam=seam_scores(pixels),

@@ -42,6 +42,26 @@ def power_spectrum(
     return frequency, power + _ROUNDING_POWER
 
 
+def share_of_plane(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Returns how many frequencies of the whole plane each of :func:`power_spectrum` stands for.
+
+    The half plane that a real transform leaves out mirrors the one it gives, but for the first
+    column and the last one of an even width: 1 there, else 2.
+
+    Args:
+        shape: ``(H, W, ...)`` of the image.
+
+    Returns:
+        numpy.ndarray: ``(H, W // 2 + 1)`` float64.
+    """
+    height, width = shape[:2]
+    share = np.full((height, width // 2 + 1), 2.0)
+    share[:, 0] = 1
+    if width % 2 == 0:
+        share[:, -1] = 1
+    return share
+
+
 def band_edges(side: int) -> npt.NDArray[np.float64]:
     """Returns the edges of bands of a third of an octave, ascending to 0.5 cycles per pixel.
 
@@ -70,10 +90,7 @@ def radial_spectrum(pixels: Pixels, edges: npt.NDArray[np.float64]) -> npt.NDArr
         frequency of the image lies in it.
     """
     frequency, power = power_spectrum(pixels)
-    # The half plane that rfft2 leaves out mirrors the one it gives, but for the first column; the
-    # last one of an even width has no mirror either, and is beyond all bands.
-    weight = np.full(frequency.shape, 2.0)
-    weight[:, 0] = 1
+    weight = share_of_plane(pixels.shape)
     band = np.digitize(frequency, edges) - 1
     inside = (band >= 0) & (band < len(edges) - 1)
     bands, weight = band[inside], weight[inside]

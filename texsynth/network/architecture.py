@@ -65,6 +65,16 @@ def stride(name: str) -> int:
     return VGG16[name].stride if name in VGG16 else 1
 
 
+def channels(name: str) -> int:
+    """Returns the channels of a layer.
+
+    Args:
+        name: A layer name of :data:`VGG16`.
+    """
+    block = next(int(character) for character in name if character.isdigit())
+    return _CHANNELS_OF_BLOCKS[block - 1][-1]
+
+
 def deepest(names: Iterable[str]) -> str:
     """Returns the name of the deepest of the named layers.
 

@@ -16,7 +16,6 @@ conv1_2, conv2_2, conv3_3      1597      1588     2597      2612
 """
 
 import math
-import re
 import sys
 from itertools import pairwise
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from texsynth.errors import ConfigError
 from texsynth.network import architecture
 from texsynth.network.cuda import stages
 from texsynth.objective import blocks
+from texsynth.objective.loss_memory import losses_bytes
 
 MOST_PAIRS = 20
 FEWEST_PAIRS = 3
@@ -167,7 +167,7 @@ def process_bytes(engine, layers):
     return int(_PROCESS[engine] + _KERNELS[engine] * kernels)
 
 
-def whole_bytes(engine, layers, size, margin=(0, 0)):
+def whole_bytes(engine, layers, size, margin=(0, 0), losses=None, exemplar=None):
     """Returns what a synthesis takes that is not made in blocks, in bytes.
 
     Args:
@@ -175,9 +175,16 @@ def whole_bytes(engine, layers, size, margin=(0, 0)):
         layers: Names of the layers of the losses.
         size: ``(height, width)`` of the image in pixels.
         margin: ``(rows, columns)`` in pixels at each edge that no loss reads.
+        losses: Losses to sum, where engine ``"cuda"`` takes them through Chainer's graph; ``None``
+            where it records an evaluation. Other engines do not ask.
+        exemplar: ``(height, width)`` of the exemplar in pixels; the image's if not given.
     """
-    parts = history_bytes(size, MOST_PAIRS), block_bytes(engine, layers, size, margin)
-    return process_bytes(engine, layers) + sum(parts)
+    if engine == "cuda" and losses is not None:
+        evaluation = losses_bytes(losses, size, exemplar, margin)
+        evaluation += stages.buffer_bytes(layers, size, "max") if layers else 0
+    else:
+        evaluation = block_bytes(engine, layers, size, margin)
+    return process_bytes(engine, layers) + history_bytes(size, MOST_PAIRS) + evaluation
 
 
 def choose(budget, size, layers, engine, wrap=(False, False)):
@@ -292,8 +299,8 @@ def _cuda_bytes(layers, window, margin):
         return 0
     read = blocks.regions(layers, window, margin)
     gradients = sum(
-        channels * math.prod(each.stop - each.start for each in read[name]) * 4
-        for name, channels in ((name, _channels(architecture.VGG16[name])) for name in layers)
+        architecture.channels(name) * math.prod(each.stop - each.start for each in read[name]) * 4
+        for name in layers
     )
     # Which pooling is not asked: maxima take a bit more for a value.
     return stages.buffer_bytes(layers, window, "max", read) + gradients
@@ -323,10 +330,4 @@ def _to_deepest(layers):
 
 def _bytes_per_pixel(layer):
     """Of a layer's activations, float32, for a pixel of the image."""
-    return 4 * _channels(layer) / layer.stride**2
-
-
-def _channels(layer):
-    block = int(re.search(r"\d", layer.name)[0])
-    (channels,) = {c.out_channels for c in architecture.CONVOLUTIONS if f"v{block}_" in c.name}
-    return channels
+    return 4 * architecture.channels(layer.name) / layer.stride**2

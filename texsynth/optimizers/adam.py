@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.optimizers.contract import check_kind
 from texsynth.typing import Array
 
 _MOST_FAILURES = 3
@@ -111,7 +112,11 @@ class Adam(chainer.optimizers.Adam):
         Args:
             fields (dict): The fields.
             array: Function from a name to that array, on the image's device.
+
+        Raises:
+            texsynth.errors.CheckpointError: An optimizer that decides on a GPU made them.
         """
+        check_kind(fields, decided_on_device=False)
         (image,) = self.target.params()
         rule = image.update_rule
         self.t = rule.t = fields["t"]

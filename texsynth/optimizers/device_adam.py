@@ -8,6 +8,7 @@ import numpy as np
 
 from texsynth import cuda
 from texsynth.compat import chainer
+from texsynth.optimizers.contract import check_kind
 from texsynth.optimizers.device_steps import Reading, Replayed, on_device
 from texsynth.typing import Array
 
@@ -121,8 +122,10 @@ class DeviceAdam(chainer.Optimizer):
             array: Function from a name to that array, on the image's device.
 
         Raises:
-            KeyError: They were not made by this optimizer.
+            KeyError: A field or an array is missing.
+            texsynth.errors.CheckpointError: :class:`texsynth.optimizers.adam.Adam` made them.
         """
+        check_kind(fields, decided_on_device=True)
         scalars = np.zeros((), _STATE)
         for name in _NAMES:
             scalars[name] = fields["scalars"][name]

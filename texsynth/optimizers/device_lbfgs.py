@@ -39,6 +39,7 @@ _REASONS = {
     5: "no step along the gradient lowers the loss",
 }
 _NO_START = (_REASONS[2], _REASONS[3])
+_CODES = {reason: code for code, reason in _REASONS.items()}
 
 
 class DeviceLBFGS(chainer.Optimizer):
@@ -197,14 +198,20 @@ class DeviceLBFGS(chainer.Optimizer):
     def restore(self, fields: Mapping[str, Any], array: Callable[[str], Array]) -> None:
         """Goes on from where :meth:`state` was taken; the image is restored by the caller.
 
+        What :class:`texsynth.optimizers.lbfgs.LBFGS` saved will do, too: that of a team, or of a
+        release that had nothing else for a GPU.
+
         Args:
             fields (dict): The fields.
             array: Function from a name to that array, on the image's device.
 
         Raises:
-            KeyError: They were not made by this optimizer.
-            ValueError: They belong to another number of pairs.
+            KeyError: They were made by neither optimizer.
+            ValueError: They belong to another number of pairs, or the gradient is not finite.
         """
+        if "rho" in fields:
+            self._take_over(fields, array)
+            return
         table = np.array(fields["table"], np.float64)
         if table.shape != self._table.shape:
             raise ValueError(f"a table of {table.shape} is not for {self._memory} curvature pairs")
@@ -226,3 +233,39 @@ class DeviceLBFGS(chainer.Optimizer):
         for row in range(int(scalars["count"])):
             self._pairs[row] = array(f"s.{row}").ravel()
             self._pairs[row + self._memory] = array(f"y.{row}").ravel()
+
+    def _take_over(self, fields: Mapping[str, Any], array: Callable[[str], Array]) -> None:
+        """Restores a state of the CPU's kind: its pairs are as they were, the rest is made of them.
+
+        Where image and gradient are zero, a pair is a trial of its own: judged like one, it gets
+        the inner products that it would have, had it been found here.
+        """
+        reason, loss = fields["stop_reason"], fields["loss"]
+        ends = None if reason is None else _CODES[reason]
+        self.t, self.stop_reason, self._ends = fields["t"], reason, ends
+        if loss is None or reason in _NO_START:
+            return
+        count, number = 0, len(fields["rho"])
+        for row in range(max(0, number - self._memory), number):
+            self._start.fill(0)
+            self._gradient.fill(0)
+            kept = self._judge_anew(array(f"s.{row}"), array(f"y.{row}"), count)
+            count += int(kept["keeps"] >= 0)
+        gradient = array("gradient")
+        self._start[...], self._gradient[...] = self._image.array.ravel(), gradient.ravel()
+        scalars = self._judge_anew(self._image.array, gradient, count)
+        if scalars["status"] != _ACCEPTED:
+            raise ValueError("the gradient is not finite")
+        scalars["loss"] = self._last = float(loss)
+        self._state.set(scalars)
+        self._ends = ends or int(scalars["ends"]) or None
+
+    def _judge_anew(self, image: Array, gradient: Array, count: int) -> Any:
+        """Has something judged that is accepted, beside so many pairs; returns the state then."""
+        scalars = np.zeros((), _STATE)
+        scalars["stands"], scalars["step"], scalars["first_step"] = 1, 1, self._first_step
+        scalars["count"], scalars["newest"] = count, count - 1
+        self._state.set(scalars)
+        self._loss.fill(0)
+        self._launch_judgement(image, gradient, self._loss)
+        return self._state.whole().copy()

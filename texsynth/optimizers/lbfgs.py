@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 from texsynth.compat import chainer
 from texsynth.objective.team import ALONE, Alone, Team
-from texsynth.optimizers.contract import Stopped
+from texsynth.optimizers.contract import Stopped, check_kind
 from texsynth.typing import Array
 
 _SUFFICIENT_DECREASE = 1e-4  # c1 of equation 3.4; the book's own value
@@ -164,7 +164,11 @@ class LBFGS(chainer.Optimizer):
         Args:
             fields (dict): The fields.
             array: Function from a name to that array, on the image's device.
+
+        Raises:
+            texsynth.errors.CheckpointError: An optimizer that decides on a GPU made them.
         """
+        check_kind(fields, decided_on_device=False)
         self.t, self._loss = fields["t"], fields["loss"]
         self.stop_reason = fields["stop_reason"]
         if self._loss is not None:

@@ -10,6 +10,7 @@ from texsynth import images, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
 from texsynth.network import device
+from texsynth.objective.grey import OneChannel
 
 
 class LevelRun:
@@ -37,11 +38,12 @@ class LevelRun:
         self._device, self._stop = study.workshop.device, stop
         self._objective = study.objective(number)
         self._evaluated_before = self._objective.evaluations  # it may have served another texture
+        self._shape = (1, 1 if study.is_grey else 3, *self.level.canvas_size[::-1])
         if start is None:
-            start = np.zeros((1, 3, *self.level.canvas_size[::-1]), np.float32)
+            start = np.zeros(self._shape, np.float32)
         else:
-            start = images.resize(start, self.level.output_size, config.wrap)
-            start = images.mirrored(start, self.level.canvas_size)
+            start = images.mirrored(study.begun(number, start), self.level.canvas_size)
+            start = start[:, : self._shape[1]]
         self._candidate = optimizers.Image(self._objective.own(start))
         del start  # as large as the image
         self._candidate.to_device(self._device)
@@ -53,6 +55,10 @@ class LevelRun:
             self._device.xp,
         )
         self._optimizer.setup(self._candidate)
+        self._loss_of = self._objective
+        if study.is_grey:
+            in_place = isinstance(self._optimizer, optimizers.DeviceLBFGS | optimizers.DeviceAdam)
+            self._loss_of = OneChannel(self._objective, in_place)
         self.losses = []
         self.reason = None
         self._steps_before = 0
@@ -94,11 +100,11 @@ class LevelRun:
     def _evaluate(self, pixels):
         if self._team.any(self._stop()):
             raise optimizers.Stopped
-        return self._objective(pixels)
+        return self._loss_of(pixels)
 
     def pixels(self):
-        """Returns this process's part of the image as it is now, a NumPy array."""
-        return chainer.get_device("@numpy").send(self._candidate.pixels.array)
+        """Returns this process's part of the image as it is now, ``(1, 3, H, W)``, NumPy."""
+        return _coloured(chainer.get_device("@numpy").send(self._candidate.pixels.array))
 
     def texture(self):
         """Returns the image as it is now, without its margin, ``(1, 3, H, W)`` float32.
@@ -107,7 +113,7 @@ class LevelRun:
         """
         canvas = self._objective.gathered(self._candidate.pixels.array)
         # Processes on different machines may round differently.
-        return images.centre(self._team.agreed(canvas), self.level.output_size)
+        return _coloured(images.centre(self._team.agreed(canvas), self.level.output_size))
 
     def end(self):
         """Lets go of all but the image."""
@@ -144,12 +150,11 @@ class LevelRun:
             KeyError: An array or a field is missing.
             ValueError: An array has another shape.
         """
-        shape = (1, 3, *self.level.canvas_size[::-1])
 
         def part(name):
             whole = arrays.pop(name)
-            if whole.shape != shape or whole.dtype != np.float32:
-                raise ValueError(f"array {name} is {whole.dtype} {whole.shape}, not {shape}")
+            if whole.shape != self._shape or whole.dtype != np.float32:
+                raise ValueError(f"array {name} is {whole.dtype} {whole.shape}, not {self._shape}")
             return self._device.send(self._objective.own(whole))
 
         self._candidate.pixels.array[...] = part("image")
@@ -159,3 +164,8 @@ class LevelRun:
         self._evaluated_before = self._objective.evaluations - fields["evaluations"]
         if fields["block"] is not None:
             self._objective.block = fields["block"]
+
+
+def _coloured(image):
+    """An image of three channels, of one or three."""
+    return np.repeat(image, 3, axis=1) if image.shape[1] == 1 else image

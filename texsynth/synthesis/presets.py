@@ -14,6 +14,7 @@ REGULAR_FROM = 0.3
 
 
 _MARGIN = 16
+_PAD = 32
 _TRIM = 1 / 32  # 8 of 256 pixels
 
 
@@ -27,9 +28,13 @@ class Scheme:
         iterations: Optimizer steps at full size; see :func:`texsynth.synthesis.pyramid.plan`.
         start: ``"noise"`` or ``"phase"``.
         levels: Pyramid levels; ``None`` takes the number that the size allows.
+        coarsest: Least side in pixels of the coarsest level, where ``levels`` is ``None``.
         margin: Pixels beyond each edge that are made too, and cut away in the end.
+        pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees too.
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
-        trims_coarse: Whether coarser levels do without the edges too, or full size alone.
+        pads_coarse: Whether coarser levels have margin, pad and trim too, or full size alone.
+        detail: Whether levels start with the exemplar's detail, see
+            :mod:`texsynth.synthesis.octave`.
         why: What in the exemplar led to it; empty if nobody had to choose.
     """
 
@@ -38,9 +43,12 @@ class Scheme:
     iterations: int = 80
     start: str = "noise"
     levels: int | None = None
+    coarsest: int = 64
     margin: int = _MARGIN
+    pad: int = _PAD
     trim: float = _TRIM
-    trims_coarse: bool = True
+    pads_coarse: bool = True
+    detail: bool = True
     why: str = ""
 
 
@@ -48,11 +56,21 @@ _PRESETS = {
     scheme.name: scheme
     for scheme in (
         # The paper as it stands; with as many steps as take the time of the others' three levels.
-        Scheme("gatys", (Term("gram"),), iterations=180, levels=1, margin=0, trim=0.0),
+        Scheme(
+            "gatys",
+            (Term("gram"),),
+            iterations=180,
+            levels=1,
+            margin=0,
+            pad=0,
+            trim=0.0,
+            detail=False,
+        ),
         Scheme("natural", (Term("gram"),), start="phase"),
         # At coarse levels the edges, which zero padding marks, are what the lattice settles from:
-        # without them tiles come out in patches that do not meet.
-        Scheme("regular", (Term("gram"), Term("autocorrelation")), trims_coarse=False),
+        # without them tiles come out in patches that do not meet. Below 64 pixels it settles best;
+        # but what does not repeat would come out where the exemplar has it.
+        Scheme("regular", (Term("gram"), Term("autocorrelation")), coarsest=32, pads_coarse=False),
     )
 }
 
@@ -74,7 +92,7 @@ def choose(config: Config, exemplar: Batch) -> Scheme:
         why = _reason(repeat)
     asked = {
         key: value
-        for key in ("iterations", "losses", "start", "levels", "margin")
+        for key in ("iterations", "losses", "start", "levels", "margin", "detail")
         if (value := getattr(config, key)) is not None
     }
     return dataclasses.replace(_PRESETS[name], **asked, why=why)

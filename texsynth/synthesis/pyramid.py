@@ -5,8 +5,7 @@ from typing import NamedTuple
 from texsynth.errors import ConfigError
 from texsynth.typing import Size, Wrap
 
-_COARSEST_SIDE = 64  # below it, the deepest default layer has fewer than 4x4 positions
-_MOST_LEVELS = 3
+_MOST_TIMES = 2  # a level takes at most four times the steps of full size: coarser ones end early
 
 
 class Level(NamedTuple):
@@ -17,14 +16,17 @@ class Level(NamedTuple):
         output_size: ``(width, height)`` of the texture.
         canvas_size: ``(width, height)`` of the image that is optimised: the texture and a margin.
         steps: Optimizer steps.
-        trim: ``(rows, columns)`` in pixels at each edge of the exemplar that its statistics do
-            without.
+        pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees and the
+            statistics do without.
+        trim: ``(rows, columns)`` in pixels at each edge of the exemplar that the network sees and
+            the statistics do without.
     """
 
     exemplar_size: tuple[int, int]
     output_size: tuple[int, int]
     canvas_size: tuple[int, int]
     steps: int
+    pad: int = 0
     trim: tuple[int, int] = (0, 0)
 
     @property
@@ -33,6 +35,11 @@ class Level(NamedTuple):
         sides = zip(self.canvas_size[::-1], self.output_size[::-1], strict=True)
         rows, columns = ((canvas - output) // 2 for canvas, output in sides)
         return rows, columns
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """``(width, height)`` of the exemplar with its pad."""
+        return self.exemplar_size[0] + 2 * self.pad, self.exemplar_size[1] + 2 * self.pad
 
     @property
     def work(self) -> int:
@@ -47,34 +54,39 @@ def plan(
     levels: int | None,
     smallest_side: int,
     margin: int = 0,
+    pad: int = 0,
     trim: float = 0.0,
-    trims_coarse: bool = True,
+    pads_coarse: bool = True,
     wrap: Wrap = (False, False),
+    coarsest: int = 64,
 ) -> list[Level]:
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
-    Zero padding marks the edges of an image in all activations, so that what lies at the edge of
-    the exemplar would be wanted at the edge of the output, and nowhere else. So statistics do
-    without the edges: those of the exemplar by a trim, those of the output by a margin around it
-    that is cut away in the end.
+    Zero padding marks the edges of an image in all activations. With it in the statistics, what
+    lies at the edge of the exemplar would be wanted at the edge of the output; and where it reaches
+    all of the exemplar, as at coarse levels, a larger output would be pale inside. So the exemplar
+    goes on beyond its edges, mirrored, and the output has a margin around it that is cut away in
+    the end; statistics do without both.
 
     Args:
         exemplar_size: ``(width, height)`` of the exemplar at full size.
         output_size: ``(width, height)`` of the texture at full size.
-        steps: Optimizer steps at full size. Each coarser level takes twice as many as the next, and
-            half its time: what is far apart is decided there.
-        levels: Number of levels; ``None`` takes as many as sides of at least 64 pixels allow, and
-            at most 3.
+        steps: Optimizer steps at full size. The next coarser level takes twice as many, and half
+            the time, those below it four times as many: what is far apart is decided there.
+        levels: Number of levels; ``None`` takes as many as sides of ``coarsest`` pixels allow.
         smallest_side: Smallest side at which the deepest layer of the loss has a position.
         margin: Pixels between each edge of the texture and of the canvas at full size; coarser
             levels have theirs in proportion.
-        trim: Share of the exemplar's sides that its statistics do without, at each edge.
-        trims_coarse: Whether margin and trim are those of coarser levels too, or of full size
-            alone. Where the texture tiles they always are: zero padding in the exemplar's
-            statistics would be nowhere in the texture's.
+        pad: Pixels by which the exemplar goes on beyond each edge, at each level.
+        trim: Share of the exemplar's sides that its statistics do without, at each edge: where
+            captions and frames are.
+        pads_coarse: Whether coarser levels have margin, pad and trim too, or full size alone. Where
+            the texture tiles they always have: zero padding in the exemplar's statistics would be
+            nowhere in the texture's.
         wrap: ``(rows, columns)``: along which axes the texture tiles. It has no edges there, so no
             margin, and its side is a multiple of ``smallest_side`` at each level, for poolings to
             wrap too.
+        coarsest: Least side in pixels of the coarsest level.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -88,9 +100,9 @@ def plan(
     _check_tiling(output_size, wrap, smallest_side)
     side = min(*exemplar_size, *output_size)
     if levels is None:
-        floor = max(_COARSEST_SIDE, smallest_side)
+        floor = max(coarsest, smallest_side)
         levels = 1
-        while levels < _MOST_LEVELS and side >> levels >= floor:
+        while side >> levels >= floor:
             levels += 1
     most = max(1, (side // smallest_side).bit_length())
     if levels > most:
@@ -102,11 +114,12 @@ def plan(
         exemplar, output, canvas = (
             _halved(size, times) for size in (exemplar_size, output_size, canvas_size)
         )
-        cuts = round(trim * exemplar[1]), round(trim * exemplar[0])
-        if times and not (trims_coarse or any(wrap)):
-            canvas, cuts = output, (0, 0)
+        taken = steps << min(times, _MOST_TIMES)
+        is_padded = not times or pads_coarse or any(wrap)
+        canvas = canvas if is_padded else output
         output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
-        planned.append(Level(exemplar, output, canvas, steps << times, cuts))
+        around = (pad, _cut(exemplar, trim)) if is_padded else (0, (0, 0))
+        planned.append(Level(exemplar, output, canvas, taken, *around))
     return planned
 
 
@@ -140,6 +153,11 @@ def _check_sides(what: str, size: Size, smallest_side: int) -> None:
             f"{what} of {size[0]}x{size[1]} px is too small: the deepest layer needs "
             f"sides of at least {smallest_side} px"
         )
+
+
+def _cut(size: Size, share: float) -> tuple[int, int]:
+    """Rows and columns at each edge that are a share of the sides."""
+    return round(share * size[1]), round(share * size[0])
 
 
 def _halved(size: Size, times: int) -> Size:

@@ -23,6 +23,8 @@ _FILES = {
     "another image to start from": "init",
     "other weights": "weights",
 }
+_METHOD = ("pad", "detail")  # of a scheme; versions that did not save them had none
+_EARLIER_METHOD = {"pad": 0, "detail": False}
 
 
 class Checkpoints:
@@ -209,6 +211,7 @@ def describe(study: "Study", seed: int, init: Batch | None) -> dict[str, Any]:
     described = {
         "settings": settings,
         "iterations": study.scheme.iterations,
+        "method": {name: getattr(study.scheme, name) for name in _METHOD},
         "losses": [type(loss).__name__ for loss in study.losses],
         "exemplar_sha256": images.checksum(study.exemplar),
         "init_sha256": None if init is None else images.checksum(init),
@@ -225,6 +228,8 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath |
         for name, before in then["settings"].items()
         if _differs(name, before, now["settings"].get(name))
     ]
+    if then.get("method", _EARLIER_METHOD) != now["method"]:
+        told.append("an earlier version saved it, whose preset was another")
     if now["iterations"] < then["iterations"]:
         told.append(f"iterations were {then['iterations']} and can only increase")
     told += [

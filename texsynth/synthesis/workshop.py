@@ -14,10 +14,11 @@ from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.grey import is_grey
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE
 from texsynth.objective.whole import Objective
-from texsynth.synthesis import presets, pyramid
+from texsynth.synthesis import octave, presets, pyramid
 
 _log = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ class Study:
     Attributes:
         workshop (Workshop): The same.
         exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for.
+        is_grey (bool): Whether it has no colours; then its textures have none either.
         scheme (texsynth.synthesis.presets.Scheme): What the preset and the settings come to.
         losses (list): Losses to sum, the range penalty among them.
         layers (list): Names of the layers that the losses read.
@@ -155,6 +157,7 @@ class Study:
         exemplar = images.to_batch(exemplar)
         self.workshop = workshop
         self.exemplar = images.fit(exemplar, images.fitted_size(exemplar.shape[:1:-1], config.size))
+        self.is_grey = is_grey(self.exemplar)
         self.scheme = presets.choose(config, self.exemplar)
         self.losses = workshop.losses(self.scheme)
         self.layers = sorted({name for loss in self.losses for name in loss.layers} - {IMAGE})
@@ -173,6 +176,7 @@ class Study:
         if number not in self._objectives:
             level = self.plan[number - 1]
             scaled = images.resize(self.exemplar, level.exemplar_size)
+            padded = images.mirrored(scaled, level.padded_size)
             kind, settings = Objective, {"wrap": self.workshop.config.wrap}
             size = level.canvas_size[::-1]
             if can_share(size, self.layers, self.workshop.team):
@@ -187,12 +191,29 @@ class Study:
             self._objectives[number] = kind(
                 self.workshop.features(self.layers),
                 self.losses,
-                self.workshop.device.send(scaled),
-                level.trim,
+                self.workshop.device.send(padded),
+                tuple(level.pad + cut for cut in level.trim),
                 level.margin,
                 **settings,
             )
         return self._objectives[number]
+
+    def begun(self, number, texture):
+        """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its size without margin.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+            texture (numpy.ndarray): What the first level is to begin from, of any size; else the
+                texture of the level before.
+        """
+        level, wrap = self.plan[number - 1], self.workshop.config.wrap
+        if number == 1 or not self.scheme.detail:
+            return images.resize(texture, level.output_size, wrap)
+        exemplar = images.resize(self.exemplar, level.exemplar_size)
+        (top, left), (height, width) = level.trim, exemplar.shape[2:]
+        exemplar = exemplar[:, :, top : height - top, left : width - left]
+        xp, team = self.workshop.device.xp, self.workshop.team
+        return octave.transfer(texture, exemplar, level.output_size, wrap, xp, team)
 
     @property
     def memory_plan(self):
@@ -232,10 +253,13 @@ class Study:
             budget = math.inf if free is None else _SHARE * free
         budget = workshop.team.least(budget)  # or each would plan, and wait, for itself
         # The exemplar goes through the network too.
-        canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].exemplar_size[::-1]
+        canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].padded_size[::-1]
         size = max(canvas, exemplar, key=math.prod)
         model = memory.model(workshop.engine, workshop.device)
-        whole = memory.whole_bytes(model, self.layers, size, self.plan[-1].margin)
+        is_recorded = workshop.engine == "cuda" and _on_a_gpu(self.losses) is not Objective
+        losses = None if is_recorded else self.losses
+        margin = self.plan[-1].margin
+        whole = memory.whole_bytes(model, self.layers, size, margin, losses, exemplar)
         if whole <= budget:
             return memory.MOST_PAIRS, {}
         wrap = workshop.config.wrap if size == canvas else (False, False)
@@ -276,7 +300,9 @@ def _plan(exemplar, config, scheme, layers):
         scheme.levels,
         smallest,
         scheme.margin,
+        scheme.pad,
         scheme.trim,
-        scheme.trims_coarse,
+        scheme.pads_coarse,
         config.wrap,
+        scheme.coarsest,
     )

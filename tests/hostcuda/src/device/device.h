@@ -55,6 +55,17 @@ using std::isfinite;
 using std::isinf;
 using std::isnan;
 using std::signbit;
+// NVRTC knows these only of headers; CuPy 13 has constants of these names.
+#undef FLT_MIN
+#undef FLT_MAX
+#undef FLT_EPSILON
+#undef FLT_MAX_EXP
+#undef FLT_MANT_DIG
+#undef DBL_MIN
+#undef DBL_MAX
+#undef DBL_EPSILON
+#undef DBL_MAX_EXP
+#undef DBL_MANT_DIG
 
 #include "fibers.h"
 #include "threads.h"

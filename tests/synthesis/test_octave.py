@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+
+from tests.conftest import make_texture
+from texsynth import images
+from texsynth.synthesis import octave
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def batch(random, height, width):
+    return random.uniform(0, 255, (1, 3, height, width)).astype(np.float32)
+
+
+def nearest_by_hand(texture, exemplar, wrap):
+    """Middles of nearest 5x5 patches, one difference after another, in float64."""
+    modes = ["wrap" if each else "reflect" for each in wrap]
+    padded = np.pad(texture[0].astype(float), ((0, 0), (2, 2), (0, 0)), mode=modes[0])
+    padded = np.pad(padded, ((0, 0), (0, 0), (2, 2)), mode=modes[1])
+    height, width = texture.shape[2:]
+    found = np.empty((2, height, width), int)
+    for y in range(height):
+        for x in range(width):
+            patch = padded[:, y : y + 5, x : x + 5]
+            distances = {
+                (row + 2, column + 2): np.square(
+                    exemplar[0, :, row : row + 5, column : column + 5] - patch
+                ).sum()
+                for row in range(exemplar.shape[2] - 4)
+                for column in range(exemplar.shape[3] - 4)
+            }
+            found[:, y, x] = min(distances, key=distances.get)
+    return found
+
+
+@pytest.mark.parametrize("wrap", [(False, False), (True, False), (False, True), (True, True)])
+def test_patches_are_the_nearest(random, wrap):
+    texture, exemplar = batch(random, 6, 7), batch(random, 9, 8)
+    found = octave.nearest_patches(texture, exemplar, wrap)
+    np.testing.assert_array_equal(found, nearest_by_hand(texture, exemplar, wrap))
+
+
+def test_parts_of_the_search_find_the_same(random, monkeypatch):
+    texture, exemplar = batch(random, 13, 12), batch(random, 16, 15)
+    whole = octave.nearest_patches(texture, exemplar)
+    monkeypatch.setattr(octave, "_CHUNK", 1)  # row by row
+    np.testing.assert_array_equal(octave.nearest_patches(texture, exemplar), whole)
+
+
+class Part:
+    """One of two processes, which sees what the other adds only in the end."""
+
+    size = 2
+
+    def __init__(self, rank, others):
+        self.rank, self._others = rank, others
+
+    def sum(self, array):
+        self._others.append(array.copy())
+        return sum(self._others)
+
+
+def test_processes_share_the_search(random):
+    texture, exemplar = batch(random, 11, 12), batch(random, 16, 15)
+    parts = []
+    octave.nearest_patches(texture, exemplar, team=Part(0, parts))
+    found = octave.nearest_patches(texture, exemplar, team=Part(1, parts))
+    assert all(
+        (part[rows] == 0).all() for part, rows in zip(parts, (slice(5, 11), slice(5)), strict=True)
+    )
+    np.testing.assert_array_equal(found, octave.nearest_patches(texture, exemplar))
+
+
+def test_of_a_large_exemplar_patches_are_compared_that_lie_everywhere(random, monkeypatch):
+    monkeypatch.setattr(octave, "_MOST_PATCHES", 500)
+    rows, columns = octave._compared((104, 64))
+    assert 450 <= len(rows) <= 500
+    assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == len(rows)
+    assert rows.max() < 100 and columns.max() < 60
+    counts, *_ = np.histogram2d(rows, columns, (5, 3), ((0, 100), (0, 60)))
+    assert counts.min() > 20  # of 33 each
+    found = octave.nearest_patches(batch(random, 6, 6), batch(random, 104, 64))
+    assert set(found[0].ravel() - 2) <= set(rows.tolist())
+
+
+def test_detail_is_laid_by_gaussian_weights(random):
+    """Against a sum over all pieces, pixel by pixel."""
+    height, width, wrap = 12, 14, (True, False)
+    detail = batch(random, 20, 22)
+    matches = np.stack([random.integers(2, 8, (6, 7)), random.integers(2, 9, (6, 7))])
+    total, weights = np.zeros((3, height, width)), np.zeros((height, width))
+    for y in range(6):
+        for x in range(7):
+            for dy in range(-3, 5):
+                for dx in range(-3, 5):
+                    row, column = (2 * y + dy) % height, 2 * x + dx
+                    if not 0 <= column < width:
+                        continue
+                    weight = np.exp(-((dy - 0.5) ** 2 + (dx - 0.5) ** 2) / 2 / 1.2**2)
+                    source = 2 * matches[:, y, x] + (dy, dx)
+                    total[:, row, column] += weight * detail[0][:, source[0], source[1]]
+                    weights[row, column] += weight
+    laid = octave._lay(detail, matches, (width, height), wrap, np)
+    np.testing.assert_allclose(laid[0], total / weights, rtol=1e-4, atol=1e-3)
+
+
+def test_an_exemplar_finds_its_own_detail():
+    exemplar = images.to_batch(make_texture(40, 48))
+    _, rest = octave.split(exemplar)
+    finer = octave.transfer(rest, exemplar, (40, 48))
+    enlarged = images.resize(rest, (40, 48))
+    inner = np.s_[:, :, 8:-8, 8:-8]  # patches at the edges are other ones
+    error, before = (np.abs(x[inner] - exemplar[inner]).mean() for x in (finer, enlarged))
+    assert error < 0.2 * before
+
+
+def test_the_finest_octave_has_the_exemplars_deviation(random):
+    exemplar = images.to_batch(make_texture(64, 64))
+    coarse = images.resize(images.to_batch(make_texture(64, 64, seed=3)), (32, 32))
+    finer = octave.transfer(coarse, exemplar, (64, 64))
+    own, then = (octave.split(x)[0].std() for x in (finer, exemplar))
+    assert own == pytest.approx(then, rel=0.15)
+
+
+def test_a_texture_that_tiles_still_does(random):
+    exemplar = images.to_batch(make_texture(40, 48))
+    coarse = images.resize(images.to_batch(make_texture(32, 32, seed=1)), (16, 16))
+    finer = octave.transfer(coarse, exemplar, (32, 32), (True, True))
+    moved = octave.transfer(np.roll(coarse, (5, 3), (2, 3)), exemplar, (32, 32), (True, True))
+    np.testing.assert_allclose(np.roll(finer, (10, 6), (2, 3)), moved, atol=0.05)
+
+
+@pytest.mark.parametrize("size", [(31, 33), (32, 34), (40, 30)])
+def test_any_size_will_do(random, size):
+    finer = octave.transfer(batch(random, 16, 16), batch(random, 33, 31), size)
+    assert finer.shape == (1, 3, size[1], size[0]) and finer.dtype == np.float32
+    assert np.isfinite(finer).all()
+
+
+def test_without_room_for_a_patch_the_texture_is_only_enlarged(random):
+    coarse, exemplar = batch(random, 8, 8), batch(random, 9, 9)
+    np.testing.assert_array_equal(
+        octave.transfer(coarse, exemplar, (16, 16)), images.resize(coarse, (16, 16))
+    )
+
+
+def test_a_flat_exemplar_has_no_detail(random):
+    coarse, flat = batch(random, 8, 8), np.full((1, 3, 16, 16), 9, np.float32)
+    finer = octave.transfer(coarse, flat, (16, 16))
+    np.testing.assert_allclose(finer, images.resize(coarse, (16, 16)), atol=1e-3)
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_same(random, gpu):
+    texture, exemplar = batch(random, 21, 17), batch(random, 24, 30)
+    found = octave.nearest_patches(texture, exemplar, (True, False), gpu.xp)
+    np.testing.assert_array_equal(found, octave.nearest_patches(texture, exemplar, (True, False)))
+    finer = octave.transfer(texture, exemplar, (33, 42), xp=gpu.xp)
+    np.testing.assert_allclose(finer, octave.transfer(texture, exemplar, (33, 42)), atol=1e-2)

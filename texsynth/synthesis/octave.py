@@ -1,0 +1,198 @@
+"""Octave transfer: the fine detail that a level starts with, taken over from the exemplar.
+
+Enlarging the texture of a coarser level leaves the finest octave of its spectrum empty, and a short
+descent on Gram matrices fills that with the cheapest pattern there is: a mesh along the axes. So
+each level starts with the detail that the exemplar has where it looks like the coarser texture.
+"""
+
+import math
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+from texsynth import images
+from texsynth.compat import chainer
+from texsynth.objective.team import ALONE, Alone, Team
+from texsynth.typing import Array, Batch, Size, Wrap
+
+_REACH = 2  # coarse pixels on each side of a patch's middle: patches are 5x5
+_SIDE = 2 * _REACH + 1
+_SIGMA = 1.2  # fine pixels; wider weights average detail away, narrower ones leave seams
+_SPREAD = 3  # fine pixels around the two that a coarse one covers, where its piece counts
+_MOST_GAIN = 1.6
+_MOST_PATCHES = 1 << 16  # of the exemplar that are compared; more do not look better
+_CHUNK = 1 << 24  # distances at once: fewer would make slow products
+
+
+def transfer(
+    coarse: Batch,
+    exemplar: Batch,
+    size: Size,
+    wrap: Wrap = (False, False),
+    xp: ModuleType = np,
+    team: Team | Alone = ALONE,
+) -> Batch:
+    """Enlarges a texture to about twice its size, with detail of the exemplar.
+
+    For each pixel of the coarse texture the patch of the equally coarse exemplar is found that is
+    nearest to the one around it. What the exemplar has there beyond its own enlargement is laid
+    over the enlarged texture, weighted by a Gaussian, and brought to the deviation that it has in
+    the exemplar.
+
+    Args:
+        coarse: ``(1, 3, h, w)`` float32, NumPy.
+        exemplar: ``(1, 3, H, W)`` float32, NumPy, at the finer scale.
+        size: ``(width, height)`` of the texture at the finer scale, in pixels.
+        wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
+        xp: What computes, NumPy or CuPy.
+        team: Processes that share the search, each with the same arguments.
+
+    Returns:
+        numpy.ndarray: ``(1, 3, height, width)`` float32; where an image is smaller than a patch,
+        the enlarged texture as it is.
+    """
+    enlarged = images.resize(coarse, size, wrap)
+    half = images.resize(coarse, ((size[0] + 1) // 2, (size[1] + 1) // 2), wrap)
+    detail, small = split(exemplar)
+    if min(*small.shape[2:], *half.shape[2:]) < _SIDE:
+        return enlarged
+    matches = nearest_patches(half, small, wrap, xp, team)
+    on_device = _lay(xp.asarray(detail), xp.asarray(matches), size, wrap, xp)
+    laid: Batch = chainer.get_device("@numpy").send(on_device)
+    deviation = float(laid.std())
+    gain = min(_MOST_GAIN, float(detail.std()) / deviation) if deviation else 0.0
+    laid *= gain
+    laid += enlarged
+    return laid
+
+
+def split(image: Batch, wrap: Wrap = (False, False)) -> tuple[Batch, Batch]:
+    """Parts an image, cut to even sides, into its finest octave and a half-sized rest.
+
+    Args:
+        image: ``(1, C, H, W)`` float32, NumPy.
+        wrap: As for :func:`transfer`.
+
+    Returns:
+        tuple: The finest octave, ``(1, C, H, W)``, what the rest lacks when it is enlarged again;
+        and the rest, ``(1, C, H / 2, W / 2)``.
+    """
+    height, width = (side // 2 * 2 for side in image.shape[2:])
+    image = image[:, :, :height, :width]
+    rest = images.resize(image, (max(1, width // 2), max(1, height // 2)), wrap)
+    return image - images.resize(rest, (width, height), wrap), rest
+
+
+def nearest_patches(
+    texture: Batch,
+    exemplar: Batch,
+    wrap: Wrap = (False, False),
+    xp: ModuleType = np,
+    team: Team | Alone = ALONE,
+) -> Array:
+    """Finds, for each pixel of a texture, the patch of an exemplar nearest to the one around it.
+
+    The search is exact, by the sum of squared differences of 5x5 patches; of an exemplar with more
+    than 65536 patches, that many are compared, spread evenly.
+
+    Args:
+        texture: ``(1, C, h, w)`` float32, NumPy; mirrored at edges that do not wrap.
+        exemplar: ``(1, C, H, W)`` float32, NumPy, sides of at least 5.
+        wrap: As for :func:`transfer`.
+        xp: As for :func:`transfer`.
+        team: As for :func:`transfer`.
+
+    Returns:
+        numpy.ndarray: ``(2, h, w)`` int64: row and column in ``exemplar`` of the middle of the
+        nearest patch.
+    """
+    height, width = texture.shape[2:]
+    padded = xp.asarray(_padded(texture, wrap)[0])
+    rows, columns = _compared(exemplar.shape[2:])
+    keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
+    mean = keys.mean(axis=0)  # taken out, or rounding would be of its size
+    keys = keys - mean
+    halves = (keys**2).sum(axis=1, keepdims=True) / 2
+    keys = xp.concatenate([-keys, halves], axis=1).T  # with a one: the distance but for a constant
+    found = np.zeros((height, width), np.float64)  # processes add up; float64 holds any index
+    for part in _shares(height, width * keys.shape[1], team):
+        queries = _patches(padded[:, part.start : part.stop + 2 * _REACH], xp) - mean
+        queries = queries.reshape(-1, len(mean))
+        queries = xp.concatenate([queries, xp.ones((len(queries), 1), queries.dtype)], axis=1)
+        nearest = (queries @ keys).argmin(axis=1).reshape(-1, width)
+        found[part] = chainer.get_device("@numpy").send(nearest)
+    nearest = team.sum(found).astype(np.int64)
+    return np.stack([rows[nearest], columns[nearest]]) + _REACH
+
+
+def _compared(size: Size) -> tuple[Array, Array]:
+    """Rows and columns of the upper left corners of the patches that are compared."""
+    across = size[1] - 2 * _REACH
+    count = (size[0] - 2 * _REACH) * across
+    if count > _MOST_PATCHES:
+        # Steps of the golden ratio fall into all rows and columns alike.
+        steps = np.arange(_MOST_PATCHES) * (math.sqrt(5) - 1) / 2
+        chosen = np.unique(((steps % 1) * count).astype(np.int64))
+    else:
+        chosen = np.arange(count)
+    return chosen // across, chosen % across
+
+
+def _shares(height: int, width: int, team: Team | Alone) -> Iterator[slice]:
+    """Rows whose search is this process's, in parts that bound the memory of the search."""
+    step = max(1, _CHUNK // width)
+    first, last = (height * rank // team.size for rank in (team.rank, team.rank + 1))
+    for start in range(first, last, step):
+        yield slice(start, min(start + step, last))
+
+
+def _padded(texture: Batch, wrap: Wrap) -> Batch:
+    """The texture with what lies beyond its edges, as far as patches reach."""
+    for axis, wraps in zip((2, 3), wrap, strict=True):
+        widths = [(0, 0)] * 4
+        widths[axis] = (_REACH, _REACH)
+        texture = np.pad(texture, widths, mode="wrap" if wraps else "reflect")
+    return texture
+
+
+def _patches(image: Array, xp: ModuleType) -> Array:
+    """All patches of ``(C, h, w)``, as ``(h - 4, w - 4, values)``."""
+    windows = xp.lib.stride_tricks.sliding_window_view(image, (_SIDE, _SIDE), axis=(1, 2))
+    rows, columns = windows.shape[1:3]
+    patches: Array = windows.transpose(1, 2, 0, 3, 4).reshape(rows, columns, -1)
+    return patches
+
+
+def _lay(detail: Array, matches: Array, size: Size, wrap: Wrap, xp: ModuleType) -> Array:
+    """Lays pieces of detail around the pixels they were found for, ``(1, C, height, width)``."""
+    width, height = size
+    rim = _SPREAD + _SPREAD % 2
+    down, across = matches.shape[1:]
+    shape = 2 * down + 2 * rim, 2 * across + 2 * rim
+    total, weights = xp.zeros((detail.shape[1], *shape), np.float32), xp.zeros(shape, np.float32)
+    offsets = range(-_SPREAD, _SPREAD + 2)
+    for dy in offsets:
+        for dx in offsets:
+            weight = math.exp(-((dy - 0.5) ** 2 + (dx - 0.5) ** 2) / (2 * _SIGMA**2))
+            place = (
+                slice(rim + dy, rim + dy + 2 * down, 2),
+                slice(rim + dx, rim + dx + 2 * across, 2),
+            )
+            piece = detail[0][:, 2 * matches[0] + dy, 2 * matches[1] + dx]
+            total[(slice(None), *place)] += np.float32(weight) * piece
+            weights[place] += np.float32(weight)
+    total, weights = (
+        _folded(_folded(x, -2, wrap[0], rim), -1, wrap[1], rim) for x in (total, weights)
+    )
+    return (total / weights)[None, :, :height, :width]
+
+
+def _folded(image: Array, axis: int, wraps: bool, rim: int) -> Array:
+    """Cuts the rims away at both ends of an axis; they count at the other end where it wraps."""
+    image = image.swapaxes(0, axis)
+    inner = image[rim:-rim]
+    if wraps:
+        inner[:rim] += image[-rim:]
+        inner[-rim:] += image[:rim]
+    return inner.swapaxes(0, axis)
