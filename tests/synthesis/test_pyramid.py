@@ -25,7 +25,6 @@ def test_default_goes_down_to_64_pixels():
     levels = plan((4096, 4096), (4096, 8192), 1, None, 16)
     assert sizes(levels)[0] == (64, 128)
     assert [level.steps for level in levels] == [4] * 5 + [2, 1]
-    assert len(plan((256, 256), (256, 256), 1, None, 16, coarsest=32)) == 4
 
 
 def test_exemplar_and_output_shrink_alike():
@@ -80,15 +79,6 @@ def test_the_margin_shrinks_with_the_level_and_the_pad_does_not():
     assert (fine.padded_size, coarse.padded_size) == ((74, 106), (42, 58))
 
 
-def test_margin_and_pad_of_full_size_alone():
-    coarse, fine = plan(
-        (64, 96), (64, 48), 1, 2, 16, margin=8, pad=5, trim=1 / 16, pads_coarse=False
-    )
-    assert (fine.margin, coarse.margin) == ((8, 8), (0, 0))
-    assert (fine.pad, coarse.pad) == (5, 0)
-    assert (fine.trim, coarse.trim) == ((6, 4), (0, 0))
-
-
 def test_tiling_sides_are_multiples_and_have_no_margin():
     levels = plan((300, 300), (304, 300), 1, 3, 16, margin=8, wrap=(False, True))
     assert sizes(levels) == [(80, 75), (160, 150), (304, 300)]
@@ -101,8 +91,3 @@ def test_a_size_that_cannot_tile_is_refused_with_the_nearest():
         plan((300, 300), (300, 300), 1, 3, 16, wrap=(True, True))
     assert tileable((300, 70), (True, False), 16) == (300, 64)
     assert tileable((3, 3), (True, True), 16) == (16, 16)
-
-
-def test_tiling_pads_coarse_levels_always():
-    levels = plan((64, 64), (64, 64), 1, 2, 16, pad=5, pads_coarse=False, wrap=(True, True))
-    assert [level.pad for level in levels] == [5, 5]

@@ -28,11 +28,9 @@ class Scheme:
         iterations: Optimizer steps at full size; see :func:`texsynth.synthesis.pyramid.plan`.
         start: ``"noise"`` or ``"phase"``.
         levels: Pyramid levels; ``None`` takes the number that the size allows.
-        coarsest: Least side in pixels of the coarsest level, where ``levels`` is ``None``.
         margin: Pixels beyond each edge that are made too, and cut away in the end.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees too.
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
-        pads_coarse: Whether coarser levels have margin, pad and trim too, or full size alone.
         detail: Whether levels start with the exemplar's detail, see
             :mod:`texsynth.synthesis.octave`.
         why: What in the exemplar led to it; empty if nobody had to choose.
@@ -43,11 +41,9 @@ class Scheme:
     iterations: int = 80
     start: str = "noise"
     levels: int | None = None
-    coarsest: int = 64
     margin: int = _MARGIN
     pad: int = _PAD
     trim: float = _TRIM
-    pads_coarse: bool = True
     detail: bool = True
     why: str = ""
 
@@ -67,10 +63,7 @@ _PRESETS = {
             detail=False,
         ),
         Scheme("natural", (Term("gram"),), start="phase"),
-        # At coarse levels the edges, which zero padding marks, are what the lattice settles from:
-        # without them tiles come out in patches that do not meet. Below 64 pixels it settles best;
-        # but what does not repeat would come out where the exemplar has it.
-        Scheme("regular", (Term("gram"), Term("autocorrelation")), coarsest=32, pads_coarse=False),
+        Scheme("regular", (Term("gram"), Term("autocorrelation"))),
     )
 }
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from texsynth.errors import ConfigError
 from texsynth.typing import Size, Wrap
 
+_COARSEST = 64  # pixels; below it the texture comes out as a copy, most of all where it repeats
 _MOST_TIMES = 2  # a level takes at most four times the steps of full size: coarser ones end early
 
 
@@ -56,9 +57,7 @@ def plan(
     margin: int = 0,
     pad: int = 0,
     trim: float = 0.0,
-    pads_coarse: bool = True,
     wrap: Wrap = (False, False),
-    coarsest: int = 64,
 ) -> list[Level]:
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
@@ -73,20 +72,16 @@ def plan(
         output_size: ``(width, height)`` of the texture at full size.
         steps: Optimizer steps at full size. The next coarser level takes twice as many, and half
             the time, those below it four times as many: what is far apart is decided there.
-        levels: Number of levels; ``None`` takes as many as sides of ``coarsest`` pixels allow.
+        levels: Number of levels; ``None`` takes as many as sides of at least 64 pixels allow.
         smallest_side: Smallest side at which the deepest layer of the loss has a position.
         margin: Pixels between each edge of the texture and of the canvas at full size; coarser
             levels have theirs in proportion.
         pad: Pixels by which the exemplar goes on beyond each edge, at each level.
         trim: Share of the exemplar's sides that its statistics do without, at each edge: where
             captions and frames are.
-        pads_coarse: Whether coarser levels have margin, pad and trim too, or full size alone. Where
-            the texture tiles they always have: zero padding in the exemplar's statistics would be
-            nowhere in the texture's.
         wrap: ``(rows, columns)``: along which axes the texture tiles. It has no edges there, so no
             margin, and its side is a multiple of ``smallest_side`` at each level, for poolings to
             wrap too.
-        coarsest: Least side in pixels of the coarsest level.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -100,7 +95,7 @@ def plan(
     _check_tiling(output_size, wrap, smallest_side)
     side = min(*exemplar_size, *output_size)
     if levels is None:
-        floor = max(coarsest, smallest_side)
+        floor = max(_COARSEST, smallest_side)
         levels = 1
         while side >> levels >= floor:
             levels += 1
@@ -115,11 +110,9 @@ def plan(
             _halved(size, times) for size in (exemplar_size, output_size, canvas_size)
         )
         taken = steps << min(times, _MOST_TIMES)
-        is_padded = not times or pads_coarse or any(wrap)
-        canvas = canvas if is_padded else output
         output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
-        around = (pad, _cut(exemplar, trim)) if is_padded else (0, (0, 0))
-        planned.append(Level(exemplar, output, canvas, taken, *around))
+        cut = round(trim * exemplar[1]), round(trim * exemplar[0])
+        planned.append(Level(exemplar, output, canvas, taken, pad, cut))
     return planned
 
 
@@ -153,11 +146,6 @@ def _check_sides(what: str, size: Size, smallest_side: int) -> None:
             f"{what} of {size[0]}x{size[1]} px is too small: the deepest layer needs "
             f"sides of at least {smallest_side} px"
         )
-
-
-def _cut(size: Size, share: float) -> tuple[int, int]:
-    """Rows and columns at each edge that are a share of the sides."""
-    return round(share * size[1]), round(share * size[0])
 
 
 def _halved(size: Size, times: int) -> Size:

@@ -302,7 +302,5 @@ def _plan(exemplar, config, scheme, layers):
         scheme.margin,
         scheme.pad,
         scheme.trim,
-        scheme.pads_coarse,
         config.wrap,
-        scheme.coarsest,
     )
