@@ -19,7 +19,7 @@ LAYERS = ("conv1_1", "pool1", "pool2", "pool3", "pool4", "pool5")
 # that exemplar and output are measured as they were matched:
 PAPER = dict(zip(LAYERS, (0.008, 0.009, 0.028, 0.067, 0.085, 0.21), strict=True))
 # By default, against the exemplar without the edges, which the statistics do without. pool5 has 4x4
-# positions here, all of which see the zero padding of this measure; nothing optimises them, and they
+# positions, all of which see the zero padding of this measure; nothing optimises them, and they
 # differ by seed (.59, .43):
 DEFAULT = dict(zip(LAYERS, (0.022, 0.022, 0.055, 0.175, 0.285, 0.65), strict=True))
 

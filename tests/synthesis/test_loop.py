@@ -571,3 +571,16 @@ def test_grey_is_gone_on_with(config, exemplar, tmp_path):
     )
     resumed = texsynth.synthesize(grey, settings, checkpoints=Checkpoints(resume=path))
     np.testing.assert_array_equal(resumed.image, whole.image)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"size": 0, "output_size": (128, 64)}, "32x24 px says little of what lies far apart"),
+        ({"size": 160}, r"32x24 px is enlarged 5\.0 times"),
+        ({"size": 0, "output_size": (64, 64)}, None),
+    ],
+)
+def test_it_is_said_when_an_exemplar_is_too_small(settings, told, config, exemplar, caplog):
+    Workshop(config(preset="gatys", **settings)).study(exemplar)
+    assert bool(re.search(told or "exemplar of", caplog.text)) == bool(told)

@@ -23,6 +23,8 @@ from texsynth.synthesis import octave, presets, pyramid
 _log = logging.getLogger(__name__)
 
 _TRIAL_SIDE = 256  # pixels
+_LITTLE = 64  # pixels; the deepest default layer has 4x4 positions then
+_MUCH = 4  # times as wide as the exemplar
 _SHARE = 0.8  # of the free memory; the rest is for estimates that fall short, and for others
 
 
@@ -162,6 +164,7 @@ class Study:
         self.losses = workshop.losses(self.scheme)
         self.layers = sorted({name for loss in self.losses for name in loss.layers} - {IMAGE})
         self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
+        _warn_of_little(exemplar.shape[:1:-1], self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks = self._fit_in_memory()
@@ -281,6 +284,27 @@ class Study:
             told = memory.format_time(once), memory.format_time(once * times)
             _log.info("time: about %s per evaluation at full size, %s in total", *told)
         return choice.pairs, {"block": choice.block, "keep": choice.keep}
+
+
+def _warn_of_little(size, level):
+    """Says so where an exemplar holds far less than what is to be made of it.
+
+    Args:
+        size: ``(width, height)`` in pixels of the exemplar as it was given.
+        level (texsynth.synthesis.pyramid.Level): That of full size.
+    """
+    if min(size) >= _LITTLE:
+        return
+    given = f"an exemplar of {size[0]}x{size[1]} px"
+    enlarged = max(level.exemplar_size) / max(size)
+    if enlarged >= _MUCH:
+        _log.warning(
+            "%s is enlarged %.1f times, and its texture will be as soft; --size 0 keeps its size",
+            given,
+            enlarged,
+        )
+    elif max(level.output_size) >= _MUCH * max(size):
+        _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
 
 
 def _on_a_gpu(losses):
