@@ -1,4 +1,4 @@
-"""Makes the figures and pictures of docs/quality.md: every preset on every exemplar, measured."""
+"""Measures every preset on every exemplar, and puts their pictures side by side."""
 
 import json
 from pathlib import Path
