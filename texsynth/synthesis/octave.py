@@ -111,14 +111,15 @@ def nearest_patches(
     padded = xp.asarray(_padded(texture, wrap)[0])
     rows, columns = _compared(exemplar.shape[2:])
     keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
+    keys = keys.reshape(len(rows), -1)
     mean = keys.mean(axis=0)  # taken out, or rounding would be of its size
     keys = keys - mean
     halves = (keys**2).sum(axis=1, keepdims=True) / 2
     keys = xp.concatenate([-keys, halves], axis=1).T  # with a one: the distance but for a constant
     found = np.zeros((height, width), np.float64)  # processes add up; float64 holds any index
     for part in _shares(height, width * keys.shape[1], team):
-        queries = _patches(padded[:, part.start : part.stop + 2 * _REACH], xp) - mean
-        queries = queries.reshape(-1, len(mean))
+        queries = _patches(padded[:, part.start : part.stop + 2 * _REACH], xp)
+        queries = queries.reshape(-1, len(mean)) - mean
         queries = xp.concatenate([queries, xp.ones((len(queries), 1), queries.dtype)], axis=1)
         nearest = (queries @ keys).argmin(axis=1).reshape(-1, width)
         found[part] = chainer.get_device("@numpy").send(nearest)
@@ -157,11 +158,9 @@ def _padded(texture: Batch, wrap: Wrap) -> Batch:
 
 
 def _patches(image: Array, xp: ModuleType) -> Array:
-    """All patches of ``(C, h, w)``, as ``(h - 4, w - 4, values)``."""
-    windows = xp.lib.stride_tricks.sliding_window_view(image, (_SIDE, _SIDE), axis=(1, 2))
-    rows, columns = windows.shape[1:3]
-    patches: Array = windows.transpose(1, 2, 0, 3, 4).reshape(rows, columns, -1)
-    return patches
+    """All patches of ``(C, h, w)``, a view: ``(h - 4, w - 4, C, 5, 5)``."""
+    windows: Array = xp.lib.stride_tricks.sliding_window_view(image, (_SIDE, _SIDE), axis=(1, 2))
+    return windows.transpose(1, 2, 0, 3, 4)
 
 
 def _lay(detail: Array, matches: Array, size: Size, wrap: Wrap, xp: ModuleType) -> Array:
