@@ -5,6 +5,8 @@ from texsynth.losses.loss import LayerLoss, relative_distance
 from texsynth.statistics.autocorrelation import autocorrelation
 from texsynth.typing import Array, Size
 
+_FLAT = 1e-7  # squared variance; what a flat exemplar has is rounding, and far less
+
 
 class AutocorrelationLoss(LayerLoss):
     """Squared error of each channel's autocorrelation over the squared norm of its target.
@@ -33,7 +35,7 @@ class AutocorrelationLoss(LayerLoss):
         down = min(activations.shape[2] // 2, middle)
         across = min(activations.shape[3] // 2, across)
         common = target[:, :, middle - down : middle + down + 1, : across + 1]
-        return relative_distance(_correlations(activations, (down, across)), common)
+        return relative_distance(_correlations(activations, (down, across)), common, _FLAT)
 
 
 def _correlations(x: chainer.Variable | Array, lags: Size) -> chainer.Variable:

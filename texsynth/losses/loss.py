@@ -183,16 +183,17 @@ def _positions(activations: chainer.Variable | Array) -> int:
 
 
 def relative_distance(
-    statistic: chainer.Variable, target: chainer.Variable | Array
+    statistic: chainer.Variable, target: chainer.Variable | Array, least: float = TINY
 ) -> chainer.Variable:
-    """Returns ``||statistic - target||^2 / ||target||^2``, a scalar ``chainer.Variable``.
+    """Returns ``||statistic - target||^2 / (||target||^2 + least)``, a scalar ``chainer.Variable``.
 
     Args:
         statistic (chainer.Variable): Of the candidate.
         target (chainer.Variable): Of the exemplar, the same shape; no gradient goes to it.
+        least (float): What of a target is as good as nothing, squared.
     """
     target = chainer.as_array(target)
     # Kept on the device: a scalar read here would stop a GPU once a layer.
-    scale = 1 / ((target**2).sum() + TINY)
+    scale = 1 / ((target**2).sum() + least)
     distance: chainer.Variable = chainer.functions.sum((statistic - target) ** 2) * scale
     return distance
