@@ -5,15 +5,18 @@ library's callers) it is ``(H, W, 3)`` uint8.
 """
 
 from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
+from texsynth.images.grey import LUMA, is_grey, without_colours
 from texsynth.images.reading import read
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
 from texsynth.images.writing import save_png
 
 __all__ = [
+    "LUMA",
     "centre",
     "checksum",
     "fit",
     "fitted_size",
+    "is_grey",
     "mirrored",
     "noise",
     "read",
@@ -23,4 +26,5 @@ __all__ = [
     "tiled",
     "to_batch",
     "to_pixels",
+    "without_colours",
 ]

@@ -4,23 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from texsynth.compat import chainer
-from texsynth.typing import Array
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the luminance, ITU-R BT.601."""
-
-
-def is_grey(image: Array) -> bool:
-    """Returns whether the channels of ``(1, 3, H, W)`` are the same."""
-    return bool((image[:, 1:] == image[:, :1]).all())
-
-
-def luminance(image: Array) -> Array:
-    """Returns the luminance of ``(1, 3, H, W)``, of the same shape: three channels alike."""
-    xp = chainer.backend.get_array_module(image)
-    grey = image[:, :1] if is_grey(image) else xp.tensordot(LUMA, image[0], 1)[None, None]
-    alike: Array = xp.repeat(grey.astype(image.dtype), 3, axis=1)
-    return alike
 
 
 class OneChannel:

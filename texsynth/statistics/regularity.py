@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from texsynth.images import resizing
+from texsynth.images.grey import LUMA
 from texsynth.statistics.autocorrelation import autocorrelation
 from texsynth.typing import Array, Batch
 
@@ -14,7 +15,6 @@ _LOCAL = 6  # a patch is this part of the shorter side when light and contrast a
 _SHORTEST_LAG = 4  # pixels; below it, what correlates is the grain of the image
 _LEAST_VARIANCE = 1e-4  # of the evened luminance; below it, nothing but rounding varies
 _AS_GOOD = 0.9  # of the best repeat: what is as good, and nearer, is the period
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class Regularity(NamedTuple):
@@ -45,7 +45,7 @@ def measure(exemplar: Batch) -> Regularity:
     """
     full_size = exemplar.shape[:1:-1]
     size = resizing.fitted_size(full_size, min(_SIDE, max(full_size)))
-    luma = np.tensordot(_LUMA, resizing.fit(exemplar, size)[0], 1)
+    luma = np.tensordot(LUMA, resizing.fit(exemplar, size)[0], 1)
     even = _evened_out(luma)
     half = luma.shape[0] // 2, luma.shape[1] // 2
     window = autocorrelation(even[None, None], half).array[0, 0]

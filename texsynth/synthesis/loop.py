@@ -14,7 +14,6 @@ from texsynth.config import Config
 from texsynth.files.checkpoint import Checkpoint
 from texsynth.losses import Loss
 from texsynth.network import engine
-from texsynth.objective.grey import luminance
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
 from texsynth.statistics import spectrum, wasserstein
@@ -187,7 +186,7 @@ def make_variation(
     start = None
     if resumed is None:
         start = _start(exemplar, init, study.plan[0], study.scheme, seed)
-        start = luminance(start) if study.is_grey else start
+        start = images.without_colours(start) if study.is_grey else start
     # An overflow is noticed by the loss that it makes.
     with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):
         texture = run.through_levels(start, resumed)
@@ -196,7 +195,7 @@ def make_variation(
     texture = images.resize(texture, study.plan[-1].output_size, config.wrap)
     if config.match_colours:
         texture = wasserstein.match_colours(texture, exemplar)
-    texture = luminance(texture) if study.is_grey else texture
+    texture = images.without_colours(texture) if study.is_grey else texture
     pixels = images.to_pixels(texture)
     del texture
     study.rest()

@@ -14,7 +14,6 @@ from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
-from texsynth.objective.grey import is_grey
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE
 from texsynth.objective.whole import Objective
@@ -159,7 +158,7 @@ class Study:
         exemplar = images.to_batch(exemplar)
         self.workshop = workshop
         self.exemplar = images.fit(exemplar, images.fitted_size(exemplar.shape[:1:-1], config.size))
-        self.is_grey = is_grey(self.exemplar)
+        self.is_grey = images.is_grey(self.exemplar)
         self.scheme = presets.choose(config, self.exemplar)
         self.losses = workshop.losses(self.scheme)
         self.layers = sorted({name for loss in self.losses for name in loss.layers} - {IMAGE})
