@@ -15,6 +15,7 @@ LOSSES = (
     "centred-gram",
     "shifted-gram",
     "autocorrelation",
+    "correspondence",
     "spectrum",
     "wasserstein",
     "histogram",

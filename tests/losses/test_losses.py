@@ -62,6 +62,22 @@ def projections(x):
     return np.sort(directions(3, 3, "pool1").astype(float) @ x.reshape(3, -1))
 
 
+def distance_of_patches(x, exemplar):
+    """Mean squared distance of 3x3 patches from the nearest, over the exemplar's variance."""
+    mine, theirs = (
+        np.array(
+            [
+                each[0, :, y : y + 3, z : z + 3].ravel()
+                for y in range(each.shape[2] - 2)
+                for z in range(each.shape[3] - 2)
+            ]
+        )
+        for each in (x, exemplar)
+    )
+    distances = [min(((patch - other) ** 2).sum() for other in theirs) for patch in mine]
+    return np.mean(distances) / ((theirs - theirs.mean(axis=0)) ** 2).sum(axis=1).mean()
+
+
 def relative(statistic, candidate, exemplar):
     target = statistic(exemplar)
     return ((statistic(candidate) - target) ** 2).sum() / (target**2).sum()
@@ -77,6 +93,7 @@ ORACLES = {
         ]
     ),
     "autocorrelation": lambda x, e: relative(correlations, x, e),
+    "correspondence": distance_of_patches,
     "wasserstein": lambda x, e: relative(projections, x, e),
     "histogram": lambda x, e: relative(lambda a: np.sort(a.reshape(3, -1)), x, e),
 }
@@ -201,6 +218,7 @@ def test_layers_add_up(name):
         ("centred-gram", {"conv4_1": 2.0}),
         ("shifted-gram", dict.fromkeys(("pool1", "pool2", "pool3"), 1.0)),
         ("autocorrelation", dict.fromkeys(("pool1", "pool2"), 1.0)),
+        ("correspondence", dict.fromkeys(("pool1", "pool2", "pool3"), 1.0)),
         ("wasserstein", dict.fromkeys(("pool1", "pool2", "pool3"), 1.0)),
         ("spectrum", {IMAGE: 1.0}),
         ("histogram", {IMAGE: 1.0}),
@@ -261,6 +279,28 @@ def test_autocorrelation_loss_tells_regular_from_irregular():
     moved = np.roll(stripes, 3, axis=3)
     assert measure("autocorrelation", shuffled, stripes) > 0.3
     assert measure("autocorrelation", moved, stripes) < 0.01
+
+
+def test_correspondence_loss_keeps_together_what_belongs_together():
+    """Where each feature occurs as often as it should, but not beside its neighbours."""
+    stripes = np.tile([[1.0, 0.0], [0.0, 1.0]], 16)[None, :, None, :].repeat(8, 2)
+    assert stripes.shape == (1, 2, 8, 32)
+    shuffled = stripes[..., np.random.default_rng(0).permutation(32)]
+    moved = np.roll(stripes, 1, axis=3)
+    assert measure("gram", shuffled, stripes) < 1e-12
+    assert measure("correspondence", shuffled, stripes) > 0.1
+    assert measure("correspondence", moved, stripes) == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 2, 9), (1, 3, 44, 44)])
+def test_too_few_or_too_many_patches_of_the_exemplar_do_not_count(shape):
+    loss = LOSSES["correspondence"]({"pool1": 1.0})
+    target = loss.target({"pool1": random(1, shape)})
+    assert float(loss.measure({"pool1": random(0)}, target).array) == 0
+
+
+def test_a_candidate_without_patches_does_not_count():
+    assert measure("correspondence", random(0, (1, 3, 2, 9)), random(1)) == 0
 
 
 def test_range_penalty_by_hand():

@@ -20,7 +20,7 @@ from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.team import Alone
 from texsynth.objective.whole import Objective
-from texsynth.synthesis import loop, workshop
+from texsynth.synthesis import level_losses, loop, workshop
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import LOSSES, ON_PIXELS, Term
 
@@ -226,6 +226,7 @@ GOLDEN |= {
     for loss in LOSSES
     if loss != "gram"
 }
+GOLDEN["correspondence"]["levels"] = 2  # it takes part at the coarser one
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -317,11 +318,37 @@ def test_losses_of_the_caller_take_the_place_of_the_configured(config, exemplar)
     assert result.history[-1][-1] < 1e-3
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "correspondence"])
 def test_every_loss_can_be_the_only_one_and_falls(loss, config, exemplar):
     term = Term(loss, 1.0, None if loss in ON_PIXELS else {"pool1": 1.0})
     result = texsynth.synthesize(exemplar, config(losses=(term,), iterations=6))
     assert result.history[-1][-1] < 0.8 * result.history[-1][0]
+
+
+def test_correspondence_takes_part_at_the_coarser_level_only(config, exemplar):
+    study = Workshop(
+        config(levels=2, losses=(Term("gram"), Term("correspondence", 0.5, {"pool2": 1.0})))
+    ).study(exemplar)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 24, 32)).astype(np.float32)
+    with_it = study.objective(1), study.objective(2)
+    study.losses = [loss for loss in study.losses if not level_losses.is_coarse(loss)]
+    study._objectives.clear()
+    without = study.objective(1), study.objective(2)
+    values = [
+        objective(chainer.Variable(images.resize(image, level.canvas_size)))
+        for objectives in (with_it, without)
+        for objective, level in zip(objectives, study.plan, strict=True)
+    ]
+    assert values[0] > values[2] + 0.1  # about 2 times .5 if nothing corresponds
+    assert values[1] == values[3]
+
+
+def test_correspondence_alone_or_at_one_level_is_refused(config, exemplar):
+    term = Term("correspondence")
+    with pytest.raises(ConfigError, match="loss correspondence needs another beside it"):
+        texsynth.synthesize(exemplar, config(losses=(term,)))
+    with pytest.raises(ConfigError, match="loss correspondence takes part at levels that are"):
+        texsynth.synthesize(exemplar, config(losses=(Term("gram"), term), levels=1))
 
 
 @pytest.mark.parametrize("size", [(48, 36), (90, 41)])
@@ -495,7 +522,9 @@ def test_stopped_at_a_coarse_level_what_tiles_is_enlarged_as_it_wraps(config, ex
         seen.append(progress._run.pixels())
         return True
 
-    result = texsynth.synthesize(exemplar, config(tile="xy", levels=2), callback=stop)
+    result = texsynth.synthesize(
+        exemplar, config(preset="gatys", tile="xy", levels=2), callback=stop
+    )
     assert seen[0].shape[2:] == (12, 16)
     wrapped, plain = (images.resize(seen[0], (32, 24), wrap) for wrap in ((True, True), (0, 0)))
     np.testing.assert_array_equal(result.image, images.to_pixels(wrapped))
@@ -512,7 +541,8 @@ def test_a_level_that_is_done_holds_no_memory(config, exemplar):
 
     gc.disable()
     try:
-        texsynth.synthesize(exemplar, config(levels=3, iterations=1), callback=look)
+        settings = config(preset="gatys", levels=3, iterations=1)
+        texsynth.synthesize(exemplar, settings, callback=look)
     finally:
         gc.enable()
     assert alive == [1] * 7

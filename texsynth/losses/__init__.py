@@ -8,6 +8,7 @@ from typing import Protocol
 
 from texsynth.errors import ConfigError
 from texsynth.losses.autocorrelation import AutocorrelationLoss
+from texsynth.losses.correspondence import CorrespondenceLoss
 from texsynth.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
 from texsynth.losses.loss import IMAGE, Loss
 from texsynth.losses.pixels import RangePenalty, SpectrumLoss
@@ -34,6 +35,7 @@ LOSSES: dict[str, type[LossOfLayers]] = {
     "centred-gram": CentredGramLoss,
     "shifted-gram": ShiftedGramLoss,
     "autocorrelation": AutocorrelationLoss,
+    "correspondence": CorrespondenceLoss,
     "spectrum": SpectrumLoss,
     "wasserstein": WassersteinLoss,
     "histogram": HistogramLoss,

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from texsynth.losses import IMAGE, Loss
 from texsynth.losses.autocorrelation import AutocorrelationLoss
+from texsynth.losses.correspondence import MOST_PATCHES, CorrespondenceLoss
 from texsynth.losses.gram import GramLoss, ShiftedGramLoss
 from texsynth.losses.pixels import RangePenalty, SpectrumLoss
 from texsynth.losses.wasserstein import HistogramLoss, WassersteinLoss
 from texsynth.network import architecture
 from texsynth.objective import blocks
+from texsynth.statistics import correspondence
 from texsynth.statistics.autocorrelation import fast_length
 from texsynth.typing import Size
 
@@ -107,6 +109,8 @@ def _taken(loss: Loss, read: Mapping[str, _Layer], exemplar: Mapping[str, _Layer
         return _shifted(layers)
     if isinstance(loss, AutocorrelationLoss):
         return _correlated(layers, targets)
+    if isinstance(loss, CorrespondenceLoss):
+        return _corresponding(layers, targets)
     largest = max((each.bytes for each in layers), default=0)
     if isinstance(loss, WassersteinLoss | HistogramLoss):
         # As many directions as channels.
@@ -128,6 +132,22 @@ def _shifted(layers: Iterable[_Layer]) -> _Taken:
             kept += 2 * layer.bytes * sum(shares) * is_copied
         largest = max(largest, layer.bytes)
     return _Taken(kept, gradients + 3 * largest, True)
+
+
+def _corresponding(layers: Iterable[_Layer], targets: Iterable[_Layer]) -> _Taken:
+    """Gradients are kept; before them, all distances are there, or three times what is compared."""
+    kept = passing = 0.0
+    side, components = correspondence.SIDE, correspondence.COMPONENTS
+    for layer, target in zip(layers, targets, strict=True):
+        patches = math.prod(max(0, length - side + 1) for length in target[1:3])
+        if not 0 < patches <= MOST_PATCHES:
+            continue
+        places = math.prod(max(0, length - side + 1) for length in layer[1:3])
+        basis = side**2 * layer.channels * components
+        kept += layer.bytes + target.bytes + _FLOAT * (basis + patches * (components + 1))
+        distances = _FLOAT * places * (patches + components)
+        passing = max(passing, layer.bytes + max(distances, 3 * _FLOAT * layer.channels * places))
+    return _Taken(kept, passing, False)
 
 
 def _correlated(layers: Iterable[_Layer], targets: Iterable[_Layer]) -> _Taken:

@@ -179,7 +179,7 @@ def make_variation(
     workshop, config, exemplar = study.workshop, study.workshop.config, study.exemplar
     init = None if init is None else images.to_batch(init)
     workshop.device.use()
-    workshop.features(study.layers)  # before the clock starts
+    study.make_network()
     checkpoints = Checkpoints() if checkpoints is None else checkpoints
     resumed = checkpoints.begin(study, seed, init)
     run = _Run(study, callback, stop, checkpoints)

@@ -16,6 +16,7 @@ REGULAR_FROM = 0.3
 _MARGIN = 16
 _PAD = 32
 _TRIM = 1 / 32  # 8 of 256 pixels
+_TOGETHER = Term("correspondence", 0.1)
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ _PRESETS = {
             trim=0.0,
             detail=False,
         ),
-        Scheme("natural", (Term("gram"),), start="phase"),
-        Scheme("regular", (Term("gram"), Term("autocorrelation"))),
+        Scheme("natural", (Term("gram"), _TOGETHER), start="phase"),
+        Scheme("regular", (Term("gram"), Term("autocorrelation"), _TOGETHER)),
     )
 }
 

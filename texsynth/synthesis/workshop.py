@@ -2,29 +2,26 @@
 
 import functools
 import logging
-import math
 import time
 
 import numpy as np
 
 from texsynth import images, weights
 from texsynth.compat import chainer
-from texsynth.errors import ConfigError
-from texsynth.losses import IMAGE, RangePenalty, check_additive, make_losses
+from texsynth.losses import RangePenalty, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE
 from texsynth.objective.whole import Objective
-from texsynth.synthesis import octave, presets, pyramid
+from texsynth.synthesis import fitting, level_losses, octave, presets, pyramid
 
 _log = logging.getLogger(__name__)
 
 _TRIAL_SIDE = 256  # pixels
 _LITTLE = 64  # pixels; the deepest default layer has 4x4 positions then
 _MUCH = 4  # times as wide as the exemplar
-_SHARE = 0.8  # of the free memory; the rest is for estimates that fall short, and for others
 
 
 class Workshop:
@@ -161,12 +158,14 @@ class Study:
         self.is_grey = images.is_grey(self.exemplar)
         self.scheme = presets.choose(config, self.exemplar)
         self.losses = workshop.losses(self.scheme)
-        self.layers = sorted({name for loss in self.losses for name in loss.layers} - {IMAGE})
+        self.layers = level_losses.layers_of(self.losses)
         self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
+        if config.losses is not None:
+            level_losses.check(self.losses, self.plan)
         _warn_of_little(exemplar.shape[:1:-1], self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
-        self.pairs, self._blocks = self._fit_in_memory()
+        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan)
         self._objectives = {}
 
     def objective(self, number):
@@ -179,9 +178,13 @@ class Study:
             level = self.plan[number - 1]
             scaled = images.resize(self.exemplar, level.exemplar_size)
             padded = images.mirrored(scaled, level.padded_size)
+            losses = level_losses.at_level(self.losses, self.plan, number)
+            layers = level_losses.layers_of(losses)
             kind, settings = Objective, {"wrap": self.workshop.config.wrap}
             size = level.canvas_size[::-1]
-            if can_share(size, self.layers, self.workshop.team):
+            if any(level_losses.is_coarse(loss) for loss in losses):
+                pass  # whole, by each process: these are no sums over positions
+            elif can_share(size, layers, self.workshop.team):
                 kind = StripObjective
                 settings |= {"size": size, "team": self.workshop.team}
                 settings |= {"block": max(size), **self._blocks}
@@ -189,16 +192,22 @@ class Study:
                 kind = BlockObjective
                 settings |= self._blocks
             elif self.workshop.engine == "cuda":
-                kind = _on_a_gpu(self.losses)
+                kind = fitting.on_a_gpu(losses)
             self._objectives[number] = kind(
-                self.workshop.features(self.layers),
-                self.losses,
+                self.workshop.features(layers),
+                losses,
                 self.workshop.device.send(padded),
                 tuple(level.pad + cut for cut in level.trim),
                 level.margin,
                 **settings,
             )
         return self._objectives[number]
+
+    def make_network(self):
+        """Makes the network for all levels, so that it is there before a clock starts."""
+        for number in range(1, len(self.plan) + 1):
+            losses = level_losses.at_level(self.losses, self.plan, number)
+            self.workshop.features(level_losses.layers_of(losses))
 
     def begun(self, number, texture):
         """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its size without margin.
@@ -244,46 +253,6 @@ class Study:
                 objective.rest()
             self.workshop.rest()
 
-    def _fit_in_memory(self):
-        """Curvature pairs, and settings of blocks; none if the largest canvas fits whole."""
-        workshop = self.workshop
-        if workshop.team.size > 1:
-            check_additive(self.losses)
-        budget = workshop.config.memory
-        if budget is None:
-            free = memory.available(workshop.device)
-            budget = math.inf if free is None else _SHARE * free
-        budget = workshop.team.least(budget)  # or each would plan, and wait, for itself
-        # The exemplar goes through the network too.
-        canvas, exemplar = self.plan[-1].canvas_size[::-1], self.plan[-1].padded_size[::-1]
-        size = max(canvas, exemplar, key=math.prod)
-        model = memory.model(workshop.engine, workshop.device)
-        is_recorded = workshop.engine == "cuda" and _on_a_gpu(self.losses) is not Objective
-        losses = None if is_recorded else self.losses
-        margin = self.plan[-1].margin
-        whole = memory.whole_bytes(model, self.layers, size, margin, losses, exemplar)
-        if whole <= budget:
-            return memory.MOST_PAIRS, {}
-        wrap = workshop.config.wrap if size == canvas else (False, False)
-        choice = memory.choose(budget, size, self.layers, model, wrap)
-        try:
-            check_additive(self.losses)
-        except ConfigError as error:
-            needed = memory.format_memory(whole)
-            raise ConfigError(
-                f"{error}; the whole image needs {needed} of memory, but only "
-                f"{memory.format_memory(budget)} may be used (--memory); "
-                "--preset natural can be made in blocks"
-            ) from None
-        told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
-        _log.info("memory: %s: %s", told, choice.description)
-        if self.layers:
-            once = workshop.pace(self.layers) * choice.work
-            times = sum(level.work for level in self.plan) / math.prod(canvas)
-            told = memory.format_time(once), memory.format_time(once * times)
-            _log.info("time: about %s per evaluation at full size, %s in total", *told)
-        return choice.pairs, {"block": choice.block, "keep": choice.keep}
-
 
 def _warn_of_little(size, level):
     """Says so where an exemplar holds far less than what is to be made of it.
@@ -304,13 +273,6 @@ def _warn_of_little(size, level):
         )
     elif max(level.output_size) >= _MUCH * max(size):
         _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
-
-
-def _on_a_gpu(losses):
-    """The kind of objective by engine cuda: a recorded one, if these losses have it."""
-    from texsynth.objective import captured
-
-    return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
 def _plan(exemplar, config, scheme, layers):

@@ -1,0 +1,62 @@
+import pytest
+
+from texsynth.errors import ConfigError
+from texsynth.losses import LOSSES, RangePenalty
+from texsynth.synthesis import level_losses, pyramid
+
+GRAM = LOSSES["gram"]({"pool1": 1.0})
+COARSE = LOSSES["correspondence"]({"pool1": 1.0})
+PENALTY = RangePenalty(1.0)
+
+
+def levels(exemplar, output, number=None):
+    return pyramid.plan(exemplar, output, 80, number, 16)
+
+
+def of(plan):
+    """Sizes of the levels at which the losses for coarse ones take part."""
+    return [
+        level.output_size
+        for number, level in enumerate(plan, 1)
+        if COARSE in level_losses.at_level([GRAM, COARSE, PENALTY], plan, number)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("exemplar", "output", "expected"),
+    [
+        ((256, 256), (256, 256), [(64, 64), (128, 128)]),
+        ((300, 300), (300, 300), [(75, 75), (150, 150)]),
+        ((511, 511), (511, 511), [(128, 128)]),
+        ((512, 512), (512, 512), [(64, 64), (128, 128)]),
+        ((400, 100), (400, 100), []),  # one level only
+        ((800, 256), (800, 256), [(200, 64), (400, 128)]),
+        ((256, 256), (1024, 1024), [(256, 256), (512, 512)]),
+        ((256, 256), (2048, 2048), [(512, 512)]),  # the next would be too large to be whole
+        ((512, 512), (2048, 2048), [(256, 256), (512, 512)]),
+    ],
+)
+def test_losses_for_coarse_levels_take_part_in_those(exemplar, output, expected):
+    assert of(levels(exemplar, output)) == expected
+
+
+def test_others_take_part_at_each_level():
+    plan = levels((256, 256), (256, 256))
+    for number in (1, 2, 3):
+        found = level_losses.at_level([GRAM, COARSE, PENALTY], plan, number)
+        assert found[0] is GRAM and found[-1] is PENALTY and len(found) == 3 - (number == 3)
+
+
+def test_a_loss_for_coarse_levels_alone_is_refused():
+    plan = levels((256, 256), (256, 256))
+    level_losses.check([GRAM, COARSE, PENALTY], plan)
+    level_losses.check([PENALTY], plan)
+    with pytest.raises(ConfigError, match="loss correspondence needs another beside it"):
+        level_losses.check([COARSE, PENALTY], plan)
+
+
+@pytest.mark.parametrize(("size", "number"), [((100, 100), None), ((256, 256), 1), ((640, 640), 2)])
+def test_a_loss_without_a_coarse_level_is_refused(size, number):
+    plan = levels(size, size, number)
+    with pytest.raises(ConfigError, match=r"loss correspondence takes part .* the coarsest is of"):
+        level_losses.check([GRAM, COARSE, PENALTY], plan)

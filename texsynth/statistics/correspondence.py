@@ -1,0 +1,149 @@
+"""Correspondence: for each patch of activations, the one of an exemplar that is nearest to it.
+
+Patches are 3x3 positions of one layer with all channels, compared by squared differences (Li and
+Wand 2016, *Combining Markov random fields and convolutional neural networks for image synthesis*,
+equation 2, who normalise each patch).
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from texsynth.compat import chainer
+from texsynth.typing import Array
+
+SIDE = 3  # positions
+COMPONENTS = 48  # principal ones, by which patches are compared
+_TINY = np.float32(1e-6)
+
+
+class Patches(NamedTuple):
+    """The patches of an exemplar's layer, as :func:`distance` compares with them.
+
+    Attributes:
+        activations: ``(H, W, C)``.
+        basis: ``(3, 3, C, K)``: K principal components of the patches.
+        keys: ``(K, P)``: twice the components of each of the P patches.
+        lengths: ``(P,)``: squared lengths of those components.
+        variance: Mean squared distance of patches from their mean.
+    """
+
+    activations: Array
+    basis: Array
+    keys: Array
+    lengths: Array
+    variance: float
+
+
+def patches(activations: Array) -> Patches:
+    """Takes the patches of an exemplar's layer.
+
+    Args:
+        activations: ``(1, C, H, W)``, H and W at least 3; a copy is kept.
+    """
+    xp = chainer.backend.get_array_module(activations)
+    ordered = xp.array(activations[0].transpose(1, 2, 0), order="C")
+    windows = xp.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
+    flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
+    centred = flat - flat.mean(axis=0)
+    basis = _principal(centred, xp)
+    components = flat @ basis
+    return Patches(
+        ordered,
+        basis.reshape(SIDE, SIDE, ordered.shape[2], -1),
+        xp.ascontiguousarray(2 * components.T),
+        (components**2).sum(axis=1),
+        float((centred**2).sum() / len(flat)),
+    )
+
+
+def _principal(centred: Array, xp: ModuleType) -> Array:
+    """Principal components as columns; of the smaller of the two products that have them."""
+    if len(centred) >= centred.shape[1]:
+        basis: Array = xp.linalg.eigh(centred.T @ centred)[1][:, -COMPONENTS:]
+    else:
+        vectors = xp.linalg.eigh(centred @ centred.T)[1][:, -COMPONENTS:]
+        basis = centred.T @ vectors
+        basis = basis / xp.maximum(xp.sqrt((basis**2).sum(axis=0)), _TINY)
+    contiguous: Array = xp.ascontiguousarray(basis)
+    return contiguous
+
+
+def nearest(ordered: Array, exemplar: Patches) -> Array:
+    """Finds the exemplar's patch for each of a candidate's.
+
+    Args:
+        ordered: ``(H, W, C)``, contiguous.
+        exemplar (Patches): What to compare with.
+
+    Returns:
+        array: ``((H - 2) (W - 2),)`` integers: which patch, row by row.
+    """
+    xp = chainer.backend.get_array_module(ordered)
+    height, width, channels = ordered.shape
+    down, across = height - SIDE + 1, width - SIDE + 1
+    components = xp.zeros((down * across, len(exemplar.keys)), ordered.dtype)
+    for dy in range(SIDE):
+        for dx in range(SIDE):
+            part = ordered[dy : dy + down, dx : dx + across].reshape(-1, channels)
+            components += part @ exemplar.basis[dy, dx]
+    distances = components @ exemplar.keys
+    distances -= exemplar.lengths  # times -1, and without the candidate's own length
+    found: Array = distances.argmax(axis=1)
+    return found
+
+
+class Distance(chainer.FunctionNode):
+    """``(1, C, H, W)`` to the mean squared distance of patches from their nearest.
+
+    Over the exemplar's variance, so that unrelated patches have about 2. The choice of the nearest
+    is taken as given in the gradient.
+
+    Args:
+        exemplar (Patches): What to compare with.
+    """
+
+    def __init__(self, exemplar: Patches) -> None:
+        super().__init__()
+        self._exemplar = exemplar
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        """Takes ``(x,)``; returns ``(distance,)``."""
+        (x,) = inputs
+        xp = chainer.backend.get_array_module(x)
+        exemplar = self._exemplar
+        ordered = xp.ascontiguousarray(x[0].transpose(1, 2, 0))
+        height, width, channels = ordered.shape
+        down, across = height - SIDE + 1, width - SIDE + 1
+        found = nearest(ordered, exemplar)
+        rows, columns = xp.divmod(found, exemplar.activations.shape[1] - SIDE + 1)
+        scale = 1 / (exemplar.variance * len(found)) if exemplar.variance else 0.0
+        total, gradient = 0, xp.zeros_like(ordered)
+        for dy in range(SIDE):
+            for dx in range(SIDE):
+                place = slice(dy, dy + down), slice(dx, dx + across)
+                wanted = exemplar.activations[rows + dy, columns + dx]
+                missing = ordered[place] - wanted.reshape(down, across, channels)
+                gradient[place] += missing
+                total += (missing**2).sum()
+        gradient *= x.dtype.type(2 * scale)
+        self._gradient = gradient.transpose(2, 0, 1)[None]
+        return (xp.asarray(total * x.dtype.type(scale), x.dtype),)
+
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
+        """Returns the gradient for ``x``."""
+        return (chainer.as_variable(self._gradient * grad_outputs[0].array),)
+
+
+def distance(activations: chainer.Variable | Array, exemplar: Patches) -> chainer.Variable:
+    """Returns the mean squared distance of patches from the exemplar's nearest, over its variance.
+
+    Args:
+        activations (chainer.Variable or array): ``(1, C, H, W)``, H and W at least 3.
+        exemplar (Patches): What to compare with.
+    """
+    (value,) = Distance(exemplar).apply((chainer.as_variable(activations),))
+    return value

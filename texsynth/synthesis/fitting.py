@@ -1,0 +1,95 @@
+"""What fits in memory: whole canvases, or blocks, and how many curvature pairs."""
+
+import logging
+import math
+
+from texsynth.errors import ConfigError
+from texsynth.losses import check_additive
+from texsynth.objective import memory
+from texsynth.objective.whole import Objective
+from texsynth.synthesis import level_losses
+
+_log = logging.getLogger(__name__)
+
+_SHARE = 0.8  # of the free memory; the rest is for estimates that fall short, and for others
+
+
+def on_a_gpu(losses):
+    """The kind of objective by engine cuda: a recorded one, if these losses have it."""
+    from texsynth.objective import captured
+
+    return captured.CapturedObjective if captured.can_capture(losses) else Objective
+
+
+def fit(workshop, losses, plan):
+    """Returns curvature pairs, and settings of blocks; none if the largest canvas fits whole.
+
+    Args:
+        workshop (texsynth.synthesis.workshop.Workshop): Where the texture will be made.
+        losses: All losses that were asked for, as those of :mod:`texsynth.losses`.
+        plan: The levels, each a :class:`texsynth.synthesis.pyramid.Level`.
+
+    Raises:
+        texsynth.errors.ConfigError: The memory does not suffice, or a loss cannot be had in blocks.
+    """
+    finest = level_losses.at_level(losses, plan, len(plan))
+    layers = level_losses.layers_of(finest)
+    if workshop.team.size > 1:
+        check_additive(finest)
+    budget = workshop.config.memory
+    if budget is None:
+        free = memory.available(workshop.device)
+        budget = math.inf if free is None else _SHARE * free
+    budget = workshop.team.least(budget)  # or each would plan, and wait, for itself
+    # The exemplar goes through the network too.
+    canvas, exemplar = plan[-1].canvas_size[::-1], plan[-1].padded_size[::-1]
+    size = max(canvas, exemplar, key=math.prod)
+    model = memory.model(workshop.engine, workshop.device)
+    whole = _whole_bytes(workshop, model, finest, plan[-1])
+    if whole <= budget:
+        return memory.MOST_PAIRS, {}
+    wrap = workshop.config.wrap if size == canvas else (False, False)
+    choice = memory.choose(budget, size, layers, model, wrap)
+    try:
+        check_additive(finest)
+    except ConfigError as error:
+        needed = memory.format_memory(whole)
+        raise ConfigError(
+            f"{error}; the whole image needs {needed} of memory, but only "
+            f"{memory.format_memory(budget)} may be used (--memory); "
+            "--preset natural can be made in blocks"
+        ) from None
+    _check_coarse(workshop, model, losses, plan, budget)
+    told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
+    _log.info("memory: %s: %s", told, choice.description)
+    if layers:
+        once = workshop.pace(layers) * choice.work
+        times = sum(level.work for level in plan) / math.prod(canvas)
+        told = memory.format_time(once), memory.format_time(once * times)
+        _log.info("time: about %s per evaluation at full size, %s in total", *told)
+    return choice.pairs, {"block": choice.block, "keep": choice.keep}
+
+
+def _whole_bytes(workshop, model, losses, level):
+    """What a level takes whole, with as many curvature pairs as there may be, in bytes."""
+    canvas, exemplar = level.canvas_size[::-1], level.padded_size[::-1]
+    size = max(canvas, exemplar, key=math.prod)
+    is_recorded = workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
+    counted = None if is_recorded else losses
+    layers = level_losses.layers_of(losses)
+    return memory.whole_bytes(model, layers, size, level.margin, counted, exemplar)
+
+
+def _check_coarse(workshop, model, losses, plan, budget):
+    """Raises a ConfigError if a level that must be whole for its losses is too large for that."""
+    for number, level in enumerate(plan, 1):
+        here = level_losses.at_level(losses, plan, number)
+        if not any(level_losses.is_coarse(loss) for loss in here):
+            continue
+        needed = _whole_bytes(workshop, model, here, level)
+        if needed > budget:
+            raise ConfigError(
+                f"the level of {level.output_size[0]}x{level.output_size[1]} px needs "
+                f"{memory.format_memory(needed)} of memory whole, but only "
+                f"{memory.format_memory(budget)} may be used (--memory); --loss gram does with less"
+            )

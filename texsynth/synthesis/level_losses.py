@@ -1,0 +1,63 @@
+"""Which losses take part at a level: those for coarse ones only where these are small."""
+
+from collections.abc import Iterable, Sequence
+
+from texsynth.errors import ConfigError
+from texsynth.losses import IMAGE, LOSSES, Loss, RangePenalty
+from texsynth.synthesis.pyramid import Level
+
+_MOST_EXEMPLAR = 160  # pixels of the shorter side; what is finer the layers of Gram matrices see
+_MOST_OUTPUT = 640 * 640  # pixels, which fit into any memory that larger ones need in blocks
+
+
+def is_coarse(loss: Loss) -> bool:
+    """Whether a loss is for coarse levels only."""
+    return bool(getattr(loss, "is_coarse", False))
+
+
+def at_level(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list[Loss]:
+    """Returns the losses to sum at a level.
+
+    Args:
+        losses: All that were asked for, as those of :mod:`texsynth.losses`.
+        plan: All levels.
+        number: Which one, from 1, the coarsest.
+    """
+    level = plan[number - 1]
+    width, height = level.output_size
+    has_all = (
+        number < len(plan)
+        and min(level.exemplar_size) <= _MOST_EXEMPLAR
+        and width * height <= _MOST_OUTPUT
+    )
+    return [loss for loss in losses if has_all or not is_coarse(loss)]
+
+
+def layers_of(losses: Iterable[Loss]) -> list[str]:
+    """Names of the layers that losses read."""
+    return sorted({name for loss in losses for name in loss.layers} - {IMAGE})
+
+
+def check(losses: Iterable[Loss], plan: Sequence[Level]) -> None:
+    """Raises a ConfigError if a loss that was asked for would take no part, or leave a level empty.
+
+    Args:
+        losses: As for :func:`at_level`.
+        plan: All levels.
+    """
+    losses = list(losses)
+    coarse = [loss for loss in losses if is_coarse(loss)]
+    if not coarse:
+        return
+    names: dict[type, str] = {loss: name for name, loss in LOSSES.items()}
+    told = f"loss {names.get(type(coarse[0]), type(coarse[0]).__name__)}"
+    finest = at_level(losses, plan, len(plan))
+    if all(isinstance(loss, RangePenalty) for loss in finest):
+        raise ConfigError(f"{told} needs another beside it at full size, as --loss gram")
+    if coarse[0] not in at_level(losses, plan, 1):
+        width, height = plan[0].output_size
+        raise ConfigError(
+            f"{told} takes part at levels that are coarser than full size and of at most "
+            f"{_MOST_EXEMPLAR} px of the exemplar, and there is none (--levels); the coarsest is "
+            f"of {width}x{height} px"
+        )
