@@ -104,7 +104,7 @@ class _Command(OneLineErrors):
     "--iterations",
     type=int,
     help="Optimizer steps at full size; the next coarser level takes twice, coarser ones four"
-    " times as many.  [default: set by the preset: 80, gatys 180]",
+    " times as many.  [default: set by the preset: 50, gatys 180]",
 )
 @click.option(
     "--optimizer",

@@ -39,7 +39,7 @@ class Scheme:
 
     name: str
     losses: Sequence[Term]
-    iterations: int = 80
+    iterations: int = 50
     start: str = "noise"
     levels: int | None = None
     margin: int = _MARGIN
@@ -52,7 +52,7 @@ class Scheme:
 _PRESETS = {
     scheme.name: scheme
     for scheme in (
-        # The paper as it stands; with as many steps as take the time of the others' three levels.
+        # The paper as it stands; at one level it takes more steps.
         Scheme(
             "gatys",
             (Term("gram"),),
