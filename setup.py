@@ -1,20 +1,49 @@
 """Packaging of texsynth."""
 
 import re
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "scripts/building"))
+
+from described import absolute, source  # noqa: E402
+
+SOURCE = source()
 MPI = ["mpi4py>=4.0", "mpich>=4.2; platform_system == 'Linux'"]  # elsewhere, one's own MPI
 
 setup(
     name="texsynth",
     version=re.search(r'__version__ = "(.+)"', (ROOT / "texsynth/version.py").read_text())[1],
     description="Neural texture synthesis (Gatys, Ecker and Bethge 2015) on Chainer",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description=absolute((ROOT / "README.md").read_text(encoding="utf-8"), SOURCE),
     long_description_content_type="text/markdown",
+    author="The texsynth developers",
     license="MIT",
+    keywords="texture synthesis, seamless tiling, Gram matrix, VGG16, Chainer, CuPy",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: GPU :: NVIDIA CUDA",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Natural Language :: English",
+        "Natural Language :: Japanese",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Multimedia :: Graphics",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Typing :: Typed",
+    ],
+    project_urls={
+        "Paper": "https://arxiv.org/abs/1505.07376",
+        **({"Source": SOURCE, "Changelog": f"{SOURCE}/blob/HEAD/CHANGELOG.md"} if SOURCE else {}),
+    },
     packages=find_packages(include=["texsynth", "texsynth.*"]),
     package_data={
         "texsynth": ["py.typed"],
@@ -33,6 +62,7 @@ setup(
         "numpy>=2.0",
         "onnx>=1.16",
         "pillow>=11.0",
+        "pip>=23.0",  # which downloads the weights; environments that uv makes have none
         "protobuf>=5.26",
         "threadpoolctl>=3.1",
     ],

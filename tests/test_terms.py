@@ -1,20 +1,32 @@
 import dataclasses
+import importlib
+import inspect
 import json
+import pkgutil
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from texsynth import terms
+from texsynth import losses, terms
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, make_losses
 from texsynth.terms import Term, parse_layers, parse_term
 
 
-def test_names_are_those_of_the_registry():
-    assert tuple(LOSSES) == terms.LOSSES
-    on_pixels = [name for name, loss in LOSSES.items() if loss.default_layers == (IMAGE,)]
-    assert tuple(on_pixels) == terms.ON_PIXELS
+@pytest.mark.parametrize("name", terms.LOSSES)
+def test_the_registry_knows_which_losses_work_on_pixels(name):
+    assert terms.LOSSES[name].on_pixels == (LOSSES[name].default_layers == (IMAGE,))
+
+
+def test_every_loss_is_in_the_registry():
+    """Whatever a module of losses has that can be made of layers, but for what others build on."""
+    there = set()
+    for module in pkgutil.iter_modules(losses.__path__):
+        for item in vars(importlib.import_module(f"texsynth.losses.{module.name}")).values():
+            if inspect.isclass(item) and getattr(item, "default_layers", ()):
+                there.add(item)
+    assert there == set(LOSSES.values())
 
 
 def test_parse_layers():

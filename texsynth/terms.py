@@ -4,26 +4,36 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from texsynth.errors import ConfigError
 from texsynth.files.printable import one_line
 from texsynth.network import architecture
 
-LOSSES = (
-    "gram",
-    "centred-gram",
-    "shifted-gram",
-    "autocorrelation",
-    "correspondence",
-    "spectrum",
-    "wasserstein",
-    "histogram",
-)
-"""Names of the losses; :data:`texsynth.losses.LOSSES` has their classes."""
 
-ON_PIXELS = ("spectrum", "histogram")
-"""Losses on the pixels themselves, which take no layers."""
+class Kind(NamedTuple):
+    """What is known of a loss without an import of its class, which takes Chainer's second.
+
+    Attributes:
+        path: Where its class is in :mod:`texsynth.losses`, as ``module.Class``.
+        on_pixels: Whether it works on the pixels themselves and takes no layers.
+    """
+
+    path: str
+    on_pixels: bool = False
+
+
+LOSSES = {
+    "gram": Kind("gram.GramLoss"),
+    "centred-gram": Kind("gram.CentredGramLoss"),
+    "shifted-gram": Kind("gram.ShiftedGramLoss"),
+    "autocorrelation": Kind("autocorrelation.AutocorrelationLoss"),
+    "correspondence": Kind("correspondence.CorrespondenceLoss"),
+    "spectrum": Kind("pixels.SpectrumLoss", on_pixels=True),
+    "wasserstein": Kind("wasserstein.WassersteinLoss"),
+    "histogram": Kind("wasserstein.HistogramLoss", on_pixels=True),
+}
+"""The registry of losses, by the names that users give them."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,11 @@ class Term:
     layers: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in LOSSES:
+        if self.name not in tuple(LOSSES):  # which any value can be looked for in
             raise ConfigError(f"loss must be one of {', '.join(LOSSES)}, not {self.name!r}")
         check_weight(f"weight of loss {self.name}", self.weight)
         object.__setattr__(self, "weight", float(self.weight))  # NumPy's become plain
-        if self.layers is not None and self.name in ON_PIXELS:
+        if self.layers is not None and LOSSES[self.name].on_pixels:
             raise ConfigError(f"loss {self.name} works on the pixels and takes no layers")
         if self.layers is not None:
             check_layers(self.layers)

@@ -22,7 +22,7 @@ from texsynth.objective.team import Alone
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import level_losses, loop, workshop
 from texsynth.synthesis.workshop import Workshop
-from texsynth.terms import LOSSES, ON_PIXELS, Term
+from texsynth.terms import LOSSES, Term
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 
@@ -222,8 +222,8 @@ GOLDEN = {
     "match_colours": {"match_colours": True},
 }
 GOLDEN |= {
-    loss: {"losses": (Term("gram"), Term(loss, 0.3, None if loss in ON_PIXELS else {"pool1": 1}))}
-    for loss in LOSSES
+    loss: {"losses": (Term("gram"), Term(loss, 0.3, None if kind.on_pixels else {"pool1": 1}))}
+    for loss, kind in LOSSES.items()
     if loss != "gram"
 }
 GOLDEN["correspondence"]["levels"] = 2  # it takes part at the coarser one
@@ -320,7 +320,7 @@ def test_losses_of_the_caller_take_the_place_of_the_configured(config, exemplar)
 
 @pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "correspondence"])
 def test_every_loss_can_be_the_only_one_and_falls(loss, config, exemplar):
-    term = Term(loss, 1.0, None if loss in ON_PIXELS else {"pool1": 1.0})
+    term = Term(loss, 1.0, None if LOSSES[loss].on_pixels else {"pool1": 1.0})
     result = texsynth.synthesize(exemplar, config(losses=(term,), iterations=6))
     assert result.history[-1][-1] < 0.8 * result.history[-1][0]
 

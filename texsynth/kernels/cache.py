@@ -1,24 +1,30 @@
-"""Where the compiled kernels are kept from run to run.
+"""Where the compiled kernels are kept from run to run: in the user's cache, for all environments.
 
 Numba's own choice looks at the file of the outermost function alone: after an update that changes
-an inner file, yesterday's kernels would run. Here the folder's name is a checksum of all files:
-those of this room and, for kernels elsewhere that are built on them, those beside these.
+an inner file, yesterday's kernels would run. Here the folder's name is a checksum of all files
+(those of this room and, for kernels elsewhere that are built on them, those beside these), of the
+versions of all that compiles, and of the processor: whoever made what is in it, it is right.
 """
 
 import contextlib
 import functools
 import hashlib
 import os
+import platform
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
+import llvmlite
 import numba
+import numpy as np
+from llvmlite import binding
 
 from texsynth.kernels import kept_whole
 
 _SOURCES = Path(__file__).parent
-_OWNER = "sources.txt"
+_USERS = "users"
 
 
 @contextlib.contextmanager
@@ -52,19 +58,33 @@ def is_kept():
 
 
 def _checksum(*sources):
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{_versions()}\n{_processor()}\n".encode())
     for folder in (_SOURCES, *sources):
         for path in sorted(folder.glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
+def _versions():
+    compilers = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}"
+    return f"{sys.implementation.cache_tag}, {compilers}, numpy {np.__version__}"
+
+
+def _processor():
+    """Which processor the kernels are for: this one, or what Numba's variables say."""
+    name = numba.config.CPU_NAME or binding.get_host_cpu_name()
+    features = numba.config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return f"{platform.system()}, {platform.machine()}, {name}, {features}"
+
+
 @functools.cache
 def _folder(*sources):
-    """The first writable one of Numba's setting, beside the sources, and the user's cache."""
+    """The first writable one of Numba's setting, the user's cache, and beside the sources."""
     places = [
-        _SOURCES / "__pycache__",
         Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "texsynth"),
+        _SOURCES / "__pycache__",
     ]
     if numba.config.CACHE_DIR:
         places.insert(0, Path(numba.config.CACHE_DIR))
@@ -72,8 +92,9 @@ def _folder(*sources):
         # RuntimeError: a user without a home.
         with contextlib.suppress(OSError, RuntimeError):
             folder = place.expanduser() / f"kernels-{_checksum(*sources)}"
-            if not folder.is_dir():
-                _make(folder, sources)
+            user = folder / _USERS / _name_of_user(sources)
+            if not user.is_file():
+                _enter(folder, sources)
                 _sweep(folder, sources)
             with tempfile.TemporaryFile(dir=folder):
                 return folder
@@ -81,37 +102,48 @@ def _folder(*sources):
     return Path(_for_this_process().name)
 
 
-def _make(folder, sources):
-    """Makes a folder that tells from the first moment whose it is."""
+def _enter(folder, sources):
+    """Enters an installation as a user of a folder, which has a user from the first moment."""
     new = folder.with_name(f".{folder.name}-{os.getpid()}")
-    new.mkdir(parents=True, exist_ok=True)
-    (new / _OWNER).write_text(_owner(sources), encoding="utf-8")
+    name = _name_of_user(sources)
+    (new / _USERS).mkdir(parents=True, exist_ok=True)
+    (new / _USERS / name).write_text(_user(sources), encoding="utf-8")
     try:
         new.rename(folder)
-    except OSError:  # another process was first
+    except OSError:  # another installation, or process, was first
+        (new / _USERS / name).replace(folder / _USERS / name)
         shutil.rmtree(new, ignore_errors=True)
 
 
 def _sweep(folder, sources):
-    """Removes what earlier states of the same files left beside a folder, and those of nobody.
-
-    Other installations may keep theirs in the same place.
-    """
+    """Removes folders that nobody uses any more; an installation uses one in a place."""
     for other in folder.parent.glob("kernels-*"):
-        try:
-            owner = (other / _OWNER).read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            owner = ""
-        theirs = owner.splitlines()
-        is_ours = theirs == _owner(sources).splitlines()
-        is_nobodys = not theirs or not all(Path(line).is_dir() for line in theirs)
-        if other != folder and (is_ours or is_nobodys):
+        if other == folder:
+            continue
+        with contextlib.suppress(OSError):
+            (other / _USERS / _name_of_user(sources)).unlink()
+        if not any(map(_is_there, (other / _USERS).glob("*.txt"))):
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _owner(sources):
-    """The folders of the files, a line each."""
-    return "\n".join(map(str, (_SOURCES, *sources)))
+def _is_there(user):
+    """Whether an installation that uses kernels has not been removed."""
+    try:
+        folders = user.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return False
+    return bool(folders) and all(Path(folder).is_dir() for folder in folders)
+
+
+def _user(sources):
+    """What uses kernels: the folders of the files and of the environment, a line each."""
+    return "\n".join(map(str, (_SOURCES, *sources, sys.prefix)))
+
+
+def _name_of_user(sources):
+    # With the processor: machines may share the user's home, and an installation in it.
+    whose = f"{_user(sources)}\n{_processor()}"
+    return f"{hashlib.sha256(whose.encode()).hexdigest()[:16]}.txt"
 
 
 @functools.cache

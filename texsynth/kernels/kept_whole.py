@@ -11,7 +11,7 @@ import logging
 import pickle
 from pathlib import Path
 
-from numba.core import caching, dispatcher
+from numba.core import caching, config, dispatcher
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +44,36 @@ class _File(caching.IndexDataCacheFile):
         return super()._load_data(name)
 
 
+class _Locator(caching._CacheLocator):
+    """Where Numba keeps a function in our folder: by its module's name, wherever its file is."""
+
+    def __init__(self, py_func, py_file):
+        self._py_file = py_file  # Numba's warnings name it
+        self._line = py_func.__code__.co_firstlineno
+        self._path = Path(config.CACHE_DIR, py_func.__module__.rpartition(".")[0])
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        return cls(py_func, py_file)
+
+    def get_cache_path(self):
+        return str(self._path)
+
+    def get_source_stamp(self):
+        return ""  # the folder's name says which sources it is for
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+
+class _Impl(caching.CompileResultCacheImpl):
+    _locator_classes = (_Locator,)
+
+
 class _Cache(caching.FunctionCache):
     """The kernels of one function."""
+
+    _impl_class = _Impl
 
     def __init__(self, py_func):
         super().__init__(py_func)

@@ -1,18 +1,17 @@
 """Losses: each names the layers it reads, makes its target from the exemplar, measures a candidate.
 
-:data:`LOSSES` is the registry: another loss is one class and one entry there.
+:data:`texsynth.terms.LOSSES` is the registry: another loss is one class and one entry there.
 """
 
+import importlib
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from texsynth.errors import ConfigError
-from texsynth.losses.autocorrelation import AutocorrelationLoss
-from texsynth.losses.correspondence import CorrespondenceLoss
-from texsynth.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
+from texsynth.losses.gram import CentredGramLoss, GramLoss
 from texsynth.losses.loss import IMAGE, Loss
-from texsynth.losses.pixels import RangePenalty, SpectrumLoss
-from texsynth.losses.wasserstein import HistogramLoss, WassersteinLoss
+from texsynth.losses.pixels import RangePenalty
+from texsynth.terms import LOSSES as KINDS
 from texsynth.terms import Term
 
 __all__ = ["IMAGE", "LOSSES", "GramLoss", "Loss", "RangePenalty", "check_additive", "make_losses"]
@@ -30,17 +29,14 @@ class LossOfLayers(Loss, Protocol):
     def __init__(self, weights: Mapping[str, float]) -> None: ...
 
 
-LOSSES: dict[str, type[LossOfLayers]] = {
-    "gram": GramLoss,
-    "centred-gram": CentredGramLoss,
-    "shifted-gram": ShiftedGramLoss,
-    "autocorrelation": AutocorrelationLoss,
-    "correspondence": CorrespondenceLoss,
-    "spectrum": SpectrumLoss,
-    "wasserstein": WassersteinLoss,
-    "histogram": HistogramLoss,
-}
-"""Losses by the names that users give them; each takes ``{layer: weight}``."""
+def _class(path: str) -> type[LossOfLayers]:
+    module, _, name = path.partition(".")
+    found: type[LossOfLayers] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return found
+
+
+LOSSES = {name: _class(kind.path) for name, kind in KINDS.items()}
+"""The classes of the registry; each takes ``{layer: weight}``."""
 
 
 def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list[Loss]:
