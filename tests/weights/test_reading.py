@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.weights import torch_files
 from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
@@ -273,106 +274,135 @@ def test_onnx_with_external_data(tmp_path, tensors):
 
 # torch
 
+TORCH_NAMES = [f"features.{number}" for number in FEATURES]
+LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+
 
 @pytest.fixture
 def torch():
     return pytest.importorskip("torch")
 
 
-def write_torch(path, arrays, **options):
-    import torch
-
-    torch.save({name: torch.from_numpy(a.copy()) for name, a in arrays.items()}, path, **options)
-
-
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_torchvision_answers_as_with_its_own_preprocessing(tmp_path, torch, tensors, prefix):
-    names = [f"{prefix}features.{number}" for number in FEATURES]
-    write_torch(tmp_path / "vgg16.pth", named(tensors, names, ".weight", ".bias"))
+def test_torchvision_answers_as_with_its_own_preprocessing(tmp_path, tensors, prefix):
+    names = [f"{prefix}{name}" for name in TORCH_NAMES]
+    torch_files.write(tmp_path / "vgg16.pth", named(tensors, names, ".weight", ".bias"))
     features = VGG16Features(weights.load(tmp_path / "vgg16.pth"), ["conv1_1", "conv2_1"], "max")
     image = np.random.default_rng(1).uniform(0, 255, (1, 3, 20, 26)).astype(np.float32)
     got = features(image)
 
-    F = torch.nn.functional
+    F = chainer.functions
     mean, std = (
-        torch.tensor(triple).reshape(1, 3, 1, 1)
+        np.float32(triple).reshape(1, 3, 1, 1)
         for triple in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     )
-    h = (torch.from_numpy(image) / 255 - mean) / std
+    h = (image / 255 - mean) / std
     expected = {}
     for name in ("conv1_1", "conv1_2", "conv2_1"):
-        W, b = map(torch.from_numpy, tensors[name])
         if name == "conv2_1":
-            h = F.max_pool2d(h, 2)
-        h = expected[name] = F.relu(F.conv2d(h, W, b, padding=1))
+            h = F.max_pooling_2d(h, 2)
+        h = expected[name] = F.relu(F.convolution_2d(h, *tensors[name], pad=1))
     for name, activations in got.items():
-        np.testing.assert_allclose(activations.array, expected[name].numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(activations.array, expected[name].array, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("zipped", [True, False])
-def test_torch_state_of_caffes_weights(tmp_path, torch, tensors, zipped):
+@LEGACY
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_torch_state_of_caffes_weights(tmp_path, tensors, legacy, order):
     caffes, path = oxford(tensors, 0), tmp_path / "vgg16-00b39a1b.pth"
-    names = [f"features.{number}" for number in FEATURES]
-    arrays = named(caffes, names, ".weight", ".bias")
-    write_torch(path, arrays, _use_new_zipfile_serialization=zipped)
+    arrays = named(caffes, TORCH_NAMES, ".weight", ".bias")
+    torch_files.write(path, arrays, legacy, order)
     assert_caffes(weights.load(path), caffes)
 
 
-def test_torch_state_of_oxfords_weights_turned_to_rgb(tmp_path, torch, tensors):
+def test_torch_state_of_oxfords_weights_turned_to_rgb(tmp_path, tensors):
     turned = oxford(tensors, 2)
-    names = [f"features.{number}" for number in FEATURES]
-    write_torch(tmp_path / "vgg.pt", named(turned, names, ".weight", ".bias"))
+    torch_files.write(tmp_path / "vgg.pt", named(turned, TORCH_NAMES, ".weight", ".bias"))
     expected = with_first_kernel(tensors, turned["conv1_1"][0][:, ::-1])
     assert_caffes(weights.load(tmp_path / "vgg.pt"), expected)
 
 
-def test_torch_state_with_caffes_names(tmp_path, torch, tensors):
-    write_torch(tmp_path / "vgg_conv.pth", named(tensors, NAMES, ".weight", ".bias"))
+def test_torch_state_with_caffes_names(tmp_path, tensors):
+    torch_files.write(tmp_path / "vgg_conv.pth", named(tensors, NAMES, ".weight", ".bias"))
     assert_caffes(weights.load(tmp_path / "vgg_conv.pth"), tensors)
 
 
-def test_torch_state_of_parameters_in_half_precision(tmp_path, torch, tiny_network):
-    path = tmp_path / "vgg.pth"
+@LEGACY
+def test_torch_state_leaves_other_layers_unread(tmp_path, tiny_network, legacy):
+    arrays = {"classifier.0.weight": np.zeros((4, 5), np.float16)}
+    arrays |= named(tiny_network, NAMES, ".weight", ".bias") | {"steps": np.arange(3)}
+    torch_files.write(tmp_path / "vgg.pth", arrays, legacy)
+    assert_caffes(weights.load(tmp_path / "vgg.pth"), tiny_network)
+
+
+@LEGACY
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_torch_state_of_other_precision(tmp_path, tiny_network, dtype, legacy):
     arrays = named(tiny_network, NAMES, ".weight", ".bias")
-    values = {name: torch.from_numpy(array).bfloat16() for name, array in arrays.items()}
-    torch.save({name: torch.nn.Parameter(value) for name, value in values.items()}, path)
-    loaded = weights.load(path)
+    written = {name: array.astype(dtype) for name, array in arrays.items()}
+    torch_files.write(tmp_path / "vgg.pth", written, legacy)
+    loaded = weights.load(tmp_path / "vgg.pth")
     for name in NAMES:
+        for got, expected in zip(loaded.tensors[name], tiny_network[name], strict=True):
+            np.testing.assert_array_equal(got, expected.astype(dtype).astype(np.float32))
+
+
+@LEGACY
+def test_torch_tensors_that_are_views_of_one_storage(tmp_path, tiny_network, legacy):
+    """A bias that begins within a storage, and a kernel whose axes are in another order there."""
+    arrays = named(tiny_network, NAMES, ".weight", ".bias")
+    W = arrays["conv1_1.weight"]
+    shared = np.concatenate([np.full(5, 9, np.float32), W.transpose(3, 1, 0, 2).ravel(), [7]])
+    arrays["conv1_1.weight"] = shared.astype(np.float32)
+    strides = np.empty(W.transpose(3, 1, 0, 2).shape).transpose(2, 1, 3, 0).strides
+    parts = {
+        name: torch_files.tensor(str(number), "Float", array.shape, legacy)
+        for number, (name, array) in enumerate(arrays.items())
+    }
+    view = torch_files.tensor("0", "Float", W.shape, legacy, [s // 8 for s in strides], 5, 33)
+    parts["conv1_1.weight"] = view
+    data = [array.tobytes() for array in arrays.values()]
+    path = tmp_path / "vgg.pth"
+    torch_files.write_parts(path, torch_files.state(parts), arrays, data, legacy)
+    assert_caffes(weights.load(path), tiny_network)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@LEGACY
+def test_what_torch_writes(tmp_path, torch, tiny_network, legacy, protocol):
+    path = tmp_path / "vgg.pth"
+    model = torch.nn.ModuleDict({"features": torch.nn.Sequential()})
+    for number, layer in zip(FEATURES, NAMES, strict=True):
+        W, b = map(torch.from_numpy, tiny_network[layer])
+        convolution = torch.nn.Conv2d(*W.shape[1::-1], 3)
+        convolution.load_state_dict({"weight": W, "bias": b})
+        model["features"].add_module(str(number), convolution)
+    options = {"_use_new_zipfile_serialization": not legacy, "pickle_protocol": protocol}
+    torch.save(model.state_dict(), path, **options)
+    caffes = weights.load(path)
+    W = caffes.tensors["conv1_1"][0]  # torchvision's, by their names
+    torch.save({n: torch.nn.Parameter(p) for n, p in model.named_parameters()}, path, **options)
+    np.testing.assert_array_equal(weights.load(path).tensors["conv1_1"][0], W)
+    torch.save({n: p.bfloat16() for n, p in model.state_dict().items()}, path, **options)
+    loaded = weights.load(path)
+    for name in NAMES[1:]:
         for got, expected in zip(loaded.tensors[name], tiny_network[name], strict=True):
             assert got.dtype == np.float32
             np.testing.assert_allclose(got, expected, rtol=2**-8)
 
 
-def test_torch_is_needed_for_its_own_format_only(tmp_path, tensors, monkeypatch):
+def test_torch_is_not_needed(tmp_path, tiny_network, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    np.savez(tmp_path / "vgg.npz", **named(tensors, NAMES, "/W", "/b"))
-    weights.load(tmp_path / "vgg.npz")
-    (tmp_path / "vgg.pth").write_bytes(b"x")
-    with pytest.raises(WeightsError, match=r"reading .pth files needs torch, which is not install"):
-        weights.load(tmp_path / "vgg.pth")
+    torch_files.write(tmp_path / "vgg.pth", named(tiny_network, NAMES, ".weight", ".bias"))
+    assert_caffes(weights.load(tmp_path / "vgg.pth"), tiny_network)
 
 
-class Stowaway:
-    """Would make a file if it were unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-def test_torch_file_with_objects_runs_no_code(tmp_path, torch):
-    torch.save({"conv1_1.weight": Stowaway(tmp_path / "made")}, tmp_path / "vgg.pth")
-    with pytest.raises(WeightsError, match=r"contains more than tensors.*save only the state_dict"):
-        weights.load(tmp_path / "vgg.pth")
-    assert not (tmp_path / "made").exists()
-
-
-def test_torch_file_without_a_state_dict(tmp_path, torch):
-    torch.save([torch.zeros(1)], tmp_path / "vgg.pth")
+@LEGACY
+def test_torch_file_without_a_state_dict(tmp_path, legacy):
+    path = tmp_path / "vgg.pth"
+    torch_files.write_parts(path, b"\x80\x02].", {}, [], legacy)
     with pytest.raises(WeightsError, match=r"vgg.pth: contains a list, not a state dict"):
-        weights.load(tmp_path / "vgg.pth")
+        weights.load(path)
 
 
 # Files that are not what they should be
@@ -483,10 +513,8 @@ def write_whole_file(path, tensors):
     elif path.suffix == ".onnx":
         write_onnx(path, named(tensors, KERAS_NAMES, "/kernel:0", "/bias:0"))
     else:
-        pytest.importorskip("torch")
-        names = [f"features.{number}" for number in FEATURES]
-        old_style = {"_use_new_zipfile_serialization": path.suffix == ".pth"}
-        write_torch(path, named(tensors, names, ".weight", ".bias"), **old_style)
+        arrays = named(tensors, TORCH_NAMES, ".weight", ".bias")
+        torch_files.write(path, arrays, legacy=path.suffix == ".pt")
 
 
 def damaged(data, generator):
