@@ -94,7 +94,7 @@ def test_objects_in_an_npz_are_not_loaded(tmp_path, stowaway, tiny_network, name
 
 
 def test_objects_that_went_unnoticed_are_not_loaded(tmp_path, stowaway, monkeypatch):
-    monkeypatch.setattr(checks, "layers_in", lambda headers: {})
+    monkeypatch.setattr(checks, "layers_in", lambda headers, network: {})
     np.savez(tmp_path / "vgg.npz", **{"conv1_1/W": np.array([stowaway], object)})
     refused(tmp_path / "vgg.npz", "conv1_1/W cannot be read: Object arrays cannot be loaded")
 

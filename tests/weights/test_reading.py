@@ -17,10 +17,9 @@ from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
 from texsynth.network import architecture
-from texsynth.network.architecture import CONVOLUTIONS
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 
-NAMES = [layer.name for layer in CONVOLUTIONS]
+NAMES = [layer.name for layer in architecture.convolutions(architecture.VGG16)]
 KERAS_NAMES = [f"block{name[4]}_conv{name[6]}" for name in NAMES]
 FEATURES = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
 OXFORD_FIRST_VALUE = 0.42947057
@@ -63,16 +62,19 @@ def tensors(random_weights):
     return random_weights.tensors
 
 
-def make_tiny_network(monkeypatch):
-    """Makes VGG16 as narrow as one channel, so that its files are small; returns its tensors."""
-    generator, tensors, table = np.random.default_rng(0), {}, []
-    for layer in CONVOLUTIONS:
-        layer = layer._replace(in_channels=1 if table else 3, out_channels=1)
-        table.append(layer)
+def make_tiny_network(monkeypatch, network="vgg16"):
+    """Makes a VGG as narrow as one channel, so that its files are small; returns its tensors."""
+    generator, tensors, table = np.random.default_rng(0), {}, {}
+    for layer in architecture.NETWORKS[network].values():
+        table[layer.name] = layer
+        if isinstance(layer, architecture.Pooling):
+            continue
+        layer = layer._replace(in_channels=1 if tensors else 3, out_channels=1)
+        table[layer.name] = layer
         shape = (layer.out_channels, layer.in_channels, 3, 3)
         W, b = generator.standard_normal(shape), generator.standard_normal(shape[0])
         tensors[layer.name] = W.astype(np.float32), b.astype(np.float32)
-    monkeypatch.setattr(architecture, "CONVOLUTIONS", tuple(table))
+    monkeypatch.setitem(architecture.NETWORKS, network, table)
     return tensors
 
 
@@ -287,7 +289,7 @@ def torch():
 def test_torchvision_answers_as_with_its_own_preprocessing(tmp_path, tensors, prefix):
     names = [f"{prefix}{name}" for name in TORCH_NAMES]
     torch_files.write(tmp_path / "vgg16.pth", named(tensors, names, ".weight", ".bias"))
-    features = VGG16Features(weights.load(tmp_path / "vgg16.pth"), ["conv1_1", "conv2_1"], "max")
+    features = VGGFeatures(weights.load(tmp_path / "vgg16.pth"), ["conv1_1", "conv2_1"], "max")
     image = np.random.default_rng(1).uniform(0, 255, (1, 3, 20, 26)).astype(np.float32)
     got = features(image)
 
@@ -405,6 +407,118 @@ def test_torch_file_without_a_state_dict(tmp_path, legacy):
         weights.load(path)
 
 
+# Other networks
+
+
+def nineteen(monkeypatch, network):
+    """Tensors of a tiny VGG19, the normalised one if asked for; it is so tiny from now on."""
+    tensors = make_tiny_network(monkeypatch, network)
+    first = tensors["conv1_1"][0]
+    first[0, 0, 0, 0] = NORMALISED_FIRST_VALUE if network == "vgg19-normalised" else 0.3411953
+    return tensors
+
+
+NORMALISED_FIRST_VALUE = 0.01712148
+NUMBERS_19 = [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
+NUMBERS_NORMALISED = [2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42, 45, 48, 51]
+
+
+def renamed(tensors, names, kernel, bias):
+    arrays = {}
+    for name, (W, b) in zip(names, tensors.values(), strict=True):
+        arrays |= {f"{name}{kernel}": W, f"{name}{bias}": b}
+    return arrays
+
+
+def keras_names(tensors):
+    return [f"block{name[4]}_conv{name[6]}" for name in tensors]
+
+
+VGG19_FILES = {
+    "vgg.npz": lambda path, tensors: np.savez(path, **renamed(tensors, tensors, "/W", "/b")),
+    "vgg.h5": lambda path, tensors: write_h5(
+        path, renamed(tensors, keras_names(tensors), "/kernel:0", "/bias:0")
+    ),
+    "vgg.caffemodel": lambda path, tensors: path.write_bytes(
+        b"".join(old_layer(name, tensors[name]) for name in tensors)
+    ),
+    "vgg.onnx": lambda path, tensors: write_onnx(
+        path, renamed(tensors, keras_names(tensors), "/kernel", "/bias")
+    ),
+    "vgg.pth": lambda path, tensors: torch_files.write(
+        path, renamed(tensors, [f"features.{n}" for n in NUMBERS_19], ".weight", ".bias")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VGG19_FILES)
+def test_vgg19_of_every_format(tmp_path, monkeypatch, name):
+    tensors = nineteen(monkeypatch, "vgg19")
+    VGG19_FILES[name](tmp_path / name, tensors)
+    loaded = weights.load(tmp_path / name, "vgg19")
+    assert loaded.network == "vgg19"
+    assert list(loaded.tensors) == list(tensors) and len(tensors) == 16
+    for layer, pair in tensors.items():
+        for got, expected in zip(loaded.tensors[layer], pair, strict=True):
+            np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(loaded.mean, weights.CAFFE_MEAN)
+
+
+def normalised_state(tensors):
+    """As the published file has it: a convolution for the colours first, and numbers for names."""
+    turning = 255 * np.eye(3, dtype=np.float32)[::-1].reshape(3, 3, 1, 1)
+    colours = {"0.weight": turning, "0.bias": np.float32([-1, -2, -3])}
+    return colours | renamed(tensors, NUMBERS_NORMALISED, ".weight", ".bias")
+
+
+def test_the_normalised_networks_own_file(tmp_path, monkeypatch):
+    tensors = nineteen(monkeypatch, "vgg19-normalised")
+    path = tmp_path / "vgg_normalised.pth"
+    torch_files.write(path, normalised_state(tensors), legacy=True)
+    loaded = weights.load(path, "vgg19-normalised")
+    np.testing.assert_array_equal(loaded.mean, [1, 2, 3])
+    assert list(loaded.tensors) == list(tensors)
+    for layer, pair in tensors.items():
+        for got, expected in zip(loaded.tensors[layer], pair, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+SPOILT_COLOURS = {
+    "one of the two": ({"0.bias": None}, "has only one of 0.weight and 0.bias"),
+    "other colours": ({"0.weight": np.ones((3, 3, 1, 1))}, "0.weight must turn RGB, 0..1, to BGR"),
+    "other axes": ({"0.weight": np.ones((3, 3))}, r"0.weight must have shape \(3, 3, 1, 1\)"),
+    "no number": ({"0.bias": np.full(3, np.nan)}, "0.bias contains values that are not finite"),
+}
+
+
+@pytest.mark.parametrize(("spoilt", "message"), SPOILT_COLOURS.values(), ids=SPOILT_COLOURS)
+def test_colours_that_are_turned_otherwise(tmp_path, monkeypatch, spoilt, message):
+    state = normalised_state(nineteen(monkeypatch, "vgg19-normalised")) | spoilt
+    state = {name: array for name, array in state.items() if array is not None}
+    torch_files.write(tmp_path / "vgg.pth", state)
+    with pytest.raises(WeightsError, match=message):
+        weights.load(tmp_path / "vgg.pth", "vgg19-normalised")
+
+
+def test_normalised_weights_are_not_taken_for_others_nor_others_for_them(tmp_path, monkeypatch):
+    for made, asked, message in (
+        ("vgg19-normalised", "vgg19", "the normalised weights; pass --network vgg19-normalised"),
+        ("vgg19", "vgg19-normalised", "other weights than the normalised ones .* --network vgg19"),
+    ):
+        tensors = nineteen(monkeypatch, made)
+        monkeypatch.setitem(architecture.NETWORKS, asked, architecture.NETWORKS[made])
+        np.savez(tmp_path / "vgg.npz", **renamed(tensors, tensors, "/W", "/b"))
+        with pytest.raises(WeightsError, match=message):
+            weights.load(tmp_path / "vgg.npz", asked)
+        monkeypatch.undo()
+
+
+def test_vgg16_is_not_taken_for_vgg19(tmp_path, tensors):
+    np.savez(tmp_path / "vgg.npz", **named(tensors, NAMES, "/W", "/b"))
+    with pytest.raises(WeightsError, match=r"conv3_4 is missing; is it VGG16 \(--network vgg16\)"):
+        weights.load(tmp_path / "vgg.npz", "vgg19")
+
+
 # Files that are not what they should be
 
 
@@ -430,7 +544,7 @@ WRONG_CONTENTS = {
     "nothing known": ({"a": kernel()}, "contains none of VGG16's convolutions"),
     "missing bias": (without("conv3_2/b"), "the bias of conv3_2 is missing"),
     "missing kernel": (without("conv5_3/W"), "the kernel of conv5_3 is missing"),
-    "VGG19 of Chainer": (complete() | {"conv3_4/W": kernel()}, "has conv3_4, .* VGG19"),
+    "VGG19 of Chainer": (complete() | {"conv3_4/W": kernel()}, "has conv3_4, .* VGG19 "),
     "VGG19 of Keras": ({"block5_conv4/kernel": kernel()}, "has conv5_4, .* VGG19"),
     "VGG19 of torch": ({"features.16.weight": kernel()}, "has features.16, .* VGG19"),
     "batch normalization": (

@@ -7,7 +7,14 @@ import zipfile
 import numpy as np
 
 MAGIC = 0x1950A86A20F9469CFC6C
-STORAGES = {"f4": "Float", "f2": "Half", "f8": "Double", "i8": "Long", "c8": "ComplexFloat"}
+STORAGES = {
+    "f4": "Float",
+    "u1": "Byte",
+    "f2": "Half",
+    "f8": "Double",
+    "i8": "Long",
+    "c8": "ComplexFloat",
+}
 
 
 def text(content):

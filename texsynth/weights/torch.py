@@ -8,7 +8,7 @@ habits, the state dict, the storages' names; then the values of each of them.
 import contextlib
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
@@ -21,39 +21,72 @@ from texsynth.weights import checks, pickled
 _MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _LONGEST_TEXT = 1 << 16  # bytes, of what stands in a pickle
-_LARGEST_STORAGE = 1 << 30  # bytes; of VGG16 with all that a texture never uses, half
+_LARGEST_STORAGE = 1 << 30  # bytes; of VGG19 with all that a texture never uses, half
+_Choose: TypeAlias = Callable[[Any], Mapping[str, pickled.Tensor]]
 _Order: TypeAlias = Literal["<", ">"]
 _ORDERS: dict[bytes, _Order] = {b"little": "<", b"big": ">"}
 
 
-def read(path: Path) -> dict[str, Array]:
-    """Reads the arrays of VGG16's convolutions, kernels as ``(O, C, 3, 3)``.
+def read(path: Path, network: str) -> dict[str, Array]:
+    """Reads the arrays of a VGG's convolutions, kernels as ``(O, C, 3, 3)``.
 
     Args:
         path (pathlib.Path): The file.
+        network (str): What it should hold, see :func:`texsynth.weights.checks.layer_of`.
 
     Returns:
         dict: ``{name in the file: array}``.
 
     Raises:
-        texsynth.errors.WeightsError: It does not hold VGG16, or more than tensors.
+        texsynth.errors.WeightsError: It does not hold the network, or more than tensors.
         Exception: Whatever ``zipfile``, ``pickletools`` and NumPy raise on damaged files.
+    """
+    return read_chosen(path, lambda state: _wanted(state, network))
+
+
+def read_chosen(path: Path, choose: _Choose) -> dict[str, Array]:
+    """Reads some of the arrays of a state dict.
+
+    Args:
+        path (pathlib.Path): The file.
+        choose: Returns those that are wanted of what the file's pickle says, ``{name: tensor}``.
+
+    Returns:
+        dict: ``{name: array}``; bfloat16 becomes float32.
+
+    Raises:
+        texsynth.errors.WeightsError: It holds more than tensors, or ``choose`` says so.
+        Exception: As for :func:`read`.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return _read_archive(archive, path.stat().st_size)
+            return _read_archive(archive, path.stat().st_size, choose)
     with path.open("rb") as file:
-        return _read_legacy(_Bounded(file, path.stat().st_size))
+        return _read_legacy(_Bounded(file, path.stat().st_size), choose)
 
 
-def _read_archive(archive: zipfile.ZipFile, size: int) -> dict[str, Array]:
+def tensors(state: Any) -> dict[str, pickled.Tensor]:
+    """Returns the tensors of a state dict, ``{name: tensor}``.
+
+    Args:
+        state: What a file's pickle says.
+
+    Raises:
+        texsynth.errors.WeightsError: It is no dict.
+    """
+    if not isinstance(state, dict):
+        raise WeightsError(f"contains a {type(state).__name__}, not a state dict")
+    return {name: value for name, value in state.items() if isinstance(value, pickled.Tensor)}
+
+
+def _read_archive(archive: zipfile.ZipFile, size: int, choose: _Choose) -> dict[str, Array]:
     unfolded = sum(info.file_size for info in archive.infolist())
     if unfolded > size:
         raise WeightsError(f"its {unfolded} bytes are compressed, but torch never compresses")
     (folder,) = (n.removesuffix("data.pkl") for n in archive.namelist() if _is_index(n))
     index = archive.getinfo(f"{folder}data.pkl")
     with archive.open(index) as file:
-        wanted = _wanted(pickled.load(_Bounded(file, index.file_size)))
+        wanted = choose(pickled.load(_Bounded(file, index.file_size)))
     order: _Order = "<"
     with contextlib.suppress(KeyError):  # files of before torch 2.1 do not say
         order = _ORDERS[archive.read(f"{folder}byteorder")]
@@ -69,13 +102,13 @@ def _is_index(name: str) -> bool:
     return name.count("/") == 1 and name.endswith("/data.pkl")
 
 
-def _read_legacy(file: "_Bounded") -> dict[str, Array]:
+def _read_legacy(file: "_Bounded", choose: _Choose) -> dict[str, Array]:
     if pickled.load(file) != _MAGIC or pickled.load(file) != _LEGACY_VERSION:
         raise ValueError("not one of torch's")
     order: _Order = "<" if pickled.load(file)["little_endian"] else ">"
     state = pickled.load(file)
-    wanted = _wanted(state)
-    known = {t.storage.key: t.storage for t in _tensors(state).values()}
+    wanted = choose(state)
+    known = {t.storage.key: t.storage for t in tensors(state).values()}
     needed = {tensor.storage.key for tensor in wanted.values()}
     storages = {}
     for key in pickled.load(file):
@@ -116,18 +149,13 @@ class _Bounded:
         self._file.seek(min(count, self._size - self._file.tell()), 1)
 
 
-def _tensors(state: Any) -> dict[str, pickled.Tensor]:
-    if not isinstance(state, dict):
-        raise WeightsError(f"contains a {type(state).__name__}, not a state dict")
-    return {name: value for name, value in state.items() if isinstance(value, pickled.Tensor)}
-
-
-def _wanted(state: Any) -> dict[str, pickled.Tensor]:
-    """The tensors of VGG16's convolutions, once their shapes are known to be right."""
-    tensors = {n: t for n, t in _tensors(state).items() if checks.layer_of(n)}
+def _wanted(state: Any, network: str) -> dict[str, pickled.Tensor]:
+    """The tensors of a network's convolutions, once their shapes are known to be right."""
+    found = {n: t for n, t in tensors(state).items() if checks.layer_of(n, network)}
     # The shapes first: a tensor may repeat one value a million million times.
-    checks.layers_in({name: checks.Header(t.shape, _dtype(t)) for name, t in tensors.items()})
-    return tensors
+    headers = {name: checks.Header(t.shape, _dtype(t)) for name, t in found.items()}
+    checks.layers_in(headers, network)
+    return found
 
 
 def _dtype(tensor: pickled.Tensor) -> "np.dtype[Any]":
@@ -144,7 +172,7 @@ def _size(storage: pickled.Storage) -> int:
     """The bytes of a storage that is to be read."""
     size = storage.length * _itemsize(storage)
     if size > _LARGEST_STORAGE:
-        raise WeightsError(f"has a storage of {size} bytes, more than VGG16 takes")
+        raise WeightsError(f"has a storage of {size} bytes, more than a VGG takes")
     return size
 
 
