@@ -56,9 +56,16 @@ class Workshop:
     @functools.cached_property
     def weights(self):
         """The network's :class:`texsynth.weights.VGGWeights`, read when first asked for."""
-        path = self.config.weights or weights.find_or_fetch()
-        _log.debug("device %s, engine %s, weights %s", self.device, self.engine, path)
-        return weights.load(path)
+        network = self.config.network
+        path = self.config.weights or weights.find_or_fetch(network)
+        told = self.device, self.engine, network, path
+        _log.debug("device %s, engine %s, network %s, weights %s", *told)
+        return weights.load(path, network)
+
+    @property
+    def table(self):
+        """The network's layers by name."""
+        return architecture.NETWORKS[self.config.network]
 
     def features(self, layers):
         """Returns the callable from image to activations, the same one for the same layers.
@@ -181,7 +188,7 @@ class Study:
             padded = images.mirrored(scaled, level.padded_size)
             kind, settings = Objective, {"wrap": self.workshop.config.wrap}
             size = level.canvas_size[::-1]
-            if can_share(size, self.layers, self.workshop.team):
+            if can_share(size, self.layers, self.workshop.team, self.workshop.table):
                 kind = StripObjective
                 settings |= {"size": size, "team": self.workshop.team}
                 settings |= {"block": max(size), **self._blocks}
@@ -261,11 +268,12 @@ class Study:
         is_recorded = workshop.engine == "cuda" and _on_a_gpu(self.losses) is not Objective
         losses = None if is_recorded else self.losses
         margin = self.plan[-1].margin
-        whole = memory.whole_bytes(model, self.layers, size, margin, losses, exemplar)
+        table = workshop.table
+        whole = memory.whole_bytes(model, self.layers, size, margin, losses, exemplar, table)
         if whole <= budget:
             return memory.MOST_PAIRS, {}
         wrap = workshop.config.wrap if size == canvas else (False, False)
-        choice = memory.choose(budget, size, self.layers, model, wrap)
+        choice = memory.choose(budget, size, self.layers, model, wrap, table)
         try:
             check_additive(self.losses)
         except ConfigError as error:
