@@ -10,6 +10,7 @@ from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses import LOSSES, GramLoss, RangePenalty
 from texsynth.losses.gram import CentredGramLoss
+from texsynth.network import engine
 from texsynth.network.vgg import VGGFeatures
 from texsynth.objective import block_objective, blocks
 from texsynth.objective.block_objective import BlockObjective
@@ -250,7 +251,8 @@ def test_again_gives_the_same_and_counts(exact_weights):
 
 def test_pixels_alone():
     """No layer: blocks without any overlap."""
-    objective = BlockObjective(lambda image, wrap: {}, [RangePenalty(2.0)], make_image((8, 8)))
+    nothing = engine.make_features("plain", None, (), "average", None)
+    objective = BlockObjective(nothing, [RangePenalty(2.0)], make_image((8, 8)))
     x = make_image((10, 12), 3, np.float64)
     loss, gradient = evaluate(objective, x)
     excess = x - x.clip(0, 255)
@@ -280,6 +282,7 @@ def test_features_never_see_more_than_a_window(exact_weights):
         seen.append(image.shape[2:])
         return network(image, wrap=wrap)
 
+    features.table = network.table
     objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((96, 96)), block=32)
     of_exemplar = set(seen)
     assert len(seen) == 9 and len(of_exemplar) == 1 and max(max(seen)) <= 46
@@ -321,7 +324,7 @@ def make_keeping(random_weights):
         network = features_module.WinogradFeatures(random_weights, ["pool2"])
 
         class Features:
-            keep = network.keep
+            keep, table = network.keep, network.table
 
             def __call__(self, image, **options):
                 if chainer.config.enable_backprop and failures:

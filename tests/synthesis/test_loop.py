@@ -401,6 +401,7 @@ def test_out_of_memory_halves_the_blocks_and_goes_on(random_weights, exemplar, c
             raise failures.pop()
         return features(image, wrap)
 
+    failing.table = features.table
     batch = images.to_batch(exemplar)
     objective = BlockObjective(failing, [GramLoss({"conv1_1": 1.0})], batch, block=256)
     candidate = chainer.Parameter(np.full((1, 3, 80, 70), 99, np.float32))

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import threading
+import types
 
 import numpy as np
 
@@ -88,8 +89,7 @@ _OBSTACLES = {"winograd": _obstacle_to_winograd, "cuda": _obstacle_to_cuda}
 class _NoFeatures:
     """What losses on the pixels alone read of the network."""
 
-    def __init__(self, table):
-        self.table = table
+    table = types.MappingProxyType({})
 
     def __call__(self, image, wrap):
         return {}
@@ -113,7 +113,7 @@ def make_features(engine, weights, layers, pooling, device, precision="fp32"):
         precision (str): One of :data:`texsynth.config.PRECISIONS`; of engine ``"cuda"``.
     """
     if not layers:
-        return _NoFeatures(weights.table)
+        return _NoFeatures()
     if engine == "cuda":
         from texsynth.network.cuda.features import CudaFeatures
 
