@@ -201,7 +201,8 @@ def test_the_files_name_the_network(folder, random_vgg19_file):
     for name in ("again.png", "on.png"):
         np.testing.assert_array_equal(np.asarray(opened(name)), opened("stone_texture.png"))
     other = CliRunner().invoke(cli.main, ["--resume", "run.ckpt", "--network", "vgg16"])
-    assert other.exit_code == USAGE and "network was vgg19, not vgg16" in other.output
+    assert other.exit_code == FAILURE
+    assert "has conv3_4, which VGG16 does not; is it VGG19 (--network vgg19)" in other.output
 
 
 def test_a_layer_that_the_network_does_not_have(folder, run):

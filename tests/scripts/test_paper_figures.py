@@ -180,6 +180,8 @@ def exemplar_file(texture, tmp_path):
 class FakeStudio:
     """Gives for each texture a picture that tells what was asked for."""
 
+    models_of_figure_3 = paper_models.figure_3("vgg16")
+
     def texture(self, name, exemplar, model):
         return name, model
 
