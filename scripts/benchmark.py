@@ -131,21 +131,24 @@ WAYS = {
 
 def path(weights):
     """Yields ``(layer, (W, b))`` as far as the deepest layer; ``(None, None)`` for a pooling."""
-    from texsynth.network import architecture
-
-    for name in architecture.VGG16:
+    for name in weights.table:
         yield name, weights.tensors.get(name, (None, None))
         if name == LAYERS[-1]:
             return
 
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+"""The second is the processor's time, of all threads: other work on the machine matters less."""
+
+
 class Worker:
     """A way in a process of its own, which evaluates when asked to."""
 
-    def __init__(self, way, size):
+    def __init__(self, way, size, network="vgg16", clock="wall"):
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_work, args=(way, size, other), daemon=True)
+        arguments = way, size, network, clock, other
+        self._process = context.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         other.close()
 
@@ -162,10 +165,11 @@ class Worker:
         return answer
 
 
-def _work(way, size, pipe):
+def _work(way, size, network, clock, pipe):
     from texsynth import weights
 
-    loaded = weights.load(weights.find_or_fetch())
+    now = CLOCKS[clock]
+    loaded = weights.load(weights.find_or_fetch(network), network)
     exemplar, image = (
         np.random.default_rng(seed).uniform(0, 255, (1, 3, size, size)).astype(np.float32)
         for seed in (0, 1)
@@ -173,24 +177,24 @@ def _work(way, size, pipe):
     evaluate = way(loaded, exemplar, image)
     gradient = evaluate()  # warms up: buffers, caches, compilers
     while pipe.recv() == "evaluate":
-        began = time.perf_counter()
+        began = now()
         gradient = evaluate()
-        pipe.send(time.perf_counter() - began)
+        pipe.send(now() - began)
     # Linux counts in KiB, macOS in bytes.
     unit = 2**20 if sys.platform == "darwin" else 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     pipe.send((np.array(gradient, dtype=np.float64), peak))
 
 
-def compare(ways, size, runs):
+def compare(ways, size, runs, network="vgg16", clock="wall"):
     """Returns a row for each way at one size."""
-    workers = {name: Worker(way, size) for name, way in ways.items()}
+    workers = {name: Worker(way, size, network, clock) for name, way in ways.items()}
     seconds = {name: [] for name in ways}
     for _ in range(runs):
         for name, worker in workers.items():
             seconds[name].append(worker.evaluate())
     ends = {name: worker.finish() for name, worker in workers.items()}
-    exact = Worker(double_way, size).finish()[0] if size <= DOUBLE_LIMIT else None
+    exact = Worker(double_way, size, network).finish()[0] if size <= DOUBLE_LIMIT else None
     base = seconds["torch" if "torch" in ways else list(ways)[-1]]
     return [
         {
@@ -214,9 +218,11 @@ def cosine(a, b):
 @click.option("--sizes", default="128,256,512,1024", show_default=True, help="Sides in pixels.")
 @click.option("--ways", default=",".join(WAYS), show_default=True, help="What to compare.")
 @click.option("--runs", default=7, show_default=True, help="Timed evaluations of each way.")
+@click.option("--network", default="vgg16", show_default=True, help="Whose weights.")
+@click.option("--clock", type=click.Choice(list(CLOCKS)), default="wall", show_default=True)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write a file.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw it (needs matplotlib).")
-def main(sizes, ways, runs, json_path, plot):
+def main(sizes, ways, runs, network, clock, json_path, plot):
     """Print seconds per evaluation, ratio to PyTorch, memory, and gradient error."""
     ways = {name: WAYS[name] for name in ways.split(",")}
     if "torch" in ways and importlib.util.find_spec("torch") is None:
@@ -227,7 +233,7 @@ def main(sizes, ways, runs, json_path, plot):
     )
     rows = []
     for size in map(int, sizes.split(",")):
-        for row in compare(ways, size, runs):
+        for row in compare(ways, size, runs, network, clock):
             error = "" if row["one_minus_cosine"] is None else f"{row['one_minus_cosine']:9.1e}"
             click.echo(
                 f"{size:5} {row['way']:10} {row['seconds']:8.3f} {row['ratio']:6.2f} "

@@ -1,4 +1,4 @@
-"""Makes figures 2 and 3 of Gatys, Ecker and Bethge 2015 anew, with VGG16.
+"""Makes figures 2 and 3 of Gatys, Ecker and Bethge 2015 anew, with any of the networks.
 
 Figure 2: textures from Gram matrices of more and more layers. Figure 3: the same from fewer or more
 parameters, with either pooling, and with random weights in place of trained ones.
@@ -12,10 +12,19 @@ from pathlib import Path
 
 import click
 import numpy as np
-from paper.models import FIGURE_3, LAYERS, Model, ReducedGramLoss, parameters, random_weights
+from paper.models import (
+    LAYERS,
+    UNTRAINED,
+    Model,
+    ReducedGramLoss,
+    parameters,
+    random_weights,
+)
+from paper.models import figure_3 as models_of_figure_3
 from PIL import Image, ImageDraw, ImageFont
 
 from texsynth import Config, metrics, synthesize, weights
+from texsynth.config import NETWORKS
 from texsynth.errors import TexsynthError
 from texsynth.images import fit, read, save_png, to_batch, to_pixels
 from texsynth.network import device
@@ -35,13 +44,15 @@ class Studio:
 
     Attributes:
         account (list): A dict of numbers for each texture.
+        models_of_figure_3 (dict): Its rows, for the network of the settings.
     """
 
     def __init__(self, config, random_file):
         self._config = config
         self._random_file = random_file
-        self._trained = weights.load(config.weights)
+        self._trained = weights.load(config.weights, config.network)
         self._made = {}
+        self.models_of_figure_3 = models_of_figure_3(config.network)
         self.account = []
 
     def texture(self, name, exemplar, model):
@@ -61,7 +72,7 @@ class Studio:
             self._config,
             layers=dict.fromkeys(model.layers, 1.0),
             pooling=model.pooling,
-            weights=self._random_file if model.random else self._config.weights,
+            **self._network(model),
         )
         losses = None
         if model.count is not None:
@@ -90,6 +101,13 @@ class Studio:
         )
         return result.image
 
+    def _network(self, model):
+        """Settings of the network, and of the file of its weights."""
+        network, path = self._config.network, self._config.weights
+        if model.random:
+            network, path = UNTRAINED[network], self._random_file
+        return {"network": network, "weights": path}
+
 
 def figure_2(studio, exemplars):
     """Returns the rows of figure 2: a label and its pictures, the originals last.
@@ -116,7 +134,7 @@ def figure_3(studio, exemplars):
     name, exemplar = next(iter(exemplars.items()))
     rows = [
         (label, [(model.caption, studio.texture(name, exemplar, model)) for model in models])
-        for label, models in FIGURE_3.items()
+        for label, models in studio.models_of_figure_3.items()
     ]
     return [*rows, ("original", [(None, exemplar)])]
 
@@ -180,9 +198,10 @@ FIGURES = {"2": figure_2, "3": figure_3}
 @click.option("--size", type=click.IntRange(32, 2048), default=256, show_default=True)
 @click.option("--iterations", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--network", type=click.Choice(NETWORKS), default="vgg16", show_default=True)
 @click.option("--weights", "weights_path", type=PATH, help="File of the trained weights.")
 @click.option("--gpu", "-g", type=int, default=-1, show_default=True, help="-1 means the CPU.")
-def main(images, out, figure, size, iterations, seed, weights_path, gpu):
+def main(images, out, figure, size, iterations, seed, network, weights_path, gpu):
     """Make figure2.png and figure3.png of these exemplars, or of four samples.
 
     Beside each lies a .json of its numbers. Figure 3 shows the first exemplar.
@@ -193,7 +212,8 @@ def main(images, out, figure, size, iterations, seed, weights_path, gpu):
             size=size,
             iterations=iterations,
             seed=seed,
-            weights=weights_path or weights.find_or_fetch(),
+            network=network,
+            weights=weights_path or weights.find_or_fetch(network),
             gpu=gpu,
         )
         exemplars = read_exemplars(images or EXEMPLARS, size)
@@ -201,12 +221,17 @@ def main(images, out, figure, size, iterations, seed, weights_path, gpu):
         tempfile.TemporaryFile(dir=out).close()  # better told now than after the textures
         with tempfile.TemporaryDirectory() as folder:
             random_file = Path(folder) / "random.npz"
-            weights.save(random_file, random_weights(seed))
+            weights.save(random_file, random_weights(seed, network))
             for number in FIGURES if figure == "both" else figure:
                 studio = Studio(config, random_file)
                 rows = FIGURES[number](studio, exemplars)
                 save_png(out / f"figure{number}.png", draw_grid(rows))
-                settings = {"size": size, "iterations": iterations, "seed": seed}
+                settings = {
+                    "network": network,
+                    "size": size,
+                    "iterations": iterations,
+                    "seed": seed,
+                }
                 account = {**settings, "textures": studio.account}
                 _save_json(out / f"figure{number}.json", account)
     except TexsynthError as error:

@@ -89,25 +89,36 @@ def random_weights():
 
 
 @pytest.fixture(scope="session")
+def random_vgg19():
+    """VGG19 of the real shapes with random values, the same every time."""
+    return make_random_weights("vgg19")
+
+
+@pytest.fixture(scope="session")
 def exact_weights(random_weights):
     """The random weights in float64, for an exact network."""
+    return in_double(random_weights)
+
+
+def in_double(weights):
+    """The same weights in float64."""
     tensors = {
         name: (W.astype(np.float64), b.astype(np.float64))
-        for name, (W, b) in random_weights.tensors.items()
+        for name, (W, b) in weights.tensors.items()
     }
-    return VGGWeights(tensors, random_weights.mean.astype(np.float64))
+    return VGGWeights(tensors, weights.mean.astype(np.float64), weights.network)
 
 
-def make_random_weights():
+def make_random_weights(network="vgg16"):
     """Makes weights of the real shapes with random values (He et al. 2015)."""
     generator = np.random.default_rng(0)
     tensors = {}
-    for layer in architecture.CONVOLUTIONS:
+    for layer in architecture.convolutions(architecture.NETWORKS[network]):
         shape = (layer.out_channels, layer.in_channels, 3, 3)
         W = generator.standard_normal(shape, dtype=np.float32) * np.sqrt(2 / np.prod(shape[1:]))
         b = generator.standard_normal(shape[0], dtype=np.float32)
         tensors[layer.name] = W.astype(np.float32), b
-    return VGGWeights(tensors, CAFFE_MEAN)
+    return VGGWeights(tensors, CAFFE_MEAN, network)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +128,16 @@ def random_weights_file(random_weights, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("weights") / "random.npz"
     save(path, random_weights)
+    return path
+
+
+@pytest.fixture(scope="session")
+def random_vgg19_file(random_vgg19, tmp_path_factory):
+    """The random VGG19 as an ``.npz``."""
+    from texsynth.weights import save
+
+    path = tmp_path_factory.mktemp("weights") / "random19.npz"
+    save(path, random_vgg19)
     return path
 
 
@@ -149,8 +170,9 @@ def weights_read_once(random_weights, random_weights_file):
     its_checksum = VGGWeights(*read(random_weights_file)).checksum()
     assert its_checksum == random_weights.checksum()
 
-    def read_once(path):
-        return (dict(tensors), mean) if path == random_weights_file else read(path)
+    def read_once(path, network):
+        known = path == random_weights_file and network == random_weights.network
+        return (dict(tensors), mean) if known else read(path, network)
 
     def checksum_once(weights):
         same = all(weights.tensors.get(name) is pair for name, pair in tensors.items())

@@ -55,7 +55,7 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
     [
         ({"size": -1}, "size must be at least 0, not -1"),
         ({"size": 1.5}, "size must be a whole number, not 1.5"),
-        ({"match_colours": "no"}, "match colours must be True or False, not 'no'"),
+        ({"match_colours": "no"}, "match colours must be True, False or None, not 'no'"),
         ({"size": 65537}, "size must be at most 65536, not 65537"),
         ({"output_size": (0, 5)}, "output size must be at least 1, not 0"),
         ({"output_size": (5, 65537)}, "output size must be at most 65536, not 65537"),
@@ -71,7 +71,10 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
         ({"layers": ["conv1_1"]}, r"layers must map names to weights, not be \['conv1_1'\]"),
         ({"layers": {"pool1": "1"}}, "weight of layer pool1 must be a number of at least 0"),
         ({"weights": 5}, "weights must be a path, not 5"),
-        ({"preset": "rough"}, "preset must be one of auto, gatys, regular, natural, not 'rough'"),
+        (
+            {"preset": "rough"},
+            "preset must be one of auto, gatys, regular, natural, paper, not 'rough'",
+        ),
         ({"start": "zero"}, "start must be one of noise, phase, not 'zero'"),
         ({"tile": "z"}, "tile must be one of x, y, xy, not 'z'"),
         ({"memory": "much"}, "memory must look like 4GB, 500MB or 1.5GiB, not 'much'"),
@@ -93,7 +96,7 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
         ({"learning_rate": math.nan}, "learning rate must be a positive number, not nan"),
         ({"learning_rate": math.inf}, "learning rate must be a positive number, not inf"),
         ({"layers": {}}, "layers must name at least one layer"),
-        ({"layers": {"conv6_1": 1}}, "layer 'conv6_1' is unknown; VGG16 has conv1_1, "),
+        ({"layers": {"conv6_1": 1}}, "layer 'conv6_1' is unknown; network vgg16 has conv1_1, "),
         ({"layers": {"pool1": -1}}, "weight of layer pool1 must be a number of at least 0, not -1"),
         ({"layers": {"pool1": 0}}, "at least one layer must have a weight above 0"),
         ({"pooling": "mean"}, "pooling must be one of average, max, not 'mean'"),
@@ -161,3 +164,27 @@ def test_parse_size_refuses(text):
 )
 def test_wrap_is_rows_and_columns(tile, wrap):
     assert Config(tile=tile).wrap == wrap
+
+
+def test_the_network_is_the_presets_unless_asked_for():
+    assert Config().network == "vgg16"
+    assert Config(preset="paper").network == "vgg19-normalised"
+    assert Config(preset="paper", network="vgg16").network == "vgg16"
+    assert Config(network="vgg19").as_dict()["network"] == "vgg19"
+    assert Config.from_dict({"preset": "gatys"}).network == "vgg16"  # of earlier versions
+
+
+@pytest.mark.parametrize("network", ["vgg19", "vgg19-normalised"])
+def test_layers_are_those_of_the_network(network):
+    for settings in (
+        {"layers": {"conv3_4": 1, "conv5_4": 1}},
+        {"losses": [Term("gram", 1, {"conv4_4": 1})]},
+    ):
+        Config(network=network, **settings)
+        with pytest.raises(ConfigError, match=r"layer 'conv._4' is unknown; network vgg16 has "):
+            Config(**settings)
+
+
+def test_an_unknown_network():
+    with pytest.raises(ConfigError, match="network must be one of vgg16, vgg19-normalised, vgg19"):
+        Config(network="vgg13")

@@ -88,10 +88,10 @@ def test_the_help_tells_the_steps_of_the_presets():
     told = next(help_text for names, help_text in options() if "--iterations" in names)
     steps = {
         name: presets.choose(Config(preset=name), None).iterations
-        for name in ("gatys", "natural", "regular")
+        for name in ("gatys", "natural", "paper", "regular")
     }
     assert steps["natural"] == steps["regular"]
-    assert f"{steps['natural']}, gatys {steps['gatys']}]" in told
+    assert f"{steps['natural']}, gatys {steps['gatys']}, paper {steps['paper']}]" in told
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
@@ -112,10 +112,10 @@ def test_the_readme_tells_the_defaults(readme):
     defaults |= {"--lr": f"{Config.learning_rate:g}", "--every": str(EVERY)}
     defaults |= {"--layers": ",".join(DEFAULT_LAYERS)}
     assert {name: told[name] for name in defaults} == defaults
-    schemes = [presets.choose(Config(preset=name), None) for name in ("natural", "gatys")]
+    schemes = [presets.choose(Config(preset=name), None) for name in ("natural", "gatys", "paper")]
     steps = [scheme.iterations for scheme in schemes]
     assert [int(number) for number in re.findall(r"\d+", told["--iterations"])] == steps
-    margins = sorted(scheme.margin for scheme in schemes)
+    margins = sorted({scheme.margin for scheme in schemes})
     assert [int(number) for number in re.findall(r"\d+", told["--margin"])] == margins
 
 

@@ -162,7 +162,7 @@ def tiny_network():
 
 @pytest.fixture
 def whole(tiny_network, tmp_path, suffix):
-    """The bytes of a file of the tiny VGG16; skips the test where there is no torch to write it."""
+    """The bytes of a file of the tiny VGG16."""
     path = tmp_path / f"whole{suffix}"
     write_whole_file(path, tiny_network)
     assert len(weights.load(path).tensors) == 13

@@ -63,7 +63,7 @@ def test_parse_term(text, term):
     ("text", "message"),
     [
         ("", "a loss must look like gram or autocorrelation=0.5:pool1,pool2, not ''"),
-        ("grams", "loss must be one of gram, centred-gram, .*, not 'grams'"),
+        ("grams", "loss must be one of gram, paper-gram, centred-gram, .*, not 'grams'"),
         ("gram=x", "weight of loss gram must be a number, not 'x'"),
         ("gram=-1", "weight of loss gram must be a number of at least 0, not -1.0"),
         ("gram=inf", "weight of loss gram must be a number of at least 0, not inf"),

@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from texsynth.errors import ConfigError
+from texsynth.network import architecture
 from texsynth.terms import Term, check_layers
 
 ENGINES = ("auto", "plain", "winograd", "cuda")
 PRECISIONS = ("fp32", "tf32")
 OPTIMIZERS = ("lbfgs", "adam")
 POOLINGS = ("average", "max")
-PRESETS = ("auto", "gatys", "regular", "natural")
+PRESETS = ("auto", "gatys", "regular", "natural", "paper")
+NETWORKS = tuple(architecture.NETWORKS)
 STARTS = ("noise", "phase")
 TILINGS = ("x", "y", "xy")
 DEFAULT_LAYERS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
@@ -29,6 +31,7 @@ _PLAIN = {
     **dict.fromkeys(("learning_rate", "range_weight"), float),
     **dict.fromkeys(("match_colours", "detail"), bool),
 }
+_NETWORK_OF_PRESET = {"paper": "vgg19-normalised"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,10 @@ class Config:
 
     Attributes:
         preset: Settings for a kind of texture, see :mod:`texsynth.synthesis.presets`; ``"auto"``
-            chooses from the exemplar. It decides those of ``iterations``, ``losses``, ``start``,
-            ``levels``, ``margin`` and ``detail`` that are ``None``.
+            chooses from the exemplar. It decides those of ``network``, ``iterations``, ``losses``,
+            ``start``, ``levels``, ``margin``, ``detail`` and ``match_colours`` that are ``None``.
+        network: ``"vgg16"``, ``"vgg19-normalised"`` (Gatys et al. 2015, section 2) or ``"vgg19"``;
+            ``None`` becomes the preset's.
         size: Longer side in pixels that the exemplar is first resized to; 0 keeps its size.
         input_range: ``(black, white)`` of image files whose type does not say so: floating-point
             numbers, integers with a sign or beyond 16 bits. ``None`` refuses such files.
@@ -62,10 +67,11 @@ class Config:
             preset's.
         tile: Axes along which the texture tiles without a seam: ``"x"``, ``"y"``, ``"xy"``, or
             ``None``.
-        match_colours: Whether to match the exemplar's colour histogram at the end.
+        match_colours: Whether to match the exemplar's colour histogram at the end; ``None`` means
+            the preset's.
         seed: Random seed.
         range_weight: Weight of the penalty that keeps pixels within 0..255.
-        weights: Path of a file with VGG16 weights; ``None`` looks in the usual places and
+        weights: Path of a file with the network's weights; ``None`` looks in the usual places and
             downloads them if there are none.
         memory: Device memory that a run may use, in bytes or as ``"4GB"``; ``None`` means four
             fifths of what is free when it begins. A canvas that does not fit as a whole is made in
@@ -81,6 +87,7 @@ class Config:
     """
 
     preset: str = "auto"
+    network: str | None = None
     size: int = 300
     input_range: tuple[float, float] | None = None
     output_size: tuple[int, int] | None = None
@@ -95,7 +102,7 @@ class Config:
     margin: int | None = None
     detail: bool | None = None
     tile: str | None = None
-    match_colours: bool = False
+    match_colours: bool | None = None
     seed: int = 0
     range_weight: float = 1e-4
     weights: str | os.PathLike[str] | None = None
@@ -118,11 +125,15 @@ class Config:
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("preset", self.preset, PRESETS)
+        if self.network is None:
+            network = _NETWORK_OF_PRESET.get(self.preset, "vgg16")
+            object.__setattr__(self, "network", network)
+        _check_choice("network", self.network, NETWORKS)
         if self.start is not None:
             _check_choice("start", self.start, STARTS)
         if self.tile is not None:
             _check_choice("tile", self.tile, TILINGS)
-        check_layers(layers)
+        check_layers(layers, self.network)
         layers = {name: float(weight) for name, weight in layers.items()}
         object.__setattr__(self, "layers", layers)
         self._check_losses()
@@ -152,8 +163,10 @@ class Config:
             _check_integer("memory", self.memory, 1)
         _check_positive("learning rate", self.learning_rate)
         _check_not_negative("range weight", self.range_weight)
-        if self.match_colours not in (True, False):
-            raise ConfigError(f"match colours must be True or False, not {self.match_colours!r}")
+        if self.match_colours not in (True, False, None):
+            raise ConfigError(
+                f"match colours must be True, False or None, not {self.match_colours!r}"
+            )
         if self.detail not in (True, False, None):
             raise ConfigError(f"detail must be True, False or None, not {self.detail!r}")
         for name, plain in _PLAIN.items():  # NumPy's become Python's
@@ -174,6 +187,8 @@ class Config:
         for term in self.losses:
             if not isinstance(term, Term):
                 raise ConfigError(f"losses must be terms, not {term!r}")
+            if term.layers is not None:
+                check_layers(term.layers, self.network)
         if not any(term.weight for term in self.losses):
             raise ConfigError("at least one loss must have a weight above 0")
         object.__setattr__(self, "losses", tuple(self.losses))

@@ -17,6 +17,15 @@ _UNLIMITED = 1 << 60  # bytes, and more: how version 1 says that there is no lim
 _SPACE = re.compile(r"\\(\d{3})")  # in mountinfo, a blank and the like
 
 
+OFFLINE = "TEXSYNTH_OFFLINE"
+"""Environment variable that forbids downloads, unless it is empty or 0."""
+
+
+def downloads_allowed() -> bool:
+    """Returns whether weights may be downloaded."""
+    return os.environ.get(OFFLINE, "") in ("", "0")
+
+
 def free_memory() -> int | None:
     """Returns how much memory can still be had, in bytes; ``None`` where nobody says.
 

@@ -25,6 +25,7 @@ class Kind(NamedTuple):
 
 LOSSES = {
     "gram": Kind("gram.GramLoss"),
+    "paper-gram": Kind("gram.PaperGramLoss"),
     "centred-gram": Kind("gram.CentredGramLoss"),
     "shifted-gram": Kind("gram.ShiftedGramLoss"),
     "autocorrelation": Kind("autocorrelation.AutocorrelationLoss"),
@@ -128,20 +129,23 @@ def check_weight(name: str, value: Any) -> None:
         raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
 
 
-def check_layers(layers: Any) -> None:
+def check_layers(layers: Any, network: str | None = None) -> None:
     """Raises a ConfigError unless these are known layers, one of them with a weight above 0.
 
     Args:
         layers (Mapping): Weight of each layer by name.
+        network: That has them, a name of :data:`texsynth.network.architecture.NETWORKS`; ``None``
+            takes those of any.
     """
     if not isinstance(layers, Mapping):
         raise ConfigError(f"layers must map names to weights, not be {layers!r}")
     if not layers:
         raise ConfigError("layers must name at least one layer")
     for name, weight in layers.items():
-        if name not in architecture.VGG16:
-            known = ", ".join(architecture.VGG16)
-            raise ConfigError(f"layer {name!r} is unknown; VGG16 has {known}")
+        table = architecture.VGG19 if network is None else architecture.NETWORKS[network]
+        if name not in table:
+            owner = "VGG19" if network is None else f"network {network}"
+            raise ConfigError(f"layer {name!r} is unknown; {owner} has {', '.join(table)}")
         check_weight(f"weight of layer {name}", weight)
     if not any(layers.values()):
         raise ConfigError("at least one layer must have a weight above 0")

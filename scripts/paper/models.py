@@ -15,27 +15,22 @@ from texsynth.network import architecture
 from texsynth.statistics import gram
 
 LAYERS = tuple(DEFAULT_LAYERS)
-ALL_LAYERS = tuple(architecture.VGG16)[: list(architecture.VGG16).index(LAYERS[-1]) + 1]
 
 
-def channels(layer):
-    """Returns the number of channels of a layer of VGG16, by its name."""
-    width = 3
-    for each in architecture.VGG16.values():
-        width = getattr(each, "out_channels", width)
-        if each.name == layer:
-            return width
-    raise KeyError(layer)
+def all_layers(network):
+    """Returns the names of all layers of a network as deep as :data:`LAYERS`."""
+    path = architecture.to_deepest(LAYERS, architecture.NETWORKS[network])
+    return tuple(layer.name for layer in path)
 
 
 def parameters(layers, most=None):
     """Returns the number of different values in the Gram matrices of these layers.
 
     Args:
-        layers: Names of layers of VGG16.
+        layers: Names of layers.
         most: Channels or components kept of each layer, as far as it has them; ``None`` keeps all.
     """
-    kept = [min(channels(name), most or np.inf) for name in layers]
+    kept = [min(architecture.channels(name), most or np.inf) for name in layers]
     return int(sum(k * (k + 1) / 2 for k in kept))
 
 
@@ -134,24 +129,36 @@ class Model:
         return f"{parameters(self.layers, self.count):,} parameters"
 
 
-FIGURE_3 = {
-    "principal\ncomponents": [Model(count=20), Model(count=64), Model(), Model(ALL_LAYERS)],
-    "first\nchannels": [Model(count=k, choose=first_channels) for k in (20, 64)],
-    "pooling:\naverage, max": [Model(), Model(pooling="max")],
-    "weights:\ntrained, random": [Model(), Model(random=True)],
-}
-"""Rows of figure 3."""
+def figure_3(network):
+    """Returns the rows of figure 3, a label and models each.
+
+    Args:
+        network: Name of the network, of :data:`texsynth.network.architecture.NETWORKS`.
+    """
+    whole = Model(all_layers(network))
+    return {
+        "principal\ncomponents": [Model(count=20), Model(count=64), Model(), whole],
+        "first\nchannels": [Model(count=k, choose=first_channels) for k in (20, 64)],
+        "pooling:\naverage, max": [Model(), Model(pooling="max")],
+        "weights:\ntrained, random": [Model(), Model(random=True)],
+    }
 
 
-def random_weights(seed):
-    """Returns VGG16 with normal random kernels after He et al. 2015, and biases of 0.
+UNTRAINED = {"vgg16": "vgg16", "vgg19-normalised": "vgg19", "vgg19": "vgg19"}
+"""What a network of random weights is called, which nobody normalised."""
+
+
+def random_weights(seed, network="vgg16"):
+    """Returns a network with normal random kernels after He et al. 2015, and biases of 0.
 
     Args:
         seed: Seed of the kernels.
+        network: Name of the network, of :data:`UNTRAINED`.
     """
+    network = UNTRAINED[network]
     rng, tensors = np.random.default_rng(seed), {}
-    for layer in architecture.CONVOLUTIONS:
+    for layer in architecture.convolutions(architecture.NETWORKS[network]):
         shape = (layer.out_channels, layer.in_channels, 3, 3)
         W = rng.standard_normal(shape, dtype=np.float32) * np.sqrt(2 / np.prod(shape[1:]))
         tensors[layer.name] = W.astype(np.float32), np.zeros(shape[0], np.float32)
-    return weights.VGGWeights(tensors, weights.CAFFE_MEAN)
+    return weights.VGGWeights(tensors, weights.CAFFE_MEAN, network)

@@ -172,6 +172,7 @@ def test_every_option_reaches_the_synthesis(folder, random_weights_file, monkeyp
         "--gpu 3 --engine plain --preset gatys --size 31 --output-size 40x20 -n 5 --optimizer adam"
         " --lr 2 --loss spectrum=3 --layers pool2=4 --pooling max --levels 2 --margin 6 --tile y"
         " --match-colours --init phase --memory 7MB --seed 8 --weights own.npz --precision tf32"
+        " --network vgg19"
     )
     assert CliRunner().invoke(cli.main, ["stone.png", *options.split()]).exit_code == FAILURE
     assert asked == [
@@ -180,9 +181,54 @@ def test_every_option_reaches_the_synthesis(folder, random_weights_file, monkeyp
             optimizer="adam", learning_rate=2.0, losses=(Term("spectrum", 3.0),),
             layers={"pool2": 4.0}, pooling="max", levels=2, margin=6, tile="y",
             match_colours=True, start="phase", memory=7_000_000, seed=8, weights="own.npz",
-            precision="tf32",
+            precision="tf32", network="vgg19",
         )
     ]  # fmt: skip
+
+
+def test_the_files_name_the_network(folder, random_vgg19_file):
+    options = [*FAST, "--network", "vgg19", "--weights", str(random_vgg19_file), "--record"]
+    options += ["--checkpoint", "run.ckpt"]
+    assert CliRunner().invoke(cli.main, ["stone.png", *options]).exit_code == 0
+    told = json.loads(opened("stone_texture.png").text["texsynth:settings"])
+    assert told["network"] == "vgg19"
+    record = json.loads(Path("stone_record.json").read_text())
+    assert record["config"]["network"] == "vgg19"
+    again = CliRunner().invoke(cli.main, ["--replay", "stone_record.json", "-o", "again.png"])
+    assert again.exit_code == 0
+    on = CliRunner().invoke(cli.main, ["--resume", "run.ckpt", "-o", "on.png"])
+    assert on.exit_code == 0
+    for name in ("again.png", "on.png"):
+        np.testing.assert_array_equal(np.asarray(opened(name)), opened("stone_texture.png"))
+    other = CliRunner().invoke(cli.main, ["--resume", "run.ckpt", "--network", "vgg16"])
+    assert other.exit_code == FAILURE
+    assert "has conv3_4, which VGG16 does not; is it VGG19 (--network vgg19)" in other.output
+
+
+def test_a_layer_that_the_network_does_not_have(folder, run):
+    result = run("stone.png", "--layers", "conv3_4")
+    assert result.exit_code == USAGE
+    assert result.output.count("\n") == 1 and "network vgg16 has conv1_1, conv1_2" in result.output
+
+
+def test_offline(folder, monkeypatch):
+    """No download is tried, and the variable is as it was afterwards."""
+    monkeypatch.delenv("TEXSYNTH_OFFLINE", raising=False)
+    monkeypatch.setattr("texsynth.weights.store.find", lambda network: None)
+    result = CliRunner().invoke(cli.main, ["stone.png", "--offline"])
+    assert result.exit_code == FAILURE
+    assert result.output.splitlines()[-1] == (
+        "texsynth: error: the weights of --network vgg16 are not here, and downloads are forbidden "
+        "(--offline or TEXSYNTH_OFFLINE); pass --weights PATH"
+    )
+    assert "TEXSYNTH_OFFLINE" not in os.environ
+
+
+def test_vgg19_needs_weights(folder, monkeypatch):
+    monkeypatch.setattr("texsynth.weights.store.find", lambda network: None)
+    result = CliRunner().invoke(cli.main, ["stone.png", "--network", "vgg19"])
+    assert result.exit_code == FAILURE
+    assert "--network vgg19 needs a weights file of your own" in result.output
 
 
 def test_matched_colours_have_the_exemplars_extremes(folder, run):
@@ -262,7 +308,7 @@ BAD_INPUT = [
     ("stone.png --lr 0", USAGE, "learning rate must be a positive number, not 0.0"),
     ("stone.png --lr nan", USAGE, "learning rate must be a positive number, not nan"),
     ("stone.png --preset rough", USAGE, "'rough' is not one of 'auto', 'gatys', 'regular'"),
-    ("stone.png --loss grams", USAGE, "loss must be one of gram, centred-gram, "),
+    ("stone.png --loss grams", USAGE, "loss must be one of gram, paper-gram, centred-gram, "),
     ("stone.png --loss spectrum:pool1", USAGE, "loss spectrum works on the pixels"),
     ("stone.png --loss gram=0", USAGE, "at least one loss must have a weight above 0"),
     ("stone.png --tile=z", USAGE, "'z' is not one of 'x', 'y', 'xy'"),
@@ -275,7 +321,7 @@ BAD_INPUT = [
     ("stone.png --memory 1", USAGE, "memory must look like 4GB, 500MB or 1.5GiB, not '1'"),
     ("stone.png --preset gatys --loss shifted-gram:pool1 --output-size 2x2", USAGE, "too small"),
     ("stone.png --margin -1", USAGE, "margin must be at least 0, not -1"),
-    ("stone.png --layers conv9_1", USAGE, "layer 'conv9_1' is unknown; VGG16 has conv1_1"),
+    ("stone.png --layers conv9_1", USAGE, "layer 'conv9_1' is unknown; network vgg16 has conv1_1"),
     ("stone.png --layers pool1=x", USAGE, "weight of layer pool1 must be a number, not 'x'"),
     ("stone.png --layers pool1,pool1", USAGE, "layer pool1 is named twice"),
     ("stone.png --layers pool1=-1", USAGE, "weight of layer pool1 must be a number of at least"),

@@ -431,7 +431,7 @@ def test_where_image_and_weights_are_now_can_be_told(make, stopped, random_weigh
         (["--layers", "pool1"], "layers was {'conv1_1': 1.0, 'pool1': 1.0}, not {'pool1': 1.0}"),
         (["--engine", "winograd"], "engine was plain, not winograd"),
         (["--optimizer", "adam"], "optimizer was lbfgs, not adam"),
-        (["--match-colours"], "match_colours was False, not True"),
+        (["--match-colours"], "match_colours was None, not True"),
         (["--init", "noise"], "start was None, not noise"),
         (["--init", "other.png"], "another image to start from"),
         (["-n", "3"], "iterations were 4 and can only increase"),

@@ -81,6 +81,20 @@ def test_outputs_that_optimised_other_layers_are_marked(folder, run):
     assert "*" not in rows["pool1"] and lines[-1] == "* not optimised in this output"
 
 
+def test_the_network_that_measures_is_vgg16_unless_asked_for(folder, run, random_vgg19_file):
+    """Whatever made the output, or outputs of several could not be compared."""
+    settings = {"size": 40, "network": "vgg19", "layers": {"pool1": 1, "conv3_4": 1}}
+    save("c.png", make_texture(40, 30, seed=3), settings=json.dumps(settings))
+    by_default = json.loads(run("stone.png", "c.png", "--json", "-").stdout)
+    assert by_default["network"] == "vgg16"
+    assert "conv3_4" not in by_default["outputs"][0]["measures"]["gram_errors"]
+    options = ["--network", "vgg19", "--weights", random_vgg19_file, "--json", "-"]
+    asked = json.loads(run("stone.png", "c.png", *options).stdout)
+    assert asked["network"] == "vgg19"
+    assert "conv3_4" in asked["outputs"][0]["measures"]["gram_errors"]
+    assert asked["outputs"][0]["optimised"] == by_default["outputs"][0]["optimised"]
+
+
 def test_the_source_is_brought_to_the_size_that_the_output_names(folder, run):
     outputs = json.loads(run("stone.png", "a.png", "b.png", "--json", "-").stdout)["outputs"]
     assert [output["exemplar_size"] for output in outputs] == [[40, 30], [80, 60]]

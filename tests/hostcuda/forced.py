@@ -45,7 +45,7 @@ def pytest_configure():
         for name in _METHODS_OF_LOSSES:
             if hasattr(loss, name):
                 setattr(loss, name, _on_gpu(getattr(loss, name)))
-    features = vgg.VGG16Features
+    features = vgg.VGGFeatures
     features.forward = _on_gpu(features.forward)
 
 

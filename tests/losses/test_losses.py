@@ -83,8 +83,17 @@ def relative(statistic, candidate, exemplar):
     return ((statistic(candidate) - target) ** 2).sum() / (target**2).sum()
 
 
+def equation_4(candidate, exemplar):
+    """As the paper has it: Gram matrices are sums over the M positions, and 1 / (4 N^2 M^2)."""
+    (_, channels, *size) = exemplar.shape
+    positions = np.prod(size)
+    rows, goal = (x.reshape(channels, positions) for x in (candidate, exemplar))
+    return ((rows @ rows.T - goal @ goal.T) ** 2).sum() / (4 * channels**2 * positions**2)
+
+
 ORACLES = {
     "gram": lambda x, e: relative(gram, x, e),
+    "paper-gram": lambda x, e: equation_4(x, e),
     "centred-gram": lambda x, e: relative(covariance, x, e),
     "shifted-gram": lambda x, e: np.mean(
         [
@@ -235,7 +244,7 @@ def test_a_term_without_layers_takes_its_own_or_those_of_the_gram_loss(name, lay
 
 
 def test_layers_of_the_gram_losses_are_the_configurations():
-    for name in ("gram", "centred-gram"):
+    for name in ("gram", "paper-gram", "centred-gram"):
         assert LOSSES[name].default_layers == tuple(DEFAULT_LAYERS)
 
 

@@ -103,7 +103,7 @@ def test_gpu_and_cpu_agree(gpu, random_weights_file):
 def test_gradient_on_gpu_and_cpu_agree(gpu, random_weights, pooling):
     from texsynth.compat import chainer
     from texsynth.losses import GramLoss, RangePenalty
-    from texsynth.network.vgg import VGG16Features
+    from texsynth.network.vgg import VGGFeatures
     from texsynth.objective.whole import Objective
 
     layers = Config().layers
@@ -112,7 +112,7 @@ def test_gradient_on_gpu_and_cpu_agree(gpu, random_weights, pooling):
     gradients = []
     for target in (device.select(-1), gpu):
         target.use()
-        features = VGG16Features(random_weights, layers, pooling)
+        features = VGGFeatures(random_weights, layers, pooling)
         features.to_device(target)
         losses = [GramLoss(layers), RangePenalty(1e-4)]
         image = chainer.Parameter(target.send(start))

@@ -18,7 +18,7 @@ from texsynth.compat import chainer
 from texsynth.errors import EngineError
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.network import cuda, device, engine
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective.whole import Objective
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -254,7 +254,7 @@ def test_the_fast_network_is_made_on_its_device(monkeypatch):
 
 def test_the_plain_network_goes_to_the_device(random_weights, monkeypatch):
     devices = []
-    monkeypatch.setattr(VGG16Features, "to_device", lambda features, to: devices.append(to))
+    monkeypatch.setattr(VGGFeatures, "to_device", lambda features, to: devices.append(to))
     engine.make_features("plain", random_weights, ["conv1_1"], "average", "a GPU")
     assert devices == ["a GPU"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.weights import VGGWeights
 
 F = chainer.functions
@@ -40,7 +40,7 @@ def reference(weights, image, pooling):
 @pytest.mark.parametrize("pooling", ["average", "max"])
 def test_activations_agree_with_chainers_functions_on_bgr(random_weights, image, pooling):
     names = ["conv1_1", "pool1", "conv2_2", "conv3_1", "pool4"]
-    actual = VGG16Features(random_weights, names, pooling)(chainer.Variable(image))
+    actual = VGGFeatures(random_weights, names, pooling)(chainer.Variable(image))
     expected = reference(random_weights, image, pooling)
     assert list(actual) == names
     for name in names:
@@ -52,30 +52,30 @@ def test_activations_agree_with_chainers_functions_on_bgr(random_weights, image,
 
 def test_pooling_is_the_average_unless_told_otherwise(random_weights, image):
     told, untold = (
-        VGG16Features(random_weights, ["pool1"], *pooling)(chainer.Variable(image))["pool1"].array
+        VGGFeatures(random_weights, ["pool1"], *pooling)(chainer.Variable(image))["pool1"].array
         for pooling in (["average"], [])
     )
     np.testing.assert_array_equal(untold, told)
 
 
 def test_odd_sizes_leave_the_last_row_and_column_out(random_weights, image):
-    activations = VGG16Features(random_weights, ["pool1", "pool2"])(chainer.Variable(image))
+    activations = VGGFeatures(random_weights, ["pool1", "pool2"])(chainer.Variable(image))
     assert activations["pool1"].shape == (2, 64, 10, 17)
     assert activations["pool2"].shape == (2, 128, 5, 8)
 
 
 def test_it_stops_at_the_deepest_layer_asked_for(random_weights):
-    features = VGG16Features(random_weights, ["conv2_1", "conv1_2"])
+    features = VGGFeatures(random_weights, ["conv2_1", "conv1_2"])
     assert {link.name for link in features.children()} == {"conv1_1", "conv1_2", "conv2_1"}
 
 
 def test_nothing_is_a_parameter(random_weights):
-    assert not list(VGG16Features(random_weights, ["pool5"]).params())
+    assert not list(VGGFeatures(random_weights, ["pool5"]).params())
 
 
 def test_the_given_weights_are_left_alone(random_weights):
     before = random_weights.checksum()
-    features = VGG16Features(random_weights, ["conv1_1"])
+    features = VGGFeatures(random_weights, ["conv1_1"])
     features.conv1_1.W[...] = 0
     assert random_weights.checksum() == before
 
@@ -93,7 +93,7 @@ def test_the_given_weights_are_left_alone(random_weights):
 def test_gradient_for_the_image_agrees_with_differences(
     random_weights, pooling, wrap, size, check_gradient
 ):
-    features = VGG16Features(in_double(random_weights), ["conv1_1", "pool2"], pooling)
+    features = VGGFeatures(in_double(random_weights), ["conv1_1", "pool2"], pooling)
     image = np.random.default_rng(2).uniform(0, 255, (1, 3, *size))
 
     def total(image):

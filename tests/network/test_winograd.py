@@ -17,7 +17,7 @@ from texsynth.kernels.gram import gram_sum, gram_sum_backward
 from texsynth.kernels.product import BLOCK_ROWS
 from texsynth.losses import GramLoss
 from texsynth.network.convolution import NO_WRAP
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.network.winograd import schedule
 from texsynth.network.winograd.buffers import padded_buffer
 from texsynth.network.winograd.features import WinogradFeatures
@@ -49,7 +49,7 @@ def respond(features, image, given, wrap=NO_WRAP):
 
 
 def check(features, exact_weights, image, layers, pooling="average", given=None, wrap=NO_WRAP):
-    exact = VGG16Features(exact_weights, layers, pooling)
+    exact = VGGFeatures(exact_weights, layers, pooling)
     actual, gradient = respond(features, image, given or layers, wrap)
     expected, exact_gradient = respond(exact, image.astype(np.float64), given or layers, wrap)
     assert set(actual) == set(layers)
@@ -290,7 +290,7 @@ def test_of_equal_values_the_first_gets_the_gradient_of_a_maximum(random_weights
     for place in lower:
         image[:, :, place // 2 :: 2, place % 2 :: 2] += 50
     found = []
-    for make in (VGG16Features, WinogradFeatures):
+    for make in (VGGFeatures, WinogradFeatures):
         activations, gradient = respond(make(weights, ["pool1"], "max"), image, ["pool1"])
         assert (activations["pool1"] == 1 - 2.0**-17).all()
         found.append(gradient)
@@ -307,7 +307,7 @@ def test_what_is_no_number_is_not_hidden(random_weights, pooling):
     layers = ["conv1_1", "conv1_2", "pool1", "conv2_1", "pool2"]
     plain, winograd = (
         make(random_weights, layers, pooling)(chainer.Variable(image))
-        for make in (VGG16Features, WinogradFeatures)
+        for make in (VGGFeatures, WinogradFeatures)
     )
     for name in layers:
         hidden = np.isnan(plain[name].array) & ~np.isnan(winograd[name].array)

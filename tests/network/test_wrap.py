@@ -9,7 +9,7 @@ from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
 from texsynth.network.convolution import NO_WRAP
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.network.winograd.features import WinogradFeatures
 
 F = chainer.functions
@@ -18,7 +18,7 @@ ROWS, COLUMNS, BOTH = (True, False), (False, True), (True, True)
 
 
 def plain(layers, pooling, random_weights, exact_weights):
-    return VGG16Features(exact_weights, layers, pooling), np.float64, 1e-9
+    return VGGFeatures(exact_weights, layers, pooling), np.float64, 1e-9
 
 
 def winograd(layers, pooling, random_weights, exact_weights):
@@ -95,7 +95,7 @@ def test_it_is_as_if_the_image_went_on(make_engine, exact_weights, layers, size,
     features, dtype, tolerance = make_engine(layers, pooling)
     image = make_image(*size).astype(dtype)
     actual, gradient = evaluate(partial(features, wrap=wrap), image, layers)
-    endless = by_tiling(VGG16Features(exact_weights, layers, pooling), layers, wrap)
+    endless = by_tiling(VGGFeatures(exact_weights, layers, pooling), layers, wrap)
     expected, exact_gradient = evaluate(endless, image.astype(np.float64), layers)
     assert gradient.shape == image.shape and gradient.dtype == dtype
     for name in layers:

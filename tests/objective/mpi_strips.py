@@ -7,7 +7,7 @@ import numpy as np
 from tests.conftest import make_random_weights
 from texsynth.compat import chainer
 from texsynth.losses import GramLoss, RangePenalty
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.strips import Strips
 from texsynth.objective.team import assemble
@@ -93,7 +93,7 @@ def check_windows(team, features, losses, exemplar):
 
 if n > 1:
     weights = make_random_weights()
-    features = VGG16Features(weights, ["conv1_1", "pool2"])
+    features = VGGFeatures(weights, ["conv1_1", "pool2"])
     losses = [GramLoss({"conv1_1": 1.0, "pool2": 0.5}), RangePenalty(1e-4)]
     exemplar = np.random.default_rng(2).uniform(0, 255, (1, 3, 40, 36)).astype(np.float32)
     for size, margin, wrap in (

@@ -10,13 +10,14 @@ from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses import LOSSES, GramLoss, RangePenalty
 from texsynth.losses.gram import CentredGramLoss
-from texsynth.network.vgg import VGG16Features
+from texsynth.network import engine
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective import block_objective, blocks
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.whole import Objective
 from texsynth.weights import VGGWeights
 
-ADDITIVE = ("gram", "centred-gram")
+ADDITIVE = ("gram", "paper-gram", "centred-gram")
 SHALLOW = {"conv1_1": 1.0, "pool1": 0.5, "pool2": 1.0}
 DEFAULT = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
 
@@ -34,7 +35,7 @@ def exact_weights(random_weights):
 def make_features(request):
     """Both engines, in float32."""
     if request.param == "plain":
-        return VGG16Features
+        return VGGFeatures
     pytest.importorskip("numba")
     from texsynth.network.winograd.features import WinogradFeatures
 
@@ -77,7 +78,7 @@ def number_of_blocks(size, layers, block, wrap=(False, False)):
 def test_same_as_whole_in_float64(size, block, count, edge, pooling, exact_weights):
     """Blocks of any number, sides that poolings leave a remainder of, margin and trim."""
     assert number_of_blocks(size, SHALLOW, block) == count
-    features = VGG16Features(exact_weights, SHALLOW, pooling)
+    features = VGGFeatures(exact_weights, SHALLOW, pooling)
     losses = [GramLoss(SHALLOW), CentredGramLoss({"pool2": 0.3}), RangePenalty(1e-4)]
     exemplar = make_image((50, 45), 1, np.float64)
     image = make_image(size, 2, np.float64)
@@ -89,7 +90,7 @@ def test_same_as_whole_in_float64(size, block, count, edge, pooling, exact_weigh
 
 @pytest.mark.slow
 def test_same_as_whole_at_the_deepest_default_layer(exact_weights):
-    features = VGG16Features(exact_weights, ["pool4", "conv4_2"])
+    features = VGGFeatures(exact_weights, ["pool4", "conv4_2"])
     losses = [GramLoss({"pool4": 1.0, "conv4_2": 1.0})]
     exemplar, image = make_image((48, 50), 1, np.float64), make_image((60, 215), 2, np.float64)
     assert number_of_blocks(image.shape[2:], ["pool4"], 80) == 3
@@ -105,7 +106,7 @@ def test_same_as_whole_at_the_deepest_default_layer(exact_weights):
 )
 def test_same_as_whole_of_an_image_that_wraps(wrap, size, block, count, exact_weights):
     assert number_of_blocks(size, SHALLOW, block, wrap) == count
-    features = VGG16Features(exact_weights, SHALLOW)
+    features = VGGFeatures(exact_weights, SHALLOW)
     losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
     exemplar, image = make_image((33, 40), 1, np.float64), make_image(size, 2, np.float64)
     expected, gradient = evaluate(Objective(features, losses, exemplar, wrap=wrap), image)
@@ -117,7 +118,7 @@ def test_same_as_whole_of_an_image_that_wraps(wrap, size, block, count, exact_we
 
 def test_a_margin_wider_than_a_block(exact_weights):
     """Then some blocks have no position that counts."""
-    features = VGG16Features(exact_weights, SHALLOW)
+    features = VGGFeatures(exact_weights, SHALLOW)
     losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
     exemplar, image = make_image((50, 45), 1, np.float64), make_image((160, 60), 2, np.float64)
     edge = (70, 70)
@@ -132,7 +133,7 @@ def test_a_margin_wider_than_a_block(exact_weights):
 )
 def test_an_image_smaller_than_the_margins(size, margin, block, exact_weights):
     """The deepest layer has one or two positions left, in blocks where others have none."""
-    features = VGG16Features(exact_weights, SHALLOW)
+    features = VGGFeatures(exact_weights, SHALLOW)
     losses = [GramLoss(SHALLOW)]
     exemplar, image = make_image((7, 45), 1, np.float64), make_image(size, 2, np.float64)
     expected, gradient = evaluate(Objective(features, losses, exemplar, (5, 5), margin), image)
@@ -238,7 +239,7 @@ def test_the_fast_engine_wraps_in_blocks(wrap, random_weights):
 
 
 def test_again_gives_the_same_and_counts(exact_weights):
-    features = VGG16Features(exact_weights, SHALLOW)
+    features = VGGFeatures(exact_weights, SHALLOW)
     objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((40, 40)), block=32)
     image = chainer.Parameter(make_image((64, 70), 1, np.float64))
     first = objective(image), image.grad
@@ -250,7 +251,8 @@ def test_again_gives_the_same_and_counts(exact_weights):
 
 def test_pixels_alone():
     """No layer: blocks without any overlap."""
-    objective = BlockObjective(lambda image, wrap: {}, [RangePenalty(2.0)], make_image((8, 8)))
+    nothing = engine.make_features("plain", None, (), "average", None)
+    objective = BlockObjective(nothing, [RangePenalty(2.0)], make_image((8, 8)))
     x = make_image((10, 12), 3, np.float64)
     loss, gradient = evaluate(objective, x)
     excess = x - x.clip(0, 255)
@@ -259,7 +261,7 @@ def test_pixels_alone():
 
 
 def test_two_images_at_once(exact_weights):
-    features = VGG16Features(exact_weights, SHALLOW)
+    features = VGGFeatures(exact_weights, SHALLOW)
     exemplar, image = (
         np.concatenate([make_image(size, seed, np.float64) for seed in (1, 2)])
         for size in ((30, 30), (64, 50))
@@ -274,12 +276,13 @@ def test_two_images_at_once(exact_weights):
 def test_features_never_see_more_than_a_window(exact_weights):
     """Neither for the exemplar's targets nor for the image."""
     seen = []
-    network = VGG16Features(exact_weights, SHALLOW)
+    network = VGGFeatures(exact_weights, SHALLOW)
 
     def features(image, wrap):
         seen.append(image.shape[2:])
         return network(image, wrap=wrap)
 
+    features.table = network.table
     objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((96, 96)), block=32)
     of_exemplar = set(seen)
     assert len(seen) == 9 and len(of_exemplar) == 1 and max(max(seen)) <= 46
@@ -291,7 +294,7 @@ def test_features_never_see_more_than_a_window(exact_weights):
 
 def test_statistics_by_bands_of_a_few_rows_are_the_same(exact_weights, monkeypatch):
     """A row of conv1_1 takes more than a band may: bands of one row; of others, of several."""
-    features = VGG16Features(exact_weights, SHALLOW)
+    features = VGGFeatures(exact_weights, SHALLOW)
     losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
     exemplar, image = make_image((50, 45), 1, np.float64), make_image((67, 90), 2, np.float64)
     expected, gradient = evaluate(Objective(features, losses, exemplar), image)
@@ -302,7 +305,7 @@ def test_statistics_by_bands_of_a_few_rows_are_the_same(exact_weights, monkeypat
 
 
 def test_images_of_other_sizes_and_dtypes_in_turn(exact_weights):
-    features = VGG16Features(exact_weights, SHALLOW)
+    features = VGGFeatures(exact_weights, SHALLOW)
     objective = BlockObjective(features, [GramLoss(SHALLOW)], make_image((40, 40)), block=32)
     whole = Objective(features, [GramLoss(SHALLOW)], make_image((40, 40)))
     for size, dtype in (((64, 70), float), ((35, 100), float), ((35, 100), np.float32)):
@@ -321,7 +324,7 @@ def make_keeping(random_weights):
         network = features_module.WinogradFeatures(random_weights, ["pool2"])
 
         class Features:
-            keep = network.keep
+            keep, table = network.keep, network.table
 
             def __call__(self, image, **options):
                 if chainer.config.enable_backprop and failures:

@@ -5,7 +5,7 @@ import pytest
 
 from texsynth.compat import chainer
 from texsynth.network import architecture
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective.blocks import Span, kept, plan, reach
 
 SIZES = [(512, 512), (513, 700), (1000, 333), (96, 97), (17, 40), (2048, 128)]
@@ -18,16 +18,27 @@ def stride_of(layers):
 
 @pytest.mark.parametrize("layer", ["conv1_1", "pool1", "pool2", "conv3_1", "pool3", "pool4"])
 def test_reach_is_what_the_network_shows(layer, random_weights):
+    assert_reach(layer, random_weights)
+
+
+def test_vgg19_reaches_farther(random_vgg19):
+    assert_reach("pool3", random_vgg19)
+    reaches = [reach(["pool4"], table) for table in (architecture.VGG16, architecture.VGG19)]
+    assert reaches == [2 + 4 + 12 + 24, 2 + 4 + 16 + 32]
+
+
+def assert_reach(layer, weights):
     """The pixels that one position's activations depend on, found by their gradient."""
-    stride = architecture.VGG16[layer].stride
+    stride = architecture.stride(layer)
     position = 3 if stride > 4 else 8
     side = 2 * position * stride + stride
     image = chainer.Variable(np.random.default_rng(0).uniform(0, 255, (1, 3, side, side)))
     image.array = image.array.astype(np.float32)
-    activations = VGG16Features(random_weights, [layer])(image)[layer]
+    activations = VGGFeatures(weights, [layer])(image)[layer]
     chainer.functions.sum(activations[:, :, position, position]).backward()
     seen = np.flatnonzero(abs(image.grad[0]).max(axis=(0, 1)))
-    first, last = position * stride - reach([layer]), (position + 1) * stride - 1 + reach([layer])
+    beyond = reach([layer], weights.table)
+    first, last = position * stride - beyond, (position + 1) * stride - 1 + beyond
     assert (seen[0], seen[-1]) == (first, last)
 
 

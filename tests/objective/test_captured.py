@@ -5,8 +5,8 @@ import pytest
 
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
-from texsynth.losses import LOSSES, GramLoss, RangePenalty
-from texsynth.network.vgg import VGG16Features
+from texsynth.losses import LOSSES, GramLoss, PaperGramLoss, RangePenalty
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective.whole import Objective
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
@@ -62,7 +62,7 @@ def evaluate(objective, image):
 def test_loss_and_gradient_are_those_of_the_cpu(make, gpu, random_weights, layers, size, settings):
     exemplar, losses = noise((40, 52), 0), of_layers(layers)
     options = dict(settings)
-    features = VGG16Features(random_weights, layers, options.pop("pooling", "average"))
+    features = VGGFeatures(random_weights, layers, options.pop("pooling", "average"))
     exact = Objective(features, losses, exemplar, **options)
     objective = make(layers, losses, exemplar, **settings)
     differences = []
@@ -78,11 +78,21 @@ def test_loss_and_gradient_are_those_of_the_cpu(make, gpu, random_weights, layer
 
 
 @pytest.mark.gpu
+def test_the_papers_scale(make, gpu, random_weights):
+    losses = [PaperGramLoss({"conv1_1": 1.0, "pool1": 0.5}), RangePenalty(1e-2)]
+    layers, exemplar, image = losses[0].layers, noise((8, 9), 0), noise((10, 8), 1, -90)
+    found = evaluate(make(layers, losses, exemplar), gpu.send(image))
+    expected = evaluate(Objective(VGGFeatures(random_weights, layers), losses, exemplar), image)
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-5 * abs(expected[1]).max())
+
+
+@pytest.mark.gpu
 def test_without_a_penalty(make, gpu, random_weights):
     losses, exemplar, image = of_layers(("conv1_1",))[:1], noise((8, 9), 0), noise((9, 8), 1, -90)
     found = evaluate(make(("conv1_1",), losses, exemplar), gpu.send(image))
     expected = evaluate(
-        Objective(VGG16Features(random_weights, ("conv1_1",)), losses, exemplar), image
+        Objective(VGGFeatures(random_weights, ("conv1_1",)), losses, exemplar), image
     )
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
     np.testing.assert_allclose(found[1], expected[1], atol=1e-5 * abs(expected[1]).max())

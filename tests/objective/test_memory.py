@@ -16,7 +16,7 @@ from texsynth.config import parse_memory
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, GramLoss, RangePenalty
 from texsynth.losses.gram import ShiftedGramLoss
-from texsynth.network import device
+from texsynth.network import architecture, device
 from texsynth.objective import blocks, memory
 from texsynth.objective.loss_memory import losses_bytes
 
@@ -326,6 +326,27 @@ def test_estimates_of_a_block_are_what_processes_take(name, layers, random_weigh
     estimated = memory.block_bytes(name, layers, (400, 400))
     assert block == pytest.approx(estimated, rel=0.125, abs=40e6)
     assert before <= memory.process_bytes(name, layers) * 1.1
+
+
+def test_vgg19_takes_more():
+    """By the two convolutions that it has beyond VGG16 as far as pool4."""
+    size, vgg19 = (256, 256), architecture.VGG19
+    kernels = 9 * 4 * (256 * 256 + 512 * 512)  # conv3_4 and conv4_4
+    for engine, copies in (("plain", 1), ("winograd", 8)):
+        more = memory.process_bytes(engine, DEFAULT, vgg19) - memory.process_bytes(engine, DEFAULT)
+        assert more == copies * kernels
+    transformed = memory.process_bytes("cuda", DEFAULT, vgg19) - memory.process_bytes(
+        "cuda", DEFAULT
+    )
+    assert transformed == 2 * 4 * kernels
+    more = memory.block_bytes("plain", DEFAULT, size, table=vgg19)
+    more -= memory.block_bytes("plain", DEFAULT, size)
+    assert more == 4 * (256 / 4**2 + 512 / 8**2) * 256**2
+    choices = [memory.choose(2e9, (2048, 2048), DEFAULT, "winograd", table=t) for t in TABLES]
+    assert choices[0].work < choices[1].work
+
+
+TABLES = (architecture.VGG16, architecture.VGG19)
 
 
 @pytest.mark.gpu

@@ -3,7 +3,7 @@ import pytest
 
 from texsynth.compat import chainer
 from texsynth.losses import GramLoss, RangePenalty
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective.interior import interior
 from texsynth.objective.whole import Objective
 from texsynth.weights import VGGWeights
@@ -20,7 +20,7 @@ def make(random_weights):
 
     def make(*losses, trim=(0, 0), margin=(0, 0), exemplar=exemplar):
         layers = {name for loss in losses for name in loss.layers} - {"image"}
-        features = VGG16Features(weights, layers or ["conv1_1"])
+        features = VGGFeatures(weights, layers or ["conv1_1"])
         return Objective(features, losses, exemplar, trim, margin), exemplar
 
     return make

@@ -11,10 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import paper_figures
 from paper import models as paper_models
-from paper.models import ALL_LAYERS, LAYERS, Model, ReducedGramLoss, parameters
+from paper.models import LAYERS, Model, ReducedGramLoss, all_layers, parameters
 
 from texsynth import Config, images, weights
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 
 
 @pytest.fixture
@@ -54,23 +54,33 @@ def measured(loss, candidate, exemplar):
     return float(loss.measure(candidate, loss.target(exemplar)).array)
 
 
-def test_layers_have_the_channels_of_the_table_in_vggs_paper():
-    widths = [paper_models.channels(name) for name in ("conv1_1", "pool1", "pool2", "conv3_2")]
-    assert widths == [64, 64, 128, 256]
-    assert [paper_models.channels(name) for name in ("pool3", "pool4", "pool5")] == [256, 512, 512]
-
-
 def test_parameters_by_hand():
     # k(k+1)/2 each: 64 -> 2080, 128 -> 8256, 256 -> 32896, 512 -> 131328
     assert parameters(LAYERS) == 2 * 2080 + 8256 + 32896 + 131328 == 176_640
     assert parameters(LAYERS[:3]) == 2 * 2080 + 8256
     assert parameters(LAYERS, 20) == 5 * 210
     assert parameters(LAYERS, 100) == 2 * 2080 + 3 * 5050  # two layers have only 64 channels
-    assert parameters(ALL_LAYERS) == 3 * 2080 + 3 * 8256 + 4 * 32896 + 4 * 131328 == 687_904
+    whole = parameters(all_layers("vgg16"))
+    assert whole == 3 * 2080 + 3 * 8256 + 4 * 32896 + 4 * 131328 == 687_904
 
 
-def test_all_layers_end_with_pool4():
-    assert len(ALL_LAYERS) == 14 and ALL_LAYERS[-1] == "pool4" and ALL_LAYERS[0] == "conv1_1"
+def test_parameters_are_the_papers_with_its_network():
+    """Figure 3, row A: ~1k, ~10k, ~177k and ~852k."""
+    models = paper_models.figure_3("vgg19-normalised")["principal\ncomponents"]
+    counts = [parameters(model.layers, model.count) for model in models]
+    assert counts == [1050, 10_400, 176_640, 852_128]
+    assert [f"{count / 1000:.0f}k" for count in counts] == ["1k", "10k", "177k", "852k"]
+
+
+@pytest.mark.parametrize(("network", "count"), [("vgg16", 14), ("vgg19-normalised", 16)])
+def test_all_layers_end_with_pool4(network, count):
+    names = all_layers(network)
+    assert len(names) == count and names[-1] == "pool4" and names[0] == "conv1_1"
+
+
+def test_random_weights_of_vgg19():
+    made = paper_models.random_weights(0, "vgg19-normalised")
+    assert made.network == "vgg19" and len(made.tensors) == 16
 
 
 def test_loss_of_first_channels_agrees_with_a_naive_one(activations, candidate):
@@ -170,6 +180,8 @@ def exemplar_file(texture, tmp_path):
 class FakeStudio:
     """Gives for each texture a picture that tells what was asked for."""
 
+    models_of_figure_3 = paper_models.figure_3("vgg16")
+
     def texture(self, name, exemplar, model):
         return name, model
 
@@ -252,7 +264,7 @@ def test_a_texture_matches_its_model_and_is_made_once(random_weights_file, textu
     assert studio.texture("blobs", exemplar, model) is made
     (entry,) = studio.account
     assert entry["parameters"] == 6 and entry["loss"] < 1e-6
-    network = VGG16Features(weights.load(random_weights_file), ["conv1_1"])
+    network = VGGFeatures(weights.load(random_weights_file), ["conv1_1"])
     grams = [
         naive_gram(network(images.to_batch(pixels))["conv1_1"].array[0, :3].reshape(3, -1))
         for pixels in (made, exemplar)

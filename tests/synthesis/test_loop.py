@@ -9,13 +9,13 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Checkpoints, Config, images, metrics, optimizers
+from texsynth import Checkpoints, Config, images, metrics, optimizers, weights
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
+from texsynth.network import architecture, engine
 from texsynth.network import device as device_module
-from texsynth.network import engine
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.team import Alone
@@ -220,6 +220,8 @@ GOLDEN = {
     "margin": {"margin": 6},
     "phase": {"start": "phase"},
     "match_colours": {"match_colours": True},
+    "paper": {"preset": "paper", "network": "vgg16", "iterations": 3},
+    "vgg19": {"network": "vgg19"},
 }
 GOLDEN |= {
     loss: {"losses": (Term("gram"), Term(loss, 0.3, None if kind.on_pixels else {"pool1": 1}))}
@@ -230,11 +232,30 @@ GOLDEN["correspondence"]["levels"] = 2  # it takes part at the coarser one
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_golden_image(name, config, exemplar, golden):
-    golden(
-        f"{name}.png",
-        texsynth.synthesize(exemplar, config(**{"preset": "gatys", **GOLDEN[name]})).image,
-    )
+def test_golden_image(name, config, exemplar, golden, random_vgg19_file):
+    settings = {"preset": "gatys", **GOLDEN[name]}
+    if settings.get("network") == "vgg19":
+        settings |= {"weights": str(random_vgg19_file), "layers": {"conv1_1": 1, "conv3_4": 1}}
+    golden(f"{name}.png", texsynth.synthesize(exemplar, config(**settings)).image)
+
+
+def test_the_network_is_what_the_settings_say(config, exemplar, random_vgg19_file):
+    settings = {"network": "vgg19", "weights": str(random_vgg19_file), "engine": "winograd"}
+    result = texsynth.synthesize(exemplar, config(**settings, layers={"conv3_4": 1}))
+    assert "conv3_4" in result.errors
+    assert result.weights_sha256 == weights.load(random_vgg19_file, "vgg19").checksum()
+    with pytest.raises(WeightsError, match=r"has conv3_4, .*is it VGG19 \(--network vgg19\)"):
+        texsynth.synthesize(exemplar, config(**settings | {"network": "vgg16"}))
+
+
+def test_memory_is_planned_for_the_network(config, exemplar, random_vgg19_file):
+    needed = memory.whole_bytes("winograd", ["pool3"], (272, 304), table=architecture.VGG19)
+    assert needed > memory.whole_bytes("winograd", ["pool3"], (272, 304))
+    settings = {"network": "vgg19", "weights": str(random_vgg19_file), "layers": {"pool3": 1}}
+    settings |= {"engine": "winograd", "preset": "gatys", "output_size": (304, 272)}
+    for budget, is_in_blocks in ((needed, False), (needed - 1, True)):
+        study = Workshop(config(**settings, memory=budget)).study(exemplar)
+        assert study.is_in_blocks == is_in_blocks
 
 
 def test_golden_image_from_an_image(config, exemplar, golden):
@@ -398,13 +419,14 @@ def test_too_little_memory_says_how_much_is_needed(config, exemplar):
 
 
 def test_out_of_memory_halves_the_blocks_and_goes_on(random_weights, exemplar, caplog):
-    features, failures = VGG16Features(random_weights, ["conv1_1"]), [MemoryError, MemoryError]
+    features, failures = VGGFeatures(random_weights, ["conv1_1"]), [MemoryError, MemoryError]
 
     def failing(image, wrap=(False, False)):
         if chainer.config.enable_backprop and failures:
             raise failures.pop()
         return features(image, wrap)
 
+    failing.table = features.table
     batch = images.to_batch(exemplar)
     objective = BlockObjective(failing, [GramLoss({"conv1_1": 1.0})], batch, block=256)
     candidate = chainer.Parameter(np.full((1, 3, 80, 70), 99, np.float32))

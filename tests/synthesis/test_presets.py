@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,27 @@ def test_gatys_is_the_paper_as_it_stands():
     assert presets.choose(Config(), batch(regular())).iterations < scheme.iterations
 
 
+def test_paper_is_the_paper_to_the_letter():
+    """Section 3.1 and the authors' notebook, which matches colours at the end."""
+    config = Config(preset="paper")
+    scheme = presets.choose(config, batch(regular()))
+    assert config.network == "vgg19-normalised"
+    assert (config.optimizer, config.pooling) == ("lbfgs", "average")
+    assert set(config.layers) == {"conv1_1", "pool1", "pool2", "pool3", "pool4"}
+    assert set(config.layers.values()) == {1.0}
+    assert scheme.losses == (Term("paper-gram"),)
+    assert (scheme.iterations, scheme.start, scheme.levels) == (2000, "noise", 1)
+    assert (scheme.margin, scheme.pad, scheme.trim, scheme.detail) == (0, 0, 0, False)
+    assert scheme.match_colours
+
+
+def test_paper_differs_from_gatys_in_network_loss_steps_and_colours():
+    paper, gatys = (presets.choose(Config(preset=name), None) for name in ("paper", "gatys"))
+    fields = dataclasses.asdict(paper)
+    different = {key for key, value in dataclasses.asdict(gatys).items() if fields[key] != value}
+    assert different == {"name", "losses", "iterations", "match_colours"}
+
+
 def test_natural_and_regular_are_what_was_found_best():
     natural, regular_ = (
         presets.choose(Config(preset=name), None) for name in ("natural", "regular")
@@ -121,6 +144,6 @@ def test_natural_and_regular_are_what_was_found_best():
 
 def test_settings_go_before_the_preset():
     asked = {"losses": (Term("wasserstein"),), "start": "phase", "levels": 2, "margin": 0}
-    asked |= {"iterations": 7}
+    asked |= {"iterations": 7, "match_colours": True}
     scheme = presets.choose(Config(preset="regular", **asked), batch(regular()))
     assert {key: getattr(scheme, key) for key in asked} == asked

@@ -206,7 +206,9 @@ def test_another_job_is_refused_and_the_difference_named(change, told, saved, ex
         texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
 
 
-def test_another_exemplar_init_or_network_is_refused(saved, exemplar, path, tmp_path):
+def test_another_exemplar_init_or_network_is_refused(
+    saved, exemplar, path, tmp_path, random_vgg19_file
+):
     from texsynth import weights
 
     with pytest.raises(ConfigError, match="a different job: another exemplar"):
@@ -221,6 +223,9 @@ def test_another_exemplar_init_or_network_is_refused(saved, exemplar, path, tmp_
     other = dataclasses.replace(saved, weights=str(tmp_path / "other.npz"))
     with pytest.raises(ConfigError, match="other weights"):
         texsynth.synthesize(exemplar, other, checkpoints=Checkpoints(resume=path))
+    deeper = dataclasses.replace(saved, network="vgg19", weights=str(random_vgg19_file))
+    with pytest.raises(ConfigError, match=r"network was vgg16, not vgg19; other weights"):
+        texsynth.synthesize(exemplar, deeper, checkpoints=Checkpoints(resume=path))
 
 
 def test_the_weights_may_lie_elsewhere(saved, exemplar, path, tmp_path):

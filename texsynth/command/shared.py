@@ -1,6 +1,8 @@
 """What the commands share: a failure is one line and an exit code; paths, parsing, logging."""
 
+import contextlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import click
 
 from texsynth.errors import ConfigError
 from texsynth.files.printable import one_line
+from texsynth.machine import OFFLINE
 
 _log = logging.getLogger("texsynth")
 
@@ -84,6 +87,24 @@ def from_text(parse):
             raise click.BadParameter(str(error)) from error
 
     return callback
+
+
+@contextlib.contextmanager
+def downloads_forbidden(is_so):
+    """A context manager within which no weights are downloaded.
+
+    Args:
+        is_so (bool): Whether it forbids them; else the environment says.
+    """
+    before = os.environ.get(OFFLINE)
+    if is_so:
+        os.environ[OFFLINE] = "1"
+    try:
+        yield
+    finally:
+        if is_so:
+            del os.environ[OFFLINE]
+            os.environ.update({} if before is None else {OFFLINE: before})
 
 
 def failure(message, error, written=()):

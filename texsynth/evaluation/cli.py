@@ -11,6 +11,7 @@ from texsynth.command import (
     HELP_OPTIONS,
     PATH,
     OneLineErrors,
+    downloads_forbidden,
     failure,
     from_text,
     set_up_logging,
@@ -68,12 +69,21 @@ _STANDARD_OUTPUT = Path("-")
     "--weights",
     "weights_path",
     type=PATH,
-    help="VGG16 weights: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or downloaded]",
+    help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
+    " downloaded]",
 )
+@click.option(
+    "--network",
+    default="vgg16",
+    show_default=True,
+    type=click.Choice(settings.NETWORKS),
+    help="Network that measures, whichever made OUTPUT.",
+)
+@click.option("--offline", is_flag=True, help="Download no weights.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors, and no table.")
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def main(source, outputs, json_path, html_path, quiet, verbose, **options):
+def main(source, outputs, json_path, html_path, offline, quiet, verbose, **options):
     """Measure how good textures (OUTPUT) synthesised from SOURCE are.
 
     Prints a table of measures, which are defined in docs/metrics.md.
@@ -87,7 +97,8 @@ def main(source, outputs, json_path, html_path, quiet, verbose, **options):
         # Chainer takes a second to import: usage errors need not wait for it.
         from texsynth.evaluation import report, table
 
-        found = report.make(source, outputs, **options)
+        with downloads_forbidden(offline):
+            found = report.make(source, outputs, **options)
         as_json = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
         for path, kind in targets:
             files.write_text(path, f"{as_json}\n" if kind == "json" else _page(found))

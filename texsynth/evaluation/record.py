@@ -125,7 +125,7 @@ def _term(value):
 
 def _layers(terms, gram_layers):
     read_by_any = {name for loss in make_losses(terms, gram_layers) for name in loss.layers}
-    return tuple(name for name in architecture.VGG16 if name in read_by_any)
+    return tuple(name for name in architecture.VGG19 if name in read_by_any)
 
 
 def _history(value):

@@ -42,16 +42,19 @@ class Report:
     Attributes:
         source: Name of the source, printable.
         outputs: A list of :class:`Evaluated`.
+        network: Name of the network that measured them.
     """
 
     source: str
     outputs: list
+    network: str = "vgg16"
 
     def as_dict(self):
         """Returns the report as plain values, ready for JSON."""
         return {
             "texsynth": __version__,
             "source": self.source,
+            "network": self.network,
             "outputs": [
                 {
                     "file": output.name,
@@ -74,6 +77,7 @@ def make(
     gpu=-1,
     weights_path=None,
     input_range=None,
+    network="vgg16",
 ):
     """Reads and measures.
 
@@ -85,9 +89,10 @@ def make(
         pooling (str): ``"average"`` or ``"max"``; ``None`` takes what the output's file names, or
             ``"average"``.
         gpu (int): CUDA device number; -1 is the CPU.
-        weights_path: File with VGG16 weights; ``None`` finds or fetches them.
+        weights_path: File with the network's weights; ``None`` finds or fetches them.
         input_range: What is black and what white in a source whose type does not say so; ``None``
             takes what an output's file names.
+        network (str): What measures, a name of :data:`texsynth.network.architecture.NETWORKS`.
 
     Returns:
         Report: All the measures.
@@ -101,7 +106,7 @@ def make(
     recorded = (made.input_range for _, _, made in outputs if made.input_range is not None)
     source = images.to_batch(images.read(source_path, input_range or next(recorded, None)))
     target_device = device.select(gpu)
-    vgg_weights = weights.load(weights_path or weights.find_or_fetch())
+    vgg_weights = weights.load(weights_path or weights.find_or_fetch(network), network)
     names = _names(output_paths)
     evaluators, evaluated = {}, []
     for name, (path, pixels, made) in zip(names, outputs, strict=True):
@@ -115,7 +120,7 @@ def make(
         exemplar, evaluator = evaluators[key]
         measures = _named(path, evaluator.measure, pixels)
         evaluated.append(Evaluated(name, pixels, exemplar, made, key[1], measures))
-    return Report(printable(source_path.name), evaluated)
+    return Report(printable(source_path.name), evaluated, network)
 
 
 def _exemplar_size(source_size, asked, recorded, output_size):

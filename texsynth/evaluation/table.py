@@ -80,7 +80,7 @@ def _layer_rows(report, attribute):
     values = [getattr(output.measures, attribute) for output in report.outputs]
     optimised = _optimised(report)
     rows = []
-    for name in architecture.VGG16:
+    for name in architecture.VGG19:
         if not any(name in found for found in values):
             continue
         cells = []

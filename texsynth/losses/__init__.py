@@ -8,13 +8,22 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from texsynth.errors import ConfigError
-from texsynth.losses.gram import CentredGramLoss, GramLoss
+from texsynth.losses.gram import CentredGramLoss, GramLoss, PaperGramLoss
 from texsynth.losses.loss import IMAGE, Loss
 from texsynth.losses.pixels import RangePenalty
 from texsynth.terms import LOSSES as KINDS
 from texsynth.terms import Term
 
-__all__ = ["IMAGE", "LOSSES", "GramLoss", "Loss", "RangePenalty", "check_additive", "make_losses"]
+__all__ = [
+    "IMAGE",
+    "LOSSES",
+    "GramLoss",
+    "Loss",
+    "PaperGramLoss",
+    "RangePenalty",
+    "check_additive",
+    "make_losses",
+]
 
 
 class LossOfLayers(Loss, Protocol):
@@ -55,7 +64,7 @@ def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list
         loss = LOSSES[term.name]
         layers = term.layers
         if layers is None:
-            is_gram = loss in (GramLoss, CentredGramLoss)
+            is_gram = loss in (GramLoss, PaperGramLoss, CentredGramLoss)
             layers = gram_layers if is_gram else dict.fromkeys(loss.default_layers, 1.0)
         if term.weight > 0:
             losses.append(loss({name: term.weight * weight for name, weight in layers.items()}))

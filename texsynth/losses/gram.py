@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, cast
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
-from texsynth.losses.loss import AdditiveLoss, LayerLoss, relative_distance
+from texsynth.losses.loss import TINY, AdditiveLoss, LayerLoss, relative_distance
 from texsynth.statistics import gram
 from texsynth.typing import Array
 
@@ -45,6 +45,51 @@ class GramLoss(AdditiveLoss):
         """Returns the Gram matrix, ``(N, C, C)``."""
         (products,) = sums
         return gram.finalise(products, count)
+
+    @staticmethod
+    def scale(channels: int, norm: float) -> float:
+        """Returns what a squared error ``||G - T||^2`` is multiplied by.
+
+        Args:
+            channels (int): Channels of the layer.
+            norm (float): ``||T||^2`` of the target.
+        """
+        return 1 / (norm + TINY)
+
+
+class PaperGramLoss(GramLoss):
+    """Squared Gram error per layer as the paper has it, weighted and summed.
+
+    ``sum over layers of w ||G - T||^2 / (4 N^2)`` with ``N`` channels: Gatys et al. 2015, equations
+    3 and 4, whose Gram matrices are sums over the ``M`` positions and whose divisor has ``M^2``;
+    here they are means, so that exemplar and output may differ in size. It suits a network whose
+    activations are near 1 in all layers, as the paper's normalised VGG19.
+
+    Args:
+        weights: Weight of each layer by name; a layer of weight 0 is left out.
+    """
+
+    def distance(
+        self, statistic: chainer.Variable, target: chainer.Variable | Array
+    ) -> chainer.Variable:
+        """Returns ``||G - T||^2 / (4 N^2)``, a scalar ``chainer.Variable``.
+
+        Args:
+            statistic (chainer.Variable): The Gram matrix, ``(N, C, C)``.
+            target (chainer.Variable): Of the exemplar, likewise; no gradient goes to it.
+        """
+        error: chainer.Variable = chainer.functions.sum((statistic - chainer.as_array(target)) ** 2)
+        return error * self.scale(statistic.shape[1], 0.0)
+
+    @staticmethod
+    def scale(channels: int, norm: float) -> float:
+        """Returns what a squared error is multiplied by, see :meth:`GramLoss.scale`.
+
+        Args:
+            channels (int): Channels of the layer.
+            norm (float): Not read.
+        """
+        return 1 / (4 * channels**2)
 
 
 class CentredGramLoss(AdditiveLoss):

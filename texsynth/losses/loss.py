@@ -81,7 +81,11 @@ class LayerLoss:
 
     def compare(self, activations: chainer.Variable | Array, target: Any) -> chainer.Variable:
         """Returns how far activations are from a target, a scalar ``chainer.Variable``."""
-        return relative_distance(self.statistic(activations), target)
+        return self.distance(self.statistic(activations), target)
+
+    def distance(self, statistic: Any, target: Any) -> chainer.Variable:
+        """Returns how far a statistic is from its target, a scalar ``chainer.Variable``."""
+        return relative_distance(statistic, target)
 
 
 class Partial(NamedTuple):
@@ -134,7 +138,7 @@ class AdditiveLoss(LayerLoss):
         total: Any = 0
         for name, weight in self.weights.items():
             statistic = self.finalise(*partials[name])
-            total += relative_distance(statistic, target[name]) * weight
+            total += self.distance(statistic, target[name]) * weight
         return cast(chainer.Variable, total)
 
     def target(self, activations: Activations) -> dict[str, Any]:

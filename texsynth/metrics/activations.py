@@ -4,13 +4,13 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from texsynth.compat import chainer
-from texsynth.network import architecture, engine
+from texsynth.network import engine
 from texsynth.typing import Array, Batch
 from texsynth.weights import VGGWeights
 
 
 class Network:
-    """VGG16 on a device, as deep as each pair of images allows.
+    """A VGG on a device, as deep as each pair of images allows.
 
     Args:
         vgg_weights (texsynth.weights.VGGWeights): The network's weights.
@@ -44,7 +44,7 @@ class Network:
         """
         return tuple(
             name
-            for name, layer in architecture.VGG16.items()
+            for name, layer in self._weights.table.items()
             if name in self._wanted and layer.stride <= side
         )
 

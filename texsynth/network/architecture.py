@@ -1,13 +1,13 @@
-"""The convolutional part of VGG16 as a table: layer names, channels, strides.
+"""The convolutional parts of VGG16 and VGG19 as tables: layer names, channels, strides.
 
 Source: Simonyan and Zisserman, *Very Deep Convolutional Networks for Large-Scale Image
-Recognition* (arXiv 1409.1556), table 1, configuration D.
+Recognition* (arXiv 1409.1556), table 1, configurations D and E.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
-_CHANNELS_OF_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+_CHANNELS = (64, 128, 256, 512, 512)  # of the blocks
 
 
 class Convolution(NamedTuple):
@@ -38,50 +38,76 @@ class Pooling(NamedTuple):
     stride: int
 
 
-def _vgg16() -> dict[str, Convolution | Pooling]:
+Table: TypeAlias = Mapping[str, Convolution | Pooling]
+"""All layers of a network by name, from the image to the deepest."""
+
+
+def _vgg(convolutions: Iterable[int]) -> dict[str, Convolution | Pooling]:
+    """The network with so many convolutions in each of its blocks."""
     table: list[Convolution | Pooling] = []
     channels = 3
-    for block, widths in enumerate(_CHANNELS_OF_BLOCKS, 1):
-        for index, width in enumerate(widths, 1):
+    for block, (count, width) in enumerate(zip(convolutions, _CHANNELS, strict=True), 1):
+        for index in range(1, count + 1):
             table.append(Convolution(f"conv{block}_{index}", channels, width, 2 ** (block - 1)))
             channels = width
         table.append(Pooling(f"pool{block}", 2**block))
     return {layer.name: layer for layer in table}
 
 
-VGG16 = _vgg16()
-"""All layers by name, from the image to the deepest."""
+VGG16: Table = _vgg((2, 2, 3, 3, 3))
+"""Thirteen convolutions."""
 
-CONVOLUTIONS = tuple(layer for layer in VGG16.values() if isinstance(layer, Convolution))
-"""The thirteen convolutions, from the image to the deepest."""
+VGG19: Table = _vgg((2, 2, 4, 4, 4))
+"""Sixteen convolutions. The layers of VGG16 are among them, in the same order, with the same
+channels and strides: what this module says of names holds for both."""
+
+NETWORKS: dict[str, Table] = {"vgg16": VGG16, "vgg19-normalised": VGG19, "vgg19": VGG19}
+"""The tables of the networks, by the names that users give them; two differ in weights alone."""
+
+
+def convolutions(table: Table) -> tuple[Convolution, ...]:
+    """Returns the convolutions of a network, from the image to the deepest."""
+    return tuple(layer for layer in table.values() if isinstance(layer, Convolution))
+
+
+def to_deepest(names: Iterable[str], table: Table) -> list[Convolution | Pooling]:
+    """Returns a network's layers from the image to the deepest of the named ones.
+
+    Args:
+        names: Layer names, each of the table; none of them, no layers.
+        table: The network.
+    """
+    wanted, path = set(names), list(table.values())
+    last = max((number for number, layer in enumerate(path, 1) if layer.name in wanted), default=0)
+    return path[:last]
 
 
 def stride(name: str) -> int:
     """Returns the pixels from one position of a layer to the next; 1 for the image itself.
 
     Args:
-        name: A layer name, or one that :data:`VGG16` does not have: that of the image.
+        name: A layer name, or one that :data:`VGG19` does not have: that of the image.
     """
-    return VGG16[name].stride if name in VGG16 else 1
+    return VGG19[name].stride if name in VGG19 else 1
 
 
 def channels(name: str) -> int:
     """Returns the channels of a layer.
 
     Args:
-        name: A layer name of :data:`VGG16`.
+        name: A layer name of :data:`VGG19`.
     """
     block = next(int(character) for character in name if character.isdigit())
-    return _CHANNELS_OF_BLOCKS[block - 1][-1]
+    return _CHANNELS[block - 1]
 
 
 def deepest(names: Iterable[str]) -> str:
     """Returns the name of the deepest of the named layers.
 
     Args:
-        names: Layer names, at least one, each of :data:`VGG16`.
+        names: Layer names, at least one, each of :data:`VGG19`.
     """
-    order = list(VGG16)
+    order = list(VGG19)
     return max(names, key=order.index)
 
 
@@ -89,6 +115,6 @@ def smallest_side(names: Iterable[str]) -> int:
     """Returns the smallest image side in pixels at which all named layers have a position.
 
     Args:
-        names: Layer names, at least one, each of :data:`VGG16`.
+        names: Layer names, at least one, each of :data:`VGG19`.
     """
-    return max(VGG16[name].stride for name in names)
+    return max(VGG19[name].stride for name in names)

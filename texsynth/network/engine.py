@@ -4,13 +4,14 @@ import contextlib
 import logging
 import os
 import threading
+import types
 
 import numpy as np
 
 from texsynth import machine
 from texsynth.compat import chainer
 from texsynth.errors import EngineError
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +89,8 @@ _OBSTACLES = {"winograd": _obstacle_to_winograd, "cuda": _obstacle_to_cuda}
 class _NoFeatures:
     """What losses on the pixels alone read of the network."""
 
+    table = types.MappingProxyType({})
+
     def __call__(self, image, wrap):
         return {}
 
@@ -98,11 +101,12 @@ class _NoFeatures:
 def make_features(engine, weights, layers, pooling, device, precision="fp32"):
     """Makes the callable from image to activations.
 
-    Its method ``rest`` lets go of activations; the next call makes room for them again.
+    Its method ``rest`` lets go of activations; the next call makes room for them again. Its
+    attribute ``table`` has the network's layers by name.
 
     Args:
         engine (str): ``"plain"``, ``"winograd"`` or ``"cuda"``.
-        weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
+        weights (texsynth.weights.VGGWeights): Table of layers, kernels, biases and mean colour.
         layers: Names of the layers whose activations are wanted.
         pooling (str): ``"average"`` or ``"max"``.
         device (chainer.backend.Device): Where to compute.
@@ -119,7 +123,7 @@ def make_features(engine, weights, layers, pooling, device, precision="fp32"):
         from texsynth.network.winograd.features import WinogradFeatures
 
         return WinogradFeatures(weights, layers, pooling)
-    features = VGG16Features(weights, layers, pooling)
+    features = VGGFeatures(weights, layers, pooling)
     features.to_device(device)
     return features
 

@@ -1,4 +1,4 @@
-"""VGG16's convolutional part as a Chainer chain that turns an image into named activations."""
+"""A VGG's convolutional part as a Chainer chain that turns an image into named activations."""
 
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
@@ -19,7 +19,7 @@ def check_wrap(shape, wrap, layers):
         texsynth.errors.ConfigError: A side that wraps is no multiple of the deepest layer's stride.
     """
     name = architecture.deepest(layers)
-    stride = architecture.VGG16[name].stride
+    stride = architecture.stride(name)
     for side, wraps, pixels in zip(("height", "width"), wrap, shape[2:], strict=True):
         if wraps and pixels % stride:
             raise ConfigError(
@@ -28,7 +28,7 @@ def check_wrap(shape, wrap, layers):
             )
 
 
-class VGG16Features(chainer.Chain):
+class VGGFeatures(chainer.Chain):
     """Image to activations; frozen, and no deeper than asked for.
 
     It owns the colour order and the mean: an image goes in as RGB, 0..255. The weights are
@@ -39,26 +39,26 @@ class VGG16Features(chainer.Chain):
     column out instead of pooling a half window.
 
     Args:
-        weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
-        layers: Names of the layers whose activations are wanted: ``conv1_1`` to ``conv5_3``
-            (after their ReLU) and ``pool1`` to ``pool5``.
+        weights (texsynth.weights.VGGWeights): Table of layers, kernels, biases and mean colour.
+        layers: Names of the layers whose activations are wanted, each of ``weights.table``:
+            convolutions are taken after their ReLU.
         pooling (str): ``"average"``, as Gatys et al. 2015 found better for synthesis (section 2),
             or ``"max"``, as trained.
+
+    Attributes:
+        table: The network's layers by name.
     """
 
     def __init__(self, weights, layers, pooling="average"):
         super().__init__()
         self.layer_names = tuple(layers)
         self.pooling = pooling
-        stop = architecture.deepest(self.layer_names)
-        self._path = []
+        self.table = weights.table
+        self._path = architecture.to_deepest(self.layer_names, self.table)
         with self.init_scope():
-            for layer in architecture.VGG16.values():
-                self._path.append(layer)
+            for layer in self._path:
                 if isinstance(layer, architecture.Convolution):
                     setattr(self, layer.name, _link(layer, *weights.tensors[layer.name]))
-                if layer.name == stop:
-                    break
         self.add_persistent("mean", weights.mean[::-1].reshape(1, 3, 1, 1).copy())
 
     def forward(self, image, wrap=NO_WRAP):

@@ -25,7 +25,7 @@ class BlockObjective(Undivided):
     """A callable that optimizers minimise, in place of :class:`texsynth.objective.whole.Objective`.
 
     Args:
-        features: From image to activations, as :class:`texsynth.network.vgg.VGG16Features`.
+        features: From image to activations, as :class:`texsynth.network.vgg.VGGFeatures`.
         losses: Losses to sum, additive ones, as :class:`texsynth.losses.loss.AdditiveLoss`.
         exemplar (array): ``(N, 3, H, W)`` float32, RGB, 0..255, on the device of ``features``.
         trim: ``(rows, columns)`` in pixels at each edge of the exemplar whose activations are left
@@ -72,7 +72,7 @@ class BlockObjective(Undivided):
         self.evaluations = 0
         totals = [{} for _ in self._losses]
         with chainer.no_backprop_mode():
-            for each in blocks.plan(exemplar.shape[2:], self._layers, block):
+            for each in blocks.plan(exemplar.shape[2:], self._layers, block, table=features.table):
                 view = View(exemplar, each, exemplar.shape[2:], trim)
                 self._add(totals, view, self._activations(view))
             pairs = zip(self._losses, totals, strict=True)
@@ -128,8 +128,9 @@ class BlockObjective(Undivided):
 
     def _views(self, image):
         """The pixels that are looked at, and the blocks that look at them."""
-        planned = blocks.plan(image.shape[2:], self._layers, self.block, self._wrap)
-        return image, [View(image, each, image.shape[2:], self._margin) for each in planned]
+        size, table = image.shape[2:], self._features.table
+        planned = blocks.plan(size, self._layers, self.block, self._wrap, table)
+        return image, [View(image, each, size, self._margin) for each in planned]
 
     def _totals(self, totals):
         """The sums over the whole image, from those over the blocks."""

@@ -82,22 +82,20 @@ class Block(NamedTuple):
         return self.rows.wraps, self.columns.wraps
 
 
-def reach(layers):
+def reach(layers, table=architecture.VGG16):
     """Returns how far a position of the deepest layer sees beyond the pixels that it covers.
 
     Each 3x3 convolution adds a position of its own stride; a pooling adds nothing.
 
     Args:
-        layers: Layer names, each of :data:`texsynth.network.architecture.VGG16`; none sees nothing.
+        layers: Layer names, each of the table; none sees nothing.
+        table: The network's layers by name.
 
     Returns:
         int: Pixels, the same in all four directions.
     """
-    if not layers:
-        return 0
-    names = list(architecture.VGG16)
-    to_deepest = names[: names.index(architecture.deepest(layers)) + 1]
-    return sum(layer.stride for layer in architecture.CONVOLUTIONS if layer.name in to_deepest)
+    path = architecture.to_deepest(layers, table)
+    return sum(layer.stride for layer in path if isinstance(layer, architecture.Convolution))
 
 
 def kept(side, stride, edge):
@@ -137,7 +135,7 @@ def regions(layers, size, edge):
     }
 
 
-def plan(size, layers, side, wrap=(False, False)):
+def plan(size, layers, side, wrap=(False, False), table=architecture.VGG16):
     """Plans the blocks of an image.
 
     Args:
@@ -147,15 +145,16 @@ def plan(size, layers, side, wrap=(False, False)):
         side (int): Pixels that a core has along each axis, at most, if there were no edges; at
             least the stride of the deepest layer.
         wrap: ``(rows, columns)``: whether opposite edges of the image are neighbours.
+        table: The network's layers by name.
 
     Returns:
         list of Block: Row by row; all windows have one shape.
     """
-    rows, columns = _axes(size, layers, side, wrap)
+    rows, columns = _axes(size, layers, side, wrap, table)
     return [Block(row, column) for row in rows for column in columns]
 
 
-def outline(size, layers, side, wrap=(False, False)):
+def outline(size, layers, side, wrap=(False, False), table=architecture.VGG16):
     """Returns the shape of the windows and the number of blocks that :func:`plan` would plan.
 
     Args:
@@ -163,18 +162,20 @@ def outline(size, layers, side, wrap=(False, False)):
         layers: As there.
         side: As there.
         wrap: As there.
+        table: As there.
 
     Returns:
         tuple: ``((height, width), number)``.
     """
-    rows, columns = _axes(size, layers, side, wrap)
+    rows, columns = _axes(size, layers, side, wrap, table)
     return Block(rows[0], columns[0]).shape, len(rows) * len(columns)
 
 
-def _axes(size, layers, side, wrap):
+def _axes(size, layers, side, wrap, table):
     stride = architecture.smallest_side(layers) if layers else 1
+    after = reach(layers, table)
     return tuple(
-        (_spans_around if wraps else _spans)(pixels, stride, reach(layers), side)
+        (_spans_around if wraps else _spans)(pixels, stride, after, side)
         for pixels, wraps in zip(size, wrap, strict=True)
     )
 

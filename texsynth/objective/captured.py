@@ -10,8 +10,7 @@ import cupy
 import numpy as np
 
 from texsynth import cuda
-from texsynth.losses import GramLoss, RangePenalty
-from texsynth.losses.loss import TINY
+from texsynth.losses import GramLoss, PaperGramLoss, RangePenalty
 from texsynth.network.cuda.passes import Passes
 from texsynth.network.vgg import check_wrap
 from texsynth.objective.blocks import kept, regions
@@ -30,13 +29,14 @@ _LAYER = np.dtype(  # as gram_errors.cu has it
 
 
 def can_capture(losses):
-    """Returns whether a sum of losses is one Gram loss, with or without the range penalty.
+    """Returns whether a sum of losses is one Gram loss, of either scale, and at most the penalty.
 
     Args:
         losses: Losses to sum, as those of :mod:`texsynth.losses`.
     """
     kinds = [type(loss) for loss in losses]
-    return kinds.count(GramLoss) == 1 and set(kinds) <= {GramLoss, RangePenalty} and len(kinds) <= 2
+    grams = [kind for kind in kinds if kind in (GramLoss, PaperGramLoss)]
+    return len(grams) == 1 and set(kinds) <= {*grams, RangePenalty} and len(kinds) <= 2
 
 
 class CapturedObjective(Undivided):
@@ -193,7 +193,8 @@ class _Recorded:
     def _layer(self, name):
         target, norm = self._objective.targets[name]
         share = 1 / math.prod(self._passes.activations[name].shape[1:])
-        weight = self._objective.gram.weights[name] / (norm + TINY)
+        gram = self._objective.gram
+        weight = gram.weights[name] * gram.scale(len(target), norm)
         arrays = self._sums[name], target, self._slopes[name]
         pointers = (array.data.ptr for array in arrays)
         return cuda.structure(_LAYER, *pointers, target.size, share, weight, 4 * weight * share)

@@ -123,7 +123,7 @@ def model(engine, device):
     return "plain-gpu" if engine == "plain" and device.xp is not np else engine
 
 
-def block_bytes(engine, layers, window, margin=(0, 0)):
+def block_bytes(engine, layers, window, margin=(0, 0), table=architecture.VGG16):
     """Returns what loss and gradient of one block take, in bytes, beside the weights.
 
     Args:
@@ -131,11 +131,12 @@ def block_bytes(engine, layers, window, margin=(0, 0)):
         layers: Names of the layers of the losses.
         window: ``(height, width)`` of the block's window in pixels.
         margin: ``(rows, columns)`` in pixels at each edge that no loss reads.
+        table: The network's layers by name.
     """
     if engine == "cuda":
-        return _cuda_bytes(layers, window, margin)
-    wanted = sum(_bytes_per_pixel(architecture.VGG16[name]) for name in layers)
-    per_pixel = _COPIES_OF_WINDOW * _PIXEL + wanted + _engine_bytes(engine, layers)
+        return _cuda_bytes(layers, window, margin, table)
+    wanted = sum(_bytes_per_pixel(table[name]) for name in layers)
+    per_pixel = _COPIES_OF_WINDOW * _PIXEL + wanted + _engine_bytes(engine, layers, table)
     fixed = _UNFOLDED if engine == "plain-gpu" and layers else _BAND
     return int(per_pixel * math.prod(window) + fixed)
 
@@ -150,24 +151,27 @@ def history_bytes(size, pairs):
     return (_IMAGES + 2 * pairs) * _PIXEL * math.prod(size)
 
 
-def process_bytes(engine, layers):
+def process_bytes(engine, layers, table=architecture.VGG16):
     """Returns what a process takes that has loaded the network, in bytes.
 
     Args:
         engine (str): What :func:`model` returned.
         layers: Names of the layers of the losses.
+        table: The network's layers by name.
     """
     if engine == "cuda":
-        return stages.kernel_bytes(layers) if layers else 0
+        return stages.kernel_bytes(layers, table) if layers else 0
     kernels = sum(
         9 * 4 * layer.in_channels * layer.out_channels
-        for layer in _to_deepest(layers)
+        for layer in architecture.to_deepest(layers, table)
         if isinstance(layer, architecture.Convolution)
     )
     return int(_PROCESS[engine] + _KERNELS[engine] * kernels)
 
 
-def whole_bytes(engine, layers, size, margin=(0, 0), losses=None, exemplar=None):
+def whole_bytes(
+    engine, layers, size, margin=(0, 0), losses=None, exemplar=None, table=architecture.VGG16
+):
     """Returns what a synthesis takes that is not made in blocks, in bytes.
 
     Args:
@@ -178,16 +182,17 @@ def whole_bytes(engine, layers, size, margin=(0, 0), losses=None, exemplar=None)
         losses: Losses to sum, where engine ``"cuda"`` takes them through Chainer's graph; ``None``
             where it records an evaluation. Other engines do not ask.
         exemplar: ``(height, width)`` of the exemplar in pixels; the image's if not given.
+        table: The network's layers by name.
     """
     if engine == "cuda" and losses is not None:
         evaluation = losses_bytes(losses, size, exemplar, margin)
-        evaluation += stages.buffer_bytes(layers, size, "max") if layers else 0
+        evaluation += stages.buffer_bytes(layers, size, "max", table=table) if layers else 0
     else:
-        evaluation = block_bytes(engine, layers, size, margin)
-    return process_bytes(engine, layers) + history_bytes(size, MOST_PAIRS) + evaluation
+        evaluation = block_bytes(engine, layers, size, margin, table)
+    return process_bytes(engine, layers, table) + history_bytes(size, MOST_PAIRS) + evaluation
 
 
-def choose(budget, size, layers, engine, wrap=(False, False)):
+def choose(budget, size, layers, engine, wrap=(False, False), table=architecture.VGG16):
     """Chooses blocks and curvature pairs for a budget.
 
     As many pairs as fit beside blocks of 1024 px, and then what takes the least time beside them:
@@ -201,6 +206,7 @@ def choose(budget, size, layers, engine, wrap=(False, False)):
         layers: Names of the layers of the losses.
         engine (str): What :func:`model` returned.
         wrap: ``(rows, columns)``: whether opposite edges of the image are neighbours.
+        table: The network's layers by name.
 
     Returns:
         Choice: Blocks, what is kept, pairs, and what they come to.
@@ -208,26 +214,26 @@ def choose(budget, size, layers, engine, wrap=(False, False)):
     Raises:
         texsynth.errors.ConfigError: The smallest block and the shortest history do not fit.
     """
-    process = process_bytes(engine, layers)
+    process = process_bytes(engine, layers, table)
 
     def room(pairs):
         return budget - process - history_bytes(size, pairs)
 
     cores = _cores(size, layers)
+    outlines = {core: blocks.outline(size, layers, core, wrap, table) for core in cores}
     costs = {
-        core: block_bytes(engine, layers, blocks.outline(size, layers, core, wrap)[0])
-        for core in cores
+        core: block_bytes(engine, layers, window, table=table)
+        for core, (window, _) in outlines.items()
     }
     comfortable = costs[max((c for c in cores if c <= _COMFORTABLE_CORE), default=min(cores))]
     fitting = (p for p in range(MOST_PAIRS, FEWEST_PAIRS, -1) if comfortable <= room(p))
     pairs = next(fitting, FEWEST_PAIRS)
     ways = []
-    for core in cores:
-        window, number = blocks.outline(size, layers, core, wrap)
-        for keep in [None, *_keepable(engine, layers)] if number > 1 else [None]:
-            taken = costs[core] + (number - 1) * kept_bytes(layers, keep, window)
+    for core, (window, number) in outlines.items():
+        for keep in [None, *_keepable(engine, layers, table)] if number > 1 else [None]:
+            taken = costs[core] + (number - 1) * kept_bytes(layers, keep, window, table)
             if taken <= room(pairs):
-                ways.append((_work(layers, keep, window, number), core, keep, taken))
+                ways.append((_work(layers, keep, window, number, table), core, keep, taken))
     if not ways:
         needed = budget - room(FEWEST_PAIRS) + min(costs.values())
         raise ConfigError(
@@ -235,7 +241,7 @@ def choose(budget, size, layers, engine, wrap=(False, False)):
             f"not {format_memory(budget)}"
         )
     work, core, keep, taken = min(ways, key=lambda way: (way[0], -way[1]))
-    (height, width), number = blocks.outline(size, layers, core, wrap)
+    (height, width), number = outlines[core]
     kind = "1 block" if number == 1 else f"{number} blocks"
     kept = "" if keep is None else f", {keep} and deeper kept"
     parts = taken, history_bytes(size, pairs), process
@@ -246,19 +252,20 @@ def choose(budget, size, layers, engine, wrap=(False, False)):
     return Choice(core, keep, pairs, sum(parts), work, description)
 
 
-def kept_bytes(layers, keep, window):
+def kept_bytes(layers, keep, window, table=architecture.VGG16):
     """Returns what is kept of a block between the passes, in bytes.
 
     Args:
         layers: Names of the layers of the losses.
         keep (str): Convolution from which on it is kept; ``None`` keeps nothing.
         window: ``(height, width)`` of the block's window in pixels.
+        table: The network's layers by name.
     """
     if keep is None:
         return 0
-    path = _to_deepest(layers)
+    path = architecture.to_deepest(layers, table)
     per_pixel = 0
-    for layer in path[path.index(architecture.VGG16[keep]) :]:
+    for layer in path[path.index(table[keep]) :]:
         values = _bytes_per_pixel(layer)
         per_pixel += values if layer.name in layers else 0
         if isinstance(layer, architecture.Convolution):
@@ -266,15 +273,16 @@ def kept_bytes(layers, keep, window):
     return int(per_pixel * math.prod(window))
 
 
-def _keepable(engine, layers):
+def _keepable(engine, layers, table):
     """The convolutions from which on activations can be kept: the first of each block but one."""
-    names = [layer.name for layer in _to_deepest(layers)]
+    names = [layer.name for layer in architecture.to_deepest(layers, table)]
     return [f"conv{n}_1" for n in range(2, 6) if f"conv{n}_1" in names and engine in _CAN_KEEP]
 
 
-def _work(layers, keep, window, number):
+def _work(layers, keep, window, number, table):
     """What an evaluation takes, in pixels of an image that is evaluated whole."""
-    convolutions = [x for x in _to_deepest(layers) if isinstance(x, architecture.Convolution)]
+    path = architecture.to_deepest(layers, table)
+    convolutions = [x for x in path if isinstance(x, architecture.Convolution)]
     cost = {x.name: x.in_channels * x.out_channels / x.stride**2 for x in convolutions}
     names = list(cost)
     kept = sum(cost[name] for name in names[names.index(keep) :]) if keep else 0
@@ -284,16 +292,12 @@ def _work(layers, keep, window, number):
 
 def _cores(size, layers):
     """Sides of cores to choose from, the largest first: the longer side shared out evenly."""
-    longest, smallest = max(size), max([SMALLEST_CORE, *(_stride(name) for name in layers)])
+    longest, smallest = max(size), max([SMALLEST_CORE, *map(architecture.stride, layers)])
     shares = range(1, max(1, longest // smallest) + 1)
     return list(dict.fromkeys(max(smallest, -(-longest // share)) for share in shares))
 
 
-def _stride(name):
-    return architecture.VGG16[name].stride
-
-
-def _cuda_bytes(layers, window, margin):
+def _cuda_bytes(layers, window, margin, table):
     """The engine's buffers, and a gradient for what is read of each layer."""
     if not layers:
         return 0
@@ -303,12 +307,12 @@ def _cuda_bytes(layers, window, margin):
         for name in layers
     )
     # Which pooling is not asked: maxima take a bit more for a value.
-    return stages.buffer_bytes(layers, window, "max", read) + gradients
+    return stages.buffer_bytes(layers, window, "max", read, table) + gradients
 
 
-def _engine_bytes(engine, layers):
+def _engine_bytes(engine, layers, table):
     """What an engine keeps for each pixel of the window, in bytes, beside the gradients given."""
-    path = _to_deepest(layers)
+    path = architecture.to_deepest(layers, table)
     sizes = {layer.name: _bytes_per_pixel(layer) for layer in path}
     if not sizes:
         return 0
@@ -319,13 +323,6 @@ def _engine_bytes(engine, layers):
         if isinstance(following, architecture.Pooling) and layer.name not in layers:
             sizes[layer.name] /= 32
     return sum(sizes.values())
-
-
-def _to_deepest(layers):
-    if not layers:
-        return []
-    path = list(architecture.VGG16.values())
-    return path[: path.index(architecture.VGG16[architecture.deepest(layers)]) + 1]
 
 
 def _bytes_per_pixel(layer):

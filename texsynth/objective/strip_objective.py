@@ -10,15 +10,16 @@ from texsynth.objective.block_objective import BlockObjective, View
 from texsynth.objective.strips import Strips
 
 
-def can_share(size, layers, team):
+def can_share(size, layers, team, table=architecture.VGG16):
     """Returns whether an image is worth sharing out: strips no smaller than what they borrow.
 
     Args:
         size: ``(height, width)`` of the image in pixels.
         layers: Names of the layers of the losses.
         team (texsynth.objective.team.Team): The processes.
+        table: The network's layers by name.
     """
-    return team.size > 1 and size[0] // team.size >= 2 * blocks.reach(layers)
+    return team.size > 1 and size[0] // team.size >= 2 * blocks.reach(layers, table)
 
 
 class StripObjective(BlockObjective):
@@ -43,7 +44,7 @@ class StripObjective(BlockObjective):
         self.team, self._size = team, size
         stride = architecture.smallest_side(self._layers) if self._layers else 1
         share = -(-size[0] // (team.size * stride)) * stride
-        planned = blocks.plan(size, self._layers, min(block, share), wrap)
+        planned = blocks.plan(size, self._layers, min(block, share), wrap, self._features.table)
         spans = sorted({each.rows for each in planned}, key=lambda span: span.core)
         shares = [
             spans[rank * len(spans) // team.size : (rank + 1) * len(spans) // team.size]

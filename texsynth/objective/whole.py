@@ -53,7 +53,7 @@ class Objective(Undivided):
     """A callable that optimizers minimise.
 
     Args:
-        features: From image to activations, as :class:`texsynth.network.vgg.VGG16Features`.
+        features: From image to activations, as :class:`texsynth.network.vgg.VGGFeatures`.
         losses: Losses to sum, as those of :mod:`texsynth.losses`.
         exemplar (array): ``(N, 3, H, W)`` float32, RGB, 0..255, on the device of ``features``.
         trim: ``(rows, columns)`` in pixels at each edge of the exemplar whose activations are left

@@ -49,7 +49,7 @@ def fit(workshop, losses, plan):
     if whole <= budget:
         return memory.MOST_PAIRS, {}
     wrap = workshop.config.wrap if size == canvas else (False, False)
-    choice = memory.choose(budget, size, layers, model, wrap)
+    choice = memory.choose(budget, size, layers, model, wrap, workshop.table)
     try:
         check_additive(finest)
     except ConfigError as error:
@@ -77,7 +77,7 @@ def _whole_bytes(workshop, model, losses, level):
     is_recorded = workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
     counted = None if is_recorded else losses
     layers = level_losses.layers_of(losses)
-    return memory.whole_bytes(model, layers, size, level.margin, counted, exemplar)
+    return memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, workshop.table)
 
 
 def _check_coarse(workshop, model, losses, plan, budget):

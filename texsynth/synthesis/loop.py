@@ -193,7 +193,7 @@ def make_variation(
     seconds = time.perf_counter() - run.began
     # A coarser one, if it was stopped there.
     texture = images.resize(texture, study.plan[-1].output_size, config.wrap)
-    if config.match_colours:
+    if study.scheme.match_colours:
         texture = wasserstein.match_colours(texture, exemplar)
     texture = images.without_colours(texture) if study.is_grey else texture
     pixels = images.to_pixels(texture)

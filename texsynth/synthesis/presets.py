@@ -34,6 +34,7 @@ class Scheme:
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
         detail: Whether levels start with the exemplar's detail, see
             :mod:`texsynth.synthesis.octave`.
+        match_colours: Whether to match the exemplar's colour histogram at the end.
         why: What in the exemplar led to it; empty if nobody had to choose.
     """
 
@@ -46,6 +47,7 @@ class Scheme:
     pad: int = _PAD
     trim: float = _TRIM
     detail: bool = True
+    match_colours: bool = False
     why: str = ""
 
 
@@ -63,10 +65,26 @@ _PRESETS = {
             trim=0.0,
             detail=False,
         ),
+        # The same with the paper's loss, network (see texsynth.config) and number of steps, and the
+        # last step of the authors' notebook.
+        Scheme(
+            "paper",
+            (Term("paper-gram"),),
+            iterations=2000,
+            levels=1,
+            margin=0,
+            pad=0,
+            trim=0.0,
+            detail=False,
+            match_colours=True,
+        ),
         Scheme("natural", (Term("gram"), _TOGETHER), start="phase"),
         Scheme("regular", (Term("gram"), Term("autocorrelation"), _TOGETHER)),
     )
 }
+
+
+_DECIDED = ("iterations", "losses", "start", "levels", "margin", "detail", "match_colours")
 
 
 def choose(config: Config, exemplar: Batch) -> Scheme:
@@ -84,11 +102,7 @@ def choose(config: Config, exemplar: Batch) -> Scheme:
         repeat = regularity.measure(exemplar)
         name = "regular" if repeat.strength >= REGULAR_FROM else "natural"
         why = _reason(repeat)
-    asked = {
-        key: value
-        for key in ("iterations", "losses", "start", "levels", "margin", "detail")
-        if (value := getattr(config, key)) is not None
-    }
+    asked = {key: value for key in _DECIDED if (value := getattr(config, key)) is not None}
     return dataclasses.replace(_PRESETS[name], **asked, why=why)
 
 

@@ -53,9 +53,16 @@ class Workshop:
     @functools.cached_property
     def weights(self):
         """The network's :class:`texsynth.weights.VGGWeights`, read when first asked for."""
-        path = self.config.weights or weights.find_or_fetch()
-        _log.debug("device %s, engine %s, weights %s", self.device, self.engine, path)
-        return weights.load(path)
+        network = self.config.network
+        path = self.config.weights or weights.find_or_fetch(network)
+        told = self.device, self.engine, network, path
+        _log.debug("device %s, engine %s, network %s, weights %s", *told)
+        return weights.load(path, network)
+
+    @property
+    def table(self):
+        """The network's layers by name."""
+        return architecture.NETWORKS[self.config.network]
 
     def features(self, layers):
         """Returns the callable from image to activations, the same one for the same layers.
@@ -184,7 +191,7 @@ class Study:
             size = level.canvas_size[::-1]
             if any(level_losses.is_coarse(loss) for loss in losses):
                 pass  # whole, by each process: these are no sums over positions
-            elif can_share(size, layers, self.workshop.team):
+            elif can_share(size, layers, self.workshop.team, self.workshop.table):
                 kind = StripObjective
                 settings |= {"size": size, "team": self.workshop.team}
                 settings |= {"block": max(size), **self._blocks}

@@ -1,8 +1,7 @@
-"""VGG16's weights: found, fetched, read from the formats of the world (one a file), checked."""
+"""The networks' weights: found, fetched, read from formats of the world (one a file), checked."""
 
 from texsynth.weights.reading import CAFFE_MEAN
 from texsynth.weights.store import (
-    FILE_NAME,
     VGGWeights,
     fetch,
     find,
@@ -13,7 +12,6 @@ from texsynth.weights.store import (
 
 __all__ = [
     "CAFFE_MEAN",
-    "FILE_NAME",
     "VGGWeights",
     "fetch",
     "find",

@@ -3,11 +3,12 @@
 from texsynth.weights import checks
 
 
-def read(path):
-    """Reads the arrays of VGG16's convolutions, kernels as ``(O, C, 3, 3)``.
+def read(path, network):
+    """Reads the arrays of a VGG's convolutions, kernels as ``(O, C, 3, 3)``.
 
     Args:
         path (pathlib.Path): The file.
+        network (str): What it should hold, see :func:`texsynth.weights.checks.layer_of`.
 
     Returns:
         dict: ``{name in the file: array}``.
@@ -20,4 +21,4 @@ def read(path):
 
     checks.check_message(path)
     arrays = caffe_schema.read_convolutions(path.read_bytes())
-    return {name: array for name, array in arrays.items() if checks.layer_of(name)}
+    return {name: array for name, array in arrays.items() if checks.layer_of(name, network)}

@@ -1,6 +1,6 @@
-"""Which of a file's names are VGG16's layers, and whether their shapes and values can be.
+"""Which of a file's names are a network's layers, and whether their shapes and values can be.
 
-Names, shapes and types are checked before the values are read: what is no VGG16 is not unfolded.
+Names, shapes and types are checked before the values are read: what is no VGG is not unfolded.
 """
 
 import re
@@ -17,13 +17,9 @@ from texsynth.network import architecture
 _KERAS_NAME = re.compile(r"(?:^|/)block(\d)_conv(\d)(?:_\d+)?(?:/|$)")
 TORCHVISION_NAME = re.compile(r"^(?:.*\.)?features\.(\d+)\.(?:weight|bias|running_mean)$")
 _CAFFE_NAME = re.compile(r"^(conv\d_\d)[./](?:W|b|weight|bias)$")
-_TORCHVISION_LAYERS = dict(
-    zip(
-        ("0", "2", "5", "7", "10", "12", "14", "17", "19", "21", "24", "26", "28"),
-        (layer.name for layer in architecture.CONVOLUTIONS),
-        strict=True,
-    )
-)
+_NORMALISED_NAME = re.compile(r"^(\d+)\.(?:weight|bias)$")
+COLOURS = {"0.weight": (3, 3, 1, 1), "0.bias": (3,)}
+"""Names and shapes of a first, 1x1 convolution, which some files have: from RGB, 0..1, to BGR."""
 
 _LARGEST_MESSAGE = (1 << 31) - 1  # bytes, by protobuf's specification
 
@@ -39,38 +35,67 @@ class Header(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def layer_of(name: str) -> str | None:
-    """Returns the layer that a name in a file speaks of, or ``None`` if no convolution's."""
+def label(network: str) -> str:
+    """Returns what a network is called in messages, ``"VGG16"`` or ``"VGG19"``."""
+    return network[:5].upper()
+
+
+def layer_of(name: str, network: str = "vgg16") -> str | None:
+    """Returns the layer that a name in a file speaks of, or ``None`` if no convolution's.
+
+    Args:
+        name: The name.
+        network: What the file should hold, a name of
+            :data:`texsynth.network.architecture.NETWORKS`.
+    """
     if match := _KERAS_NAME.search(name):
         return f"conv{match[1]}_{match[2]}"
     if match := _CAFFE_NAME.match(name):
         return match[1]
     if match := TORCHVISION_NAME.match(name):
-        return _TORCHVISION_LAYERS.get(match[1], f"features.{match[1]}")
+        # A convolution and its ReLU have a number each, a pooling has one.
+        return _numbered(network, 0, 2).get(match[1], f"features.{match[1]}")
+    if label(network) == "VGG19" and (match := _NORMALISED_NAME.match(name)):
+        # Numbers of the colours' convolution, then of paddings, convolutions, ReLUs, poolings.
+        return _numbered(network, 2, 3).get(match[1], name if name in COLOURS else None)
     return None
 
 
-def layers_in(headers: Mapping[str, Header]) -> dict[str, tuple[str, str]]:
+def _numbered(network: str, first: int, each: int) -> dict[str, str]:
+    """The convolutions by the numbers that they have where layers are counted."""
+    names, number = {}, first
+    for layer in architecture.NETWORKS[network].values():
+        if isinstance(layer, architecture.Convolution):
+            names[str(number)] = layer.name
+        number += each if isinstance(layer, architecture.Convolution) else 1
+    return names
+
+
+def layers_in(headers: Mapping[str, Header], network: str = "vgg16") -> dict[str, tuple[str, str]]:
     """Returns ``{layer: (name of the kernel, name of the bias)}``, from the image on.
 
     Args:
-        headers: ``{name in the file: Header}``; ``"mean"`` may be among the names.
+        headers: ``{name in the file: Header}``; ``"mean"`` and those of :data:`COLOURS` may be
+            among the names.
+        network: What the file should hold, as for :func:`layer_of`.
 
     Raises:
-        texsynth.errors.WeightsError: They are not those of VGG16's convolutions.
+        texsynth.errors.WeightsError: They are not those of the network's convolutions.
     """
     normalised = [name for name in headers if name.endswith(".running_mean")]
     if normalised:
-        raise WeightsError(f"has batch normalization ({normalised[0]}), which VGG16 does not")
+        raise WeightsError(
+            f"has batch normalization ({normalised[0]}), which {label(network)} does not"
+        )
     found: dict[str | None, dict[str, str]] = {}
     for name, header in headers.items():
         if not np.issubdtype(header.dtype, np.floating):
             raise WeightsError(f"{name} must be float16, float32 or float64, not {header.dtype}")
-        if name == "mean":
-            if header.shape != (3,):
-                raise WeightsError(f"mean must have shape (3,), not {header.shape}")
+        if expected := _BESIDE.get(name):
+            if header.shape != expected:
+                raise WeightsError(f"{name} must have shape {expected}, not {header.shape}")
             continue
-        pair = found.setdefault(layer_of(name), {})
+        pair = found.setdefault(layer_of(name, network), {})
         # Names tell kernel from bias in a dozen ways; the number of axes always does.
         kind = {4: "kernel", 1: "bias"}.get(len(header.shape))
         if kind is None:
@@ -78,37 +103,48 @@ def layers_in(headers: Mapping[str, Header]) -> dict[str, tuple[str, str]]:
         if kind in pair:
             raise WeightsError(f"{name} is a second {kind} for the same layer")
         pair[kind] = name
-    _check_complete(found)
+    _check_complete(found, network)
+    convolutions = architecture.convolutions(architecture.NETWORKS[network])
     names = {
         layer.name: (found[layer.name]["kernel"], found[layer.name]["bias"])
-        for layer in architecture.CONVOLUTIONS
+        for layer in convolutions
     }
-    _check_shapes({layer: [headers[name].shape for name in names[layer]] for layer in names})
+    for layer in convolutions:
+        _check_shapes(layer, [headers[name].shape for name in names[layer.name]], label(network))
     return names
 
 
-def _check_complete(found: Mapping[str | None, Mapping[str, str]]) -> None:
+_BESIDE: dict[str, tuple[int, ...]] = {"mean": (3,), **COLOURS}
+
+
+def _check_complete(found: Mapping[str | None, Mapping[str, str]], network: str) -> None:
     if not found:
-        raise WeightsError("contains none of VGG16's convolutions under a known name")
-    known = [layer.name for layer in architecture.CONVOLUTIONS]
+        raise WeightsError(f"contains none of {label(network)}'s convolutions under a known name")
+    known = [layer.name for layer in architecture.convolutions(architecture.NETWORKS[network])]
+    other = "vgg19" if label(network) == "VGG16" else "vgg16"
     for name in found:
         if name not in known:
-            raise WeightsError(f"has {name}, which VGG16 does not; is it VGG19 or another network?")
+            raise WeightsError(
+                f"has {name}, which {label(network)} does not; "
+                f"is it {label(other)} (--network {other}) or another network?"
+            )
     for name in known:
         for kind in ("kernel", "bias"):
             if kind not in found.get(name, {}):
-                raise WeightsError(f"the {kind} of {name} is missing")
+                told = "" if name in architecture.VGG16 else "; is it VGG16 (--network vgg16)?"
+                raise WeightsError(f"the {kind} of {name} is missing{told}")
 
 
-def _check_shapes(shapes: Mapping[str, list[tuple[int, ...]]]) -> None:
-    for layer in architecture.CONVOLUTIONS:
-        kernel, bias = shapes[layer.name]
-        expected = (layer.out_channels, layer.in_channels, 3, 3)
-        if kernel != expected or bias != expected[:1]:
-            raise WeightsError(
-                f"{layer.name} has shape {kernel} and bias {bias}, but VGG16 has "
-                f"{expected} and {expected[:1]}"
-            )
+def _check_shapes(
+    layer: architecture.Convolution, shapes: list[tuple[int, ...]], label: str
+) -> None:
+    kernel, bias = shapes
+    expected = (layer.out_channels, layer.in_channels, 3, 3)
+    if kernel != expected or bias != expected[:1]:
+        raise WeightsError(
+            f"{layer.name} has shape {kernel} and bias {bias}, but {label} has "
+            f"{expected} and {expected[:1]}"
+        )
 
 
 def as_float32(name: str, array: npt.ArrayLike) -> npt.NDArray[np.float32]:

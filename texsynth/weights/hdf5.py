@@ -5,21 +5,22 @@ import math
 from texsynth.errors import WeightsError
 from texsynth.weights import checks
 
-_LARGEST_CHUNK = 9 * 512 * 512  # values, in HDF5: VGG16's largest kernel
+_LARGEST_CHUNK = 9 * 512 * 512  # values, in HDF5: VGG's largest kernel
 _DEEPEST_GROUP = 20  # of HDF5; Keras nests half a dozen, and HDF5 takes the square of it in time
 
 
-def read(path):
-    """Reads the arrays of VGG16's convolutions, kernels as ``(O, C, 3, 3)``.
+def read(path, network):
+    """Reads the arrays of a VGG's convolutions, kernels as ``(O, C, 3, 3)``.
 
     Args:
         path (pathlib.Path): The file.
+        network (str): What it should hold, see :func:`texsynth.weights.checks.layer_of`.
 
     Returns:
         dict: ``{name in the file: array}``.
 
     Raises:
-        texsynth.errors.WeightsError: It does not hold VGG16, or points elsewhere.
+        texsynth.errors.WeightsError: It does not hold the network, or points elsewhere.
         Exception: Whatever h5py raises on damaged files.
     """
     import h5py
@@ -32,7 +33,7 @@ def read(path):
         if isinstance(item, h5py.Dataset):
             # Keras 3 numbers its groups, and keeps the layer's name as an attribute.
             name = f"{item.parent.attrs.get('name', '')}/{name}"
-            if checks.layer_of(name):
+            if checks.layer_of(name, network):
                 found[name] = item
 
     with h5py.File(path, "r") as file:
@@ -41,7 +42,8 @@ def read(path):
         if not isinstance(link, h5py.HardLink | None):
             raise WeightsError("model_weights is a link to another place, which is not followed")
         (file if link is None else file["model_weights"]).visititems(visit)  # follows no links
-        checks.layers_in({name: _h5_header(name, dataset) for name, dataset in found.items()})
+        headers = {name: _h5_header(name, dataset) for name, dataset in found.items()}
+        checks.layers_in(headers, network)
         return {name: _h5_array(dataset) for name, dataset in found.items()}
 
 

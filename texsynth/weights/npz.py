@@ -15,17 +15,18 @@ _NPY_HEADERS = {
 }
 
 
-def read(path):
-    """Reads the arrays of VGG16's convolutions, kernels as ``(O, C, 3, 3)``.
+def read(path, network):
+    """Reads the arrays of a VGG's convolutions, kernels as ``(O, C, 3, 3)``.
 
     Args:
         path (pathlib.Path): The file.
+        network (str): What it should hold, see :func:`texsynth.weights.checks.layer_of`.
 
     Returns:
         dict: ``{name in the file: array}``, ``"mean"`` among them if it is there.
 
     Raises:
-        texsynth.errors.WeightsError: It does not hold VGG16.
+        texsynth.errors.WeightsError: It does not hold the network.
         Exception: Whatever NumPy raises on damaged files.
     """
     # ZipFile says of other files that they are no zip *file*, as if they were damaged ones.
@@ -36,11 +37,12 @@ def read(path):
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             # Chainer's own file also has 500 MB of fully connected layers: never read.
-            if name == "mean" or checks.layer_of(name):
+            if name == "mean" or checks.layer_of(name, network):
                 if name in members:
                     raise WeightsError(f"contains {name} twice")
                 members[name] = info
-        checks.layers_in({name: _npy_header(name, archive, info) for name, info in members.items()})
+        headers = {name: _npy_header(name, archive, info) for name, info in members.items()}
+        checks.layers_in(headers, network)
         return {name: _npy_array(name, archive, info) for name, info in members.items()}
 
 

@@ -6,29 +6,30 @@ from texsynth.errors import WeightsError
 from texsynth.weights import checks
 
 
-def read(path):
-    """Reads the arrays of VGG16's convolutions, kernels as ``(O, C, 3, 3)``.
+def read(path, network):
+    """Reads the arrays of a VGG's convolutions, kernels as ``(O, C, 3, 3)``.
 
     Args:
         path (pathlib.Path): The file.
+        network (str): What it should hold, see :func:`texsynth.weights.checks.layer_of`.
 
     Returns:
         dict: ``{name in the file: array}``.
 
     Raises:
-        texsynth.errors.WeightsError: It does not hold VGG16, or more than 2 GB.
+        texsynth.errors.WeightsError: It does not hold the network, or more than 2 GB.
         Exception: Whatever onnx raises on damaged files.
     """
     import onnx
 
     checks.check_message(path)
     graph = onnx.load(path, load_external_data=False).graph
-    tensors = {t.name: t for t in graph.initializer if checks.layer_of(t.name)}
+    tensors = {t.name: t for t in graph.initializer if checks.layer_of(t.name, network)}
     headers = {
         name: checks.Header(tuple(t.dims), onnx.helper.tensor_dtype_to_np_dtype(t.data_type))
         for name, t in tensors.items()
     }
-    checks.layers_in(headers)
+    checks.layers_in(headers, network)
     for name, tensor in tensors.items():
         if onnx.external_data_helper.uses_external_data(tensor):
             header = headers[name]

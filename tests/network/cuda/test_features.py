@@ -9,7 +9,7 @@ from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.network.convolution import NO_WRAP
 from texsynth.network.cuda import stages
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 
 pytestmark = pytest.mark.gpu
 
@@ -99,7 +99,7 @@ def check_agreement(features, exact, gpu, size, wrap=NO_WRAP):
 def test_activations_and_gradient_agree_with_exact_ones(
     make, gpu, exact_weights, layers, size, wrap, pooling
 ):
-    exact = VGG16Features(exact_weights, layers, pooling)
+    exact = VGGFeatures(exact_weights, layers, pooling)
     check_agreement(make(layers, pooling), exact, gpu, size, wrap)
 
 
@@ -109,13 +109,13 @@ def test_chunks_make_no_difference(make, gpu, exact_weights, monkeypatch, wrap, 
     monkeypatch.setattr(stages, "_CHUNK_BYTES", 4 * stages.POINTS * 128 * 8)
     for stage in stages.stages(layers)[1:]:
         assert stages.chunk(stage, size) < np.prod(stages.tiles(*stage.shape(size)[1:]))
-    exact = VGG16Features(exact_weights, layers, pooling)
+    exact = VGGFeatures(exact_weights, layers, pooling)
     check_agreement(make(layers, pooling), exact, gpu, size, wrap)
 
 
 def test_a_gradient_for_some_layers_alone(make, gpu, exact_weights):
     layers = ("conv1_2", "pool1", "conv2_1", "pool2")
-    features, exact = make(layers), VGG16Features(exact_weights, layers)
+    features, exact = make(layers), VGGFeatures(exact_weights, layers)
     for wanted in layers:
 
         def one(image, wrap, features, wanted=wanted):

@@ -8,7 +8,7 @@ import pytest
 
 from texsynth.compat import chainer
 from texsynth.losses import LOSSES, RangePenalty
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.whole import Objective
 
@@ -44,7 +44,7 @@ def compare(gpu, random_weights):
         loss, gradient = evaluate(
             kind(features, losses, gpu.send(exemplar), **settings), gpu.send(image)
         )
-        plain = Objective(VGG16Features(random_weights, layers), losses, exemplar)
+        plain = Objective(VGGFeatures(random_weights, layers), losses, exemplar)
         expected_loss, expected = evaluate(plain, image)
         assert loss == pytest.approx(expected_loss, rel=1e-4)
         assert np.linalg.norm(gradient - expected) <= 5e-3 * np.linalg.norm(expected)

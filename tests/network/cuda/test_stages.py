@@ -9,7 +9,7 @@ import pytest
 from texsynth.compat import chainer
 from texsynth.network import architecture
 from texsynth.network.cuda import stages
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 from texsynth.objective import blocks
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
@@ -45,7 +45,7 @@ def test_buffers_have_the_shapes_of_the_activations(random_weights, layers, size
     planned = stages.buffers(layers, size, "average")
     image = chainer.Variable(np.zeros((1, 3, *size), np.float32))
     with chainer.no_backprop_mode():
-        activations = VGG16Features(random_weights, layers)(image)
+        activations = VGGFeatures(random_weights, layers)(image)
     for name, x in activations.items():
         assert planned[name] == (x.shape[1:], np.float32)
 

@@ -1,10 +1,10 @@
-"""The engine as a Chainer function, in the place of :class:`texsynth.network.vgg.VGG16Features`."""
+"""The engine as a Chainer function, in the place of :class:`texsynth.network.vgg.VGGFeatures`."""
 
 import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.network.convolution import NO_WRAP
-from texsynth.network.cuda.network import CudaVGG16
+from texsynth.network.cuda.network import CudaVGG
 from texsynth.network.cuda.passes import Passes
 from texsynth.network.vgg import check_wrap
 
@@ -12,23 +12,25 @@ from texsynth.network.vgg import check_wrap
 class CudaFeatures:
     """Image to activations by Winograd convolutions on the current GPU.
 
-    The same names, values and gradients as :class:`texsynth.network.vgg.VGG16Features`, to
+    The same names, values and gradients as :class:`texsynth.network.vgg.VGGFeatures`, to
     rounding. The activations are views of buffers that the next call writes over: a target is made
     of them at once, or copied.
 
     Args:
-        weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
+        weights (texsynth.weights.VGGWeights): Table of layers, kernels, biases and mean colour.
         layers: Names of the layers whose activations are wanted.
         pooling (str): ``"average"`` or ``"max"``.
         precision (str): ``"fp32"`` or ``"tf32"``, see
             :class:`texsynth.network.cuda.products.Products`.
 
     Attributes:
-        network (texsynth.network.cuda.network.CudaVGG16): The kernels.
+        network (texsynth.network.cuda.network.CudaVGG): The kernels.
+        table: The network's layers by name.
     """
 
     def __init__(self, weights, layers, pooling="average", precision="fp32"):
-        self.network = CudaVGG16(weights, layers, pooling, precision)
+        self.table = weights.table
+        self.network = CudaVGG(weights, layers, pooling, precision)
         self._passes = None
         self.calls = 0
 

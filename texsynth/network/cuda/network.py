@@ -1,4 +1,4 @@
-"""VGG16's kernels on the GPU, transformed once for both ways."""
+"""A VGG's kernels on the GPU, transformed once for both ways."""
 
 import cupy
 import numpy as np
@@ -10,11 +10,11 @@ from texsynth.network.cuda.stages import POINTS, TAPS, stages
 _THREADS = 128
 
 
-class CudaVGG16:
+class CudaVGG:
     """The network on the current device, to the deepest layer wanted.
 
     Args:
-        weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
+        weights (texsynth.weights.VGGWeights): Table of layers, kernels, biases and mean colour.
         layers: Names of the layers whose activations are wanted.
         pooling (str): ``"average"`` or ``"max"``.
         precision (str): See :class:`texsynth.network.cuda.products.Products`.
@@ -22,6 +22,7 @@ class CudaVGG16:
     Attributes:
         layers (tuple): The same.
         pooling (str): The same.
+        table: The network's layers by name.
         stages (list): Of :class:`Stage`, from the image to the deepest layer.
         products (texsynth.network.cuda.products.Products): Does the matrix products.
         beside (texsynth.network.cuda.products.Products): Does those on another stream.
@@ -35,7 +36,8 @@ class CudaVGG16:
 
     def __init__(self, weights, layers, pooling="average", precision="fp32"):
         self.layers, self.pooling = tuple(layers), pooling
-        self.stages = stages(self.layers)
+        self.table = weights.table
+        self.stages = stages(self.layers, self.table)
         self.products, self.beside = Products(precision), Products(precision)
         self.mean = cupy.asarray(weights.mean[::-1].copy())
         tensors = [weights.tensors[stage.conv] for stage in self.stages]

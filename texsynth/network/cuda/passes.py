@@ -18,7 +18,7 @@ class Passes:
     """All arrays that the network needs for an image size, made once and used again.
 
     Args:
-        network (texsynth.network.cuda.network.CudaVGG16): The kernels.
+        network (texsynth.network.cuda.network.CudaVGG): The kernels.
         size: ``(height, width)`` of the image in pixels.
         wrap: ``(rows, columns)``: whether opposite edges are neighbours.
         regions: ``{layer: (rows, columns)}``, slices: the positions that are read of a layer, all
@@ -35,7 +35,7 @@ class Passes:
     def __init__(self, network, size, wrap, regions=None):
         self._network, self.size, self.wrap = network, tuple(size), tuple(wrap)
         self._regions = dict(regions or {})
-        shapes = buffers(network.layers, size, network.pooling, self._regions)
+        shapes = buffers(network.layers, size, network.pooling, self._regions, network.table)
         self._arrays = {name: cupy.empty(*each) for name, each in shapes.items()}
         self.activations = {
             name: self._arrays.get(f"{name}.inner", self._arrays[name]) for name in network.layers

@@ -64,17 +64,15 @@ class Stage(NamedTuple):
         return (outputs, height // 2, width // 2) if self.pool else (outputs, height, width)
 
 
-def stages(layers):
+def stages(layers, table=architecture.VGG16):
     """Returns the stages to the deepest of some layers, a list of :class:`Stage`.
 
     Args:
         layers: Names of layers, at least one.
+        table: The network's layers by name.
     """
-    table = list(architecture.VGG16.values())
-    deepest = architecture.VGG16[architecture.deepest(layers)]
-    table = table[: table.index(deepest) + 1]
     found = []
-    for layer, following in pairwise([*table, None]):
+    for layer, following in pairwise([*architecture.to_deepest(layers, table), None]):
         if isinstance(layer, architecture.Convolution):
             pool = following.name if isinstance(following, architecture.Pooling) else ""
             sizes = layer.in_channels, layer.out_channels, layer.stride
@@ -106,7 +104,7 @@ def tiles(height, width):
     return -(-height // TILE), -(-width // TILE)
 
 
-def buffers(layers, size, pooling, regions=None):
+def buffers(layers, size, pooling, regions=None, table=architecture.VGG16):
     """Returns what the passes through the network take for an image, ``{name: (shape, dtype)}``.
 
     Args:
@@ -115,8 +113,9 @@ def buffers(layers, size, pooling, regions=None):
         pooling (str): ``"average"`` or ``"max"``.
         regions: ``{layer: (rows, columns)}``, slices: the positions that are read of a layer, where
             they are not all.
+        table: The network's layers by name.
     """
-    found, path = {}, stages(layers)
+    found, path = {}, stages(layers, table)
     transformed, gradients = [0], {0: [0], 1: [0]}
     for number, stage in enumerate(path):
         whole, last = stage.shape(size), stage.last_shape(size)
@@ -145,7 +144,7 @@ def buffers(layers, size, pooling, regions=None):
     return found
 
 
-def buffer_bytes(layers, size, pooling, regions=None):
+def buffer_bytes(layers, size, pooling, regions=None, table=architecture.VGG16):
     """Returns what the arrays of :func:`buffers` take of the device's memory, in bytes.
 
     Args:
@@ -153,8 +152,9 @@ def buffer_bytes(layers, size, pooling, regions=None):
         size: As there.
         pooling: As there.
         regions: As there.
+        table: As there.
     """
-    shapes = buffers(layers, size, pooling, regions).values()
+    shapes = buffers(layers, size, pooling, regions, table).values()
     return sum(rounded(math.prod(shape) * dtype.itemsize) for shape, dtype in shapes)
 
 
@@ -167,12 +167,13 @@ def rounded(amount):
     return -(-amount // _ALIGNMENT) * _ALIGNMENT
 
 
-def kernel_bytes(layers):
+def kernel_bytes(layers, table=architecture.VGG16):
     """Returns what the network takes of the device's memory whatever the image, in bytes.
 
     Args:
         layers: Names of the layers whose activations are wanted.
+        table: The network's layers by name.
     """
     return 2 * WORKSPACE + 2 * POINTS * _FLOAT.itemsize * sum(
-        s.inputs * s.outputs for s in stages(layers)[1:]
+        s.inputs * s.outputs for s in stages(layers, table)[1:]
     )

@@ -7,7 +7,7 @@ import numpy as np
 from texsynth.compat import chainer
 from texsynth.network import architecture
 from texsynth.network.cuda.features import CudaFeatures
-from texsynth.network.vgg import VGG16Features
+from texsynth.network.vgg import VGGFeatures
 
 _LAYERS = ("conv1_1", "pool1", "pool2")
 _SIDE = 16  # pixels
@@ -27,7 +27,7 @@ def run(device, precision):
     """
     weights = _random_weights()
     image = np.random.default_rng(1).uniform(0, 255, (1, 3, _SIDE, _SIDE)).astype(np.float32)
-    expected = _gradient(VGG16Features(weights, _LAYERS), image)
+    expected = _gradient(VGGFeatures(weights, _LAYERS), image)
     with chainer.using_device(device):
         found = _gradient(CudaFeatures(weights, _LAYERS, precision=precision), device.send(image))
     found = chainer.get_device("@numpy").send(found)
@@ -39,12 +39,14 @@ def run(device, precision):
 def _random_weights():
     random = np.random.default_rng(0)
     tensors = {}
-    for layer in architecture.CONVOLUTIONS[:4]:
+    for layer in architecture.convolutions(architecture.VGG16)[:4]:
         spread = np.sqrt(2 / (9 * layer.in_channels))
         W = random.normal(0, spread, (layer.out_channels, layer.in_channels, 3, 3))
         b = random.normal(0, 1, layer.out_channels)
         tensors[layer.name] = W.astype(np.float32), b.astype(np.float32)
-    return SimpleNamespace(tensors=tensors, mean=np.array([104, 117, 124], np.float32))
+    return SimpleNamespace(
+        table=architecture.VGG16, tensors=tensors, mean=np.array([104, 117, 124], np.float32)
+    )
 
 
 def _gradient(features, image):

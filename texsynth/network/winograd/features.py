@@ -1,4 +1,4 @@
-"""The engine as a Chainer function, in the place of :class:`texsynth.network.vgg.VGG16Features`."""
+"""The engine as a Chainer function, in the place of :class:`texsynth.network.vgg.VGGFeatures`."""
 
 import logging
 
@@ -10,7 +10,7 @@ from texsynth.kernels.gram import gram_sum
 from texsynth.network.convolution import NO_WRAP
 from texsynth.network.vgg import check_wrap
 from texsynth.network.winograd import SOURCES
-from texsynth.network.winograd.network import WinogradVGG16
+from texsynth.network.winograd.network import WinogradVGG
 
 _log = logging.getLogger(__name__)
 
@@ -32,18 +32,22 @@ def try_out():
 class WinogradFeatures:
     """Image to activations by Winograd convolutions on the CPU.
 
-    The same names, values and gradients as :class:`texsynth.network.vgg.VGG16Features`, to
+    The same names, values and gradients as :class:`texsynth.network.vgg.VGGFeatures`, to
     rounding. The activations are views of buffers that the next call writes over: a target is made
     of them at once, or copied.
 
     Args:
-        weights (texsynth.weights.VGGWeights): Kernels, biases and mean colour.
+        weights (texsynth.weights.VGGWeights): Table of layers, kernels, biases and mean colour.
         layers: Names of the layers whose activations are wanted.
         pooling (str): ``"average"`` or ``"max"``.
+
+    Attributes:
+        table: The network's layers by name.
     """
 
     def __init__(self, weights, layers, pooling="average"):
-        self._network = WinogradVGG16(weights.tensors, tuple(layers), pooling)
+        self.table = weights.table
+        self._network = WinogradVGG(weights.table, weights.tensors, tuple(layers), pooling)
         self._mean = weights.mean.reshape(1, 3, 1, 1)
 
     def __call__(self, image, wrap=NO_WRAP, kept=None):

@@ -1,4 +1,4 @@
-"""VGG16's convolutional layers, forward and back to the image."""
+"""A VGG's convolutional layers, forward and back to the image."""
 
 import math
 from dataclasses import dataclass, field
@@ -73,45 +73,38 @@ class Stage:
         return pixels(self.pooled, *self.output_size)
 
 
-def layer_names():
-    """All (convolution, pooling or "") in order, conv1_1 to pool5."""
-    names = list(architecture.VGG16)
-    for name, following in pairwise(names):
-        if name.startswith("conv"):
-            yield name, following if following.startswith("pool") else ""
-
-
-class WinogradVGG16:
-    """VGG16 to the deepest layer wanted, with the gradient of the image.
+class WinogradVGG:
+    """A VGG to the deepest layer wanted, with the gradient of the image.
 
     The activations and, later, their gradients lie in buffers that are made for an
     image size and used again: what ``forward`` returns is valid until the next call
     of ``backward`` or ``forward``.
     """
 
-    def __init__(self, tensors, layers, pooling="average"):
+    def __init__(self, table, tensors, layers, pooling="average"):
         """Transform the weights.
 
         Args:
+            table: the network's layers by name, such as architecture.VGG16.
             tensors: {"conv1_1": (kernels (out, in, 3, 3), bias (out,)), ...}, float32.
             layers: names wanted, conv*_* (after the ReLU) and pool*.
             pooling: "average" or "max".
         """
         self.layers = tuple(layers)
         self._takes_maximum = pooling == "max"
-        self._stages = self._make_stages(tensors)
+        self._stages = self._make_stages(table, tensors)
         self._shape = self._wrap = None
         self._calls = 0  # of forward
         self._is_fresh = False
 
-    def _make_stages(self, tensors):
-        known = list(architecture.VGG16)
-        deepest = known.index(architecture.deepest(self.layers))
+    def _make_stages(self, table, tensors):
         stages = []
-        for conv, pool in layer_names():
-            if known.index(conv) > deepest:
-                break
-            pool = pool if pool and known.index(pool) <= deepest else ""
+        path = architecture.to_deepest(self.layers, table)
+        for layer, following in pairwise([*path, None]):
+            if isinstance(layer, architecture.Pooling):
+                continue
+            conv = layer.name
+            pool = following.name if isinstance(following, architecture.Pooling) else ""
             kernels, bias = tensors[conv]
             stage = Stage(conv, pool, not pool or conv in self.layers, bias.size, bias)
             if stages:
