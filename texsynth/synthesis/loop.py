@@ -18,6 +18,7 @@ from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
 from texsynth.statistics import spectrum, wasserstein
 from texsynth.synthesis import environment, presets, pyramid
+from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.workshop import Study, Workshop
@@ -42,7 +43,8 @@ class Progress:
         loss: Loss after the step (before it with Adam).
         evaluations: Computations of loss and gradient so far, over all levels.
         fraction: Share of the whole work that is done, 0..1, by pixels.
-        seconds_left: What the rest will take at this level's pace, by pixels.
+        seconds_left: What the rest will take: this level at the pace of its last steps, finer ones
+            at that of an evaluation that was tried, or, if they have few steps, by pixels.
         size: ``(width, height)`` of the image now, without its margin.
         scheme: What the preset and the settings came to.
     """
@@ -251,6 +253,7 @@ class _Run:
         self._stop = stop or (lambda: False)
         self._checkpoints = checkpoints
         self.history: list[list[float]] = []
+        self._forecast = Forecast(study.plan)
         self._evaluated_before = 0  # in earlier levels
         self._level: Any = None  # the LevelRun
         self.reason: Any = None  # a text in the end
@@ -263,9 +266,11 @@ class _Run:
     def through_levels(self, texture: Any, resumed: Checkpoint | None) -> Batch:
         """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
         first = 1 if resumed is None else self._level_of(resumed)
+        self._forecast.try_levels(self._study, first, self._stop)
         for number in range(first, len(self._plan) + 1):
             self._begin(number, texture, resumed if number == first else None)
             self.history.append(self._level.losses)
+            self._forecast.begin(self.evaluations)
             self._through_steps()
             texture = self._level.texture()
             self._evaluated_before = self.evaluations
@@ -312,12 +317,14 @@ class _Run:
             loss = next(steps, None)
             if loss is None:
                 self.reason = self._level.reason
-            elif self._team.any(self._callback(self._progress(loss))):
+                return False
+            self._forecast.step(self._level.number, self.evaluations)
+            if self._team.any(self._callback(self._progress(loss))):
                 raise Stopped
         except Stopped:
             self.reason = STOPPED
             return False
-        return loss is not None
+        return True
 
     def _save(self) -> bool:
         """Saves the state; returns whether that went well, the same to all processes."""
@@ -346,8 +353,7 @@ class _Run:
             loss=loss,
             evaluations=self.evaluations,
             fraction=done / work,
-            # At this level's pace: a coarser one takes longer for a pixel.
-            seconds_left=run.pace * (work - done),
+            seconds_left=self._forecast.seconds_left(run.number, level.steps - len(run.losses)),
             size=level.output_size,
             scheme=self._study.scheme,
             _run=run,
