@@ -12,7 +12,7 @@ from texsynth.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
 from texsynth.losses.loss import IMAGE, Loss
 from texsynth.losses.pixels import RangePenalty, SpectrumLoss
 from texsynth.losses.wasserstein import HistogramLoss, WassersteinLoss
-from texsynth.terms import Term
+from texsynth.terms import Term, as_layers
 
 __all__ = ["IMAGE", "LOSSES", "GramLoss", "Loss", "RangePenalty", "check_additive", "make_losses"]
 
@@ -55,7 +55,7 @@ def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list
     losses: list[Loss] = []
     for term in terms:
         loss = LOSSES[term.name]
-        layers = term.layers
+        layers = as_layers(term.layers)
         if layers is None:
             is_gram = loss in (GramLoss, CentredGramLoss)
             layers = gram_layers if is_gram else dict.fromkeys(loss.default_layers, 1.0)

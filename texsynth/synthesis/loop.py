@@ -20,15 +20,13 @@ from texsynth.statistics import spectrum, wasserstein
 from texsynth.synthesis import environment, presets, pyramid
 from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.result import STOPPED, Result
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.workshop import Study, Workshop
 from texsynth.typing import Batch, Pixels
 
 _LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
 _BLOCK, _LARGE_BLOCK = 256, 512  # pixels, in which a texture is measured if memory is short, or not
-
-STOPPED = "the callback asked to stop"
-"""The reason for stopping when ``callback`` or ``stop`` returned ``True``."""
 
 
 @dataclass(frozen=True)
@@ -66,44 +64,6 @@ class Progress:
         return images.to_pixels(images.centre(self._run.pixels(), self.size))
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a synthesis made.
-
-    Attributes:
-        image: ``(H, W, 3)`` uint8, RGB.
-        exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at.
-        errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
-            loss, the default layers, and ``pool5``, as far as the image is large enough.
-        history: Loss after each step, one list for each level.
-        evaluations: Computations of loss and gradient.
-        reason: Why it stopped.
-        engine: What evaluated the network, ``"plain"``, ``"winograd"`` or ``"cuda"``.
-        scheme: What the preset and the settings came to.
-        seconds: Time of the levels, without loading and measuring; in the first run on a machine
-            with the compiling of the engine.
-        environment: What it was made with, see :func:`texsynth.synthesis.environment.describe`.
-        weights_sha256: Checksum of the network's weights.
-    """
-
-    image: Pixels
-    exemplar: Pixels
-    errors: dict[str, float]
-    history: list[list[float]]
-    evaluations: int
-    reason: str
-    engine: str
-    scheme: presets.Scheme
-    seconds: float
-    environment: dict[str, Any]
-    weights_sha256: str
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it came to its end, and was not stopped by the callback."""
-        return self.reason != STOPPED
-
-
 Callback: TypeAlias = Callable[[Progress], bool | None]
 """Called after each step; the synthesis ends when it returns ``True``."""
 
@@ -122,7 +82,7 @@ def synthesize(
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
 
     Args:
-        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255; :func:`texsynth.read_image` reads a file.
         config (Config): The settings; ``None`` takes the defaults.
         init: ``(H, W, 3)`` array, RGB, 0..255, to start from, resized as needed; ``None`` starts
             as the settings or their preset say.
@@ -161,6 +121,11 @@ def make_variation(
     checkpoints: Checkpoints | None = None,
 ) -> Result:
     """Makes one of the textures of an exemplar: what :func:`synthesize` does for each seed.
+
+    The network is loaded and the exemplar measured once for all of them::
+
+        study = texsynth.Workshop(texsynth.Config()).study(exemplar)
+        results = [texsynth.make_variation(study, seed) for seed in range(4)]
 
     Args:
         study (texsynth.synthesis.workshop.Study): The exemplar; its settings hold but for their
