@@ -33,10 +33,12 @@ class Watch:
         telling (Telling): How the user is told, and heard.
         outputs (texsynth.command.outputs.Outputs): Where snapshots go, and how often.
         save: Writes pixels to a path.
+        is_replaceable: Says whether a snapshot may take the place of what is at a path.
     """
 
-    def __init__(self, telling, outputs, save):
+    def __init__(self, telling, outputs, save, is_replaceable):
         self._telling, self._outputs, self._save = telling, outputs, save
+        self._is_replaceable = is_replaceable
         self._snapshots = outputs.keeping.snapshots
         self._has_begun = False
         self._display = progress_display.make(telling.quiet)
@@ -84,6 +86,11 @@ class Watch:
             for source in self._outputs.sources if path.exists() else ():
                 if source.exists() and path.samefile(source):
                     raise TexsynthError(f"the snapshot {path} would overwrite an input")
+            if not self._is_replaceable(path):
+                raise TexsynthError(
+                    f"the snapshot {path} already exists and is of another texture, which only"
+                    " --overwrite replaces"
+                )
             self._save(path, progress.pixels())
         except TexsynthError as error:
             _log.warning("%s; no more snapshots will be saved", error)
