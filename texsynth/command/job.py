@@ -9,7 +9,7 @@ import click
 
 from texsynth.command import overwriting, provenance, record
 from texsynth.command.outputs import is_below_here
-from texsynth.command.watch import Watch
+from texsynth.command.watch import Acts, Watch
 from texsynth.errors import TexsynthError
 
 _log = logging.getLogger("texsynth")
@@ -62,8 +62,8 @@ class Job:
             synthesize: :func:`texsynth.synthesize` or the like, which lacks but ``init``,
                 ``callback`` and ``stop``.
         """
-        self._tell_of_size()
-        with Watch(self._telling, self.outputs, self._save, self._is_replaceable) as watch:
+        acts = Acts(self._tell_of_size, self._save, self._is_replaceable)
+        with Watch(self._telling, self.outputs, acts) as watch:
             init = None if self._recipe.init is None else self._recipe.init.pixels
             return synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
 
@@ -117,6 +117,7 @@ class Job:
         return self.outputs.keeping.overwrites or overwriting.is_replaceable(path, self._recipe)
 
     def _tell_of_size(self):
+        """Says to which size the exemplar is brought, if to another one."""
         from texsynth import images
 
         given = self._recipe.exemplar.pixels.shape[1::-1]

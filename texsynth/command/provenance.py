@@ -132,7 +132,7 @@ def is_same(path, recipe, is_again):
         for each in settings:
             for name in _NAMES if not is_again else (*_NAMES, "weights", "iterations"):
                 each.pop(name, None)
-    except (KeyError, ValueError, AttributeError, RecursionError):
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return False
     return settings[0] == settings[1]
 

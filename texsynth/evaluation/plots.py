@@ -8,6 +8,7 @@ import numpy as np
 _WIDTH, _HEIGHT = 440, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 26, 46
 _LEAST_SPAN = 0.02  # of the logarithms: what differs by less than 5 % is drawn as flat
+_MOST = 308.25  # the logarithm of about the largest number
 _LABEL, _NUMBER = 48, 9  # pixels that "level 1" takes, and "1"
 _MOST_POINTS = 600
 
@@ -123,7 +124,7 @@ class _Axis:
             return _round_values(max(0, self.low), self.high, least_step=1)
         ticks = self._logarithmic_ticks()
         # Between 1.1 and 1.3 there is no power of ten, nor one times 2, 3 or 5.
-        return ticks if len(ticks) > 1 else _round_values(10**self.low, 10**self.high)
+        return ticks if len(ticks) > 1 else _round_values(10**self.low, 10 ** min(self.high, _MOST))
 
     def _logarithmic_ticks(self):
         decades = range(math.floor(self.low), math.ceil(self.high) + 1)

@@ -115,10 +115,10 @@ def _image_rows(report):
         ("detail, 1 = as sharp", [f"{m.detail:.2f}" for m in measures], "1"),
         ("grid, 1 = as the exemplar", [f"{m.grid:.2f}" for m in measures], "1"),
         ("told apart, 0.5 = by chance", [_number(m.tell_apart) for m in measures], "0.5"),
-        ("copied patches", [percent(m.copied_share) for m in measures], "at most the next row"),
+        ("copied patches", [percent(m.copied_share) for m in measures], "≤ next row"),
         ("  exemplar's own repetition", [percent(m.repetition_share) for m in measures], ""),
-        ("seam in x, z-score", [_seam(output, "x") for output in report.outputs], "within 2 of 0"),
-        ("seam in y, z-score", [_seam(output, "y") for output in report.outputs], "within 2 of 0"),
+        ("seam in x, z-score", [_seam(output, "x") for output in report.outputs], "±2"),
+        ("seam in y, z-score", [_seam(output, "y") for output in report.outputs], "±2"),
     ]
 
 
