@@ -68,7 +68,7 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
         ({"input_range": "01"}, r"input range must be two numbers, \(black, white\), not '01'"),
         ({"input_range": ("0", 1)}, r"input range must be two numbers"),
         ({"learning_rate": "4"}, "learning rate must be a positive number, not '4'"),
-        ({"layers": ["conv1_1"]}, r"layers must map names to weights, not be \['conv1_1'\]"),
+        ({"layers": 5}, "layers must be names, or map them to weights, not be 5"),
         ({"layers": {"pool1": "1"}}, "weight of layer pool1 must be a number of at least 0"),
         ({"weights": 5}, "weights must be a path, not 5"),
         (
@@ -83,8 +83,8 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
         ({"margin": -1}, "margin must be at least 0, not -1"),
         ({"margin": 65537}, "margin must be at most 65536, not 65537"),
         ({"losses": ()}, r"losses must be a sequence of terms, not \(\)"),
-        ({"losses": "gram"}, "losses must be a sequence of terms, not 'gram'"),
-        ({"losses": ("gram",)}, "losses must be terms, not 'gram'"),
+        ({"losses": 5}, "losses must be a sequence of terms, not 5"),
+        ({"losses": (5,)}, "losses must be terms, or texts of them, not 5"),
         ({"losses": (Term("gram", 0.0),)}, "at least one loss must have a weight above 0"),
         ({"engine": "fast"}, "engine must be one of auto, plain, winograd, cuda, not 'fast'"),
         ({"precision": "fp16"}, "precision must be one of fp32, tf32, not 'fp16'"),
@@ -136,6 +136,7 @@ def test_parse_range_refuses_what_is_no_range(text):
 
 def test_parse_size():
     assert parse_size("384x192") == parse_size("384X192") == (384, 192)
+    assert parse_size("384") == (384, 384)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,6 @@ def test_parse_size():
         "\uff19x\uff19",
         "9" * 5000 + "x9",
         "",
-        "384",
         "384x",
         "x5",
         "3.5x4",

@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 import texsynth.metrics
-from texsynth import Checkpoints, Config, Progress, Result, TexsynthError, synthesize
+from texsynth import Checkpoints, Config, Progress, Result, Term, TexsynthError, Workshop
+from texsynth import make_variation, read_image, synthesize
 from texsynth.losses import LOSSES, GramLoss
-from texsynth.terms import Term
 from texsynth.weights import load
 
 exemplar = np.zeros((64, 64, 3), np.uint8)
@@ -43,6 +43,12 @@ assert_type(result.image, npt.NDArray[np.uint8])
 assert_type(result.errors, dict[str, float])
 assert_type(result.history, list[list[float]])
 assert_type(result.is_finished, bool)
+result.save(Path("a.png"))
+other = Config(losses=["gram", Term("spectrum")], layers=["conv1_1"])
+study = Workshop(other).study(read_image("input.png"))
+assert_type([make_variation(study, seed) for seed in range(2)], list[Result])
+assert_type(result == other, bool)
+assert_type({other: 1}, dict[Config, int])
 
 losses = [GramLoss({"pool1": 1.0}), LOSSES["spectrum"]({"image": 1.0})]
 try:

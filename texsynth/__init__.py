@@ -1,32 +1,60 @@
-"""texsynth: a new image with the texture of a photograph, by the method of Gatys et al. (2015)."""
+"""texsynth: a new image with the texture of a photograph, by the method of Gatys et al. (2015).
 
+:func:`synthesize` makes one texture. For many of one exemplar, with the network loaded and the
+exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
+each seed.
+"""
+
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
+from texsynth.terms import Term
 from texsynth.version import __version__
 
 if TYPE_CHECKING:
-    from texsynth.synthesis.loop import Progress, Result, synthesize
+    from texsynth.images import read as read_image
+    from texsynth.synthesis.loop import Progress, make_variation, synthesize
+    from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
+    from texsynth.synthesis.workshop import Workshop
 
 __all__ = [
     "Checkpoints",
     "Config",
     "Progress",
     "Result",
+    "Term",
     "TexsynthError",
+    "Workshop",
     "__version__",
+    "make_variation",
+    "read_image",
     "synthesize",
 ]
+
+# Chainer takes a second to import: only who synthesizes waits for it.
+_LATER = {
+    "Checkpoints": ("texsynth.synthesis.resuming", "Checkpoints"),
+    "Progress": ("texsynth.synthesis.loop", "Progress"),
+    "Result": ("texsynth.synthesis.result", "Result"),
+    "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
+    "make_variation": ("texsynth.synthesis.loop", "make_variation"),
+    "read_image": ("texsynth.images", "read"),
+    "synthesize": ("texsynth.synthesis.loop", "synthesize"),
+}
 
 
 if not TYPE_CHECKING:  # where any name would be one of the package's
 
     def __getattr__(name: str) -> Any:
-        # Chainer takes a second to import: only who synthesizes waits for it.
-        if name in ("Checkpoints", "Progress", "Result", "synthesize"):
-            from texsynth.synthesis import loop
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, its_name = _LATER[name]
+        value = globals()[name] = getattr(importlib.import_module(module), its_name)
+        return value
 
-            return getattr(loop, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
-from texsynth.terms import Term, check_layers
+from texsynth.terms import Term, as_layers, check_layers, parse_term
 
 ENGINES = ("auto", "plain", "winograd", "cuda")
 PRECISIONS = ("fp32", "tf32")
@@ -53,8 +53,10 @@ class Config:
             below it four times as many. ``None`` means the preset's.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size for Adam, in grey levels; the article's program uses 4.
-        losses: Terms of the loss, :class:`texsynth.terms.Term`; ``None`` means the preset's.
-        layers: Weight of each layer's Gram error, by layer name, for terms that name no layers.
+        losses: Terms of the loss, :class:`texsynth.Term`; ``None`` means the preset's. May be given
+            as texts, such as ``["gram", "autocorrelation=0.5:pool2"]``, or one.
+        layers: Weight of each layer's Gram error, by layer name, for terms that name no layers. May
+            be given as names alone, each of weight 1.
         pooling: ``"average"`` (Gatys et al. 2015, section 2) or ``"max"`` (VGG as trained).
         start: ``"noise"``, uniform about the mean colour, or ``"phase"``, the exemplar with random
             phases (:func:`texsynth.statistics.spectrum.random_phase`); ``None`` means the preset's.
@@ -94,8 +96,8 @@ class Config:
     iterations: int | None = None
     optimizer: str = "lbfgs"
     learning_rate: float = 4.0
-    losses: Sequence[Term] | None = None
-    layers: Mapping[str, float] | None = None
+    losses: Sequence[Term | str] | str | None = None
+    layers: Mapping[str, float] | Sequence[str] | None = None
     pooling: str = "average"
     start: str | None = None
     levels: int | None = None
@@ -112,9 +114,9 @@ class Config:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        layers = DEFAULT_LAYERS if self.layers is None else self.layers
+        layers = as_layers(DEFAULT_LAYERS if self.layers is None else self.layers)
         if not isinstance(layers, Mapping):
-            raise ConfigError(f"layers must map names to weights, not be {layers!r}")
+            raise ConfigError(f"layers must be names, or map them to weights, not be {layers!r}")
         if not isinstance(self.weights, str | os.PathLike | None):
             raise ConfigError(f"weights must be a path, not {self.weights!r}")
         if self.weights is not None:
@@ -173,6 +175,10 @@ class Config:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, plain(value))
 
+    def __hash__(self) -> int:
+        values = (getattr(self, each.name) for each in fields(self))
+        return hash(tuple(frozenset(v.items()) if isinstance(v, Mapping) else v for v in values))
+
     @property
     def wrap(self) -> tuple[bool, bool]:
         """``(rows, columns)``: whether top and bottom, left and right, are neighbours."""
@@ -182,16 +188,18 @@ class Config:
     def _check_losses(self) -> None:
         if self.losses is None:
             return
-        if not isinstance(self.losses, tuple | list) or not self.losses:
-            raise ConfigError(f"losses must be a sequence of terms, not {self.losses!r}")
-        for term in self.losses:
+        losses = (self.losses,) if isinstance(self.losses, str) else self.losses
+        if not isinstance(losses, tuple | list) or not losses:
+            raise ConfigError(f"losses must be a sequence of terms, not {losses!r}")
+        terms = tuple(parse_term(term) if isinstance(term, str) else term for term in losses)
+        for term in terms:
             if not isinstance(term, Term):
-                raise ConfigError(f"losses must be terms, not {term!r}")
+                raise ConfigError(f"losses must be terms, or texts of them, not {term!r}")
             if term.layers is not None:
                 check_layers(term.layers, self.network)
-        if not any(term.weight for term in self.losses):
+        if not any(term.weight for term in terms):
             raise ConfigError("at least one loss must have a weight above 0")
-        object.__setattr__(self, "losses", tuple(self.losses))
+        object.__setattr__(self, "losses", terms)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -274,15 +282,17 @@ def parse_memory(text: str) -> int:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Reads ``"384x192"`` as ``(384, 192)``: width, height.
+    """Reads ``"384x192"`` as ``(384, 192)``: width, height; and ``"384"`` as a square.
 
     Raises:
         texsynth.errors.ConfigError: The text has another form.
     """
-    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text, re.ASCII | re.IGNORECASE)
+    match = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text, re.ASCII | re.IGNORECASE)
     if match is None:
-        raise ConfigError(f"output size must look like 384x192 (width x height), not {text!r}")
-    return int(match[1]), int(match[2])
+        raise ConfigError(
+            f"output size must look like 384x192 (width x height) or 384 (a square), not {text!r}"
+        )
+    return int(match[1]), int(match[2] or match[1])
 
 
 def _check_integer(name: str, value: int, lowest: int, highest: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,7 +44,8 @@ class Term:
     Attributes:
         name: One of :data:`LOSSES`.
         weight: Weight of the whole term.
-        layers: Weight of each layer by name; ``None`` means the loss's own default.
+        layers: Weight of each layer by name; ``None`` means the loss's own default. May be given as
+            names alone, each of weight 1.
 
     Raises:
         texsynth.errors.ConfigError: A name is unknown or a weight out of range.
@@ -52,7 +53,7 @@ class Term:
 
     name: str
     weight: float = 1.0
-    layers: Mapping[str, float] | None = None
+    layers: Mapping[str, float] | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.name not in tuple(LOSSES):  # which any value can be looked for in
@@ -62,9 +63,14 @@ class Term:
         if self.layers is not None and LOSSES[self.name].on_pixels:
             raise ConfigError(f"loss {self.name} works on the pixels and takes no layers")
         if self.layers is not None:
-            check_layers(self.layers)
-            plain = {name: float(weight) for name, weight in self.layers.items()}
+            layers = as_layers(self.layers)
+            check_layers(layers)
+            plain = {name: float(weight) for name, weight in layers.items()}
             object.__setattr__(self, "layers", plain)
+
+    def __hash__(self) -> int:
+        layers = None if self.layers is None else frozenset(as_layers(self.layers).items())
+        return hash((self.name, self.weight, layers))
 
 
 def parse_layers(text: str) -> dict[str, float]:
@@ -127,6 +133,24 @@ def check_weight(name: str, value: Any) -> None:
         number = math.inf
     if not 0 <= number < math.inf:
         raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
+
+
+def as_layers(layers: Any) -> Any:
+    """Returns ``{name: weight}`` of what names layers; what does not is left for the check.
+
+    Args:
+        layers: Weights by name; or names, each of weight 1; or a text for :func:`parse_layers`.
+
+    Raises:
+        texsynth.errors.ConfigError: A layer is named twice, or the text has another form.
+    """
+    if isinstance(layers, str):
+        return parse_layers(layers)
+    if isinstance(layers, tuple | list) and all(isinstance(name, str) for name in layers):
+        if twice := [name for name in layers if layers.count(name) > 1]:
+            raise ConfigError(f"layer {twice[0]} is named twice")
+        return dict.fromkeys(layers, 1.0)
+    return layers
 
 
 def check_layers(layers: Any, network: str | None = None) -> None:

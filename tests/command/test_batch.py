@@ -223,9 +223,21 @@ def test_what_is_there_is_left_whatever_it_is_called(folder, run):
     [("-n", "3"), ("--seed", "1"), ("--layers", "pool1"), ("--tile",), ("--init", "c.png")],
     ids=str,
 )
-def test_a_changed_setting_makes_all_anew(made, run, changed):
-    assert made_again(run("a.png", "b.png", "-o", "out", *changed)) == ["a", "b"]
-    assert made_again(run("a.png", "b.png", "-o", "out", *changed)) == []
+def test_with_a_changed_setting_what_is_there_is_kept_unless_it_is_to_be_overwritten(
+    made, run, changed
+):
+    before = contents(made / "out")
+    asked = ["a.png", "b.png", "-o", "out", *changed]
+    result = run(*asked)
+    assert result.exit_code == FAILURE and result.stdout == ""
+    assert result.stderr == "".join(
+        f"texsynth: error: {name}.png: out/{name}_texture.png already exists and is not the same"
+        " texture; -o writes elsewhere, --overwrite replaces it\n"
+        for name in "ab"
+    ) + ("texsynth: error: 2 of 2 failed: a.png, b.png\n")
+    assert contents(made / "out") == before
+    assert made_again(run(*asked, "--overwrite")) == ["a", "b"]
+    assert made_again(run(*asked)) == []
 
 
 def spoil_nothing(path):
@@ -287,14 +299,27 @@ def spoil_by_a_bomb(path):
     Image.new("1", (20000, 20000)).save(path)
 
 
+def spoil_by_emptying(path):
+    path.write_bytes(b"")
+
+
 SPOILT = [value for name, value in list(globals().items()) if name.startswith("spoil_")]
+OTHERS = (
+    spoil_exemplar, spoil_by_another_version, spoil_all, spoil_by_a_foreign_one,
+    spoil_by_another_format, spoil_by_a_bomb,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
-def test_what_is_not_the_same_or_not_finished_is_made_again(made, run, spoil):
+def test_what_is_damaged_or_not_finished_is_made_again_and_what_is_another_kept(made, run, spoil):
     whole = contents(made / "out")
     spoil(made / "out/a_texture.png")
+    spoilt = contents(made / "out")
     result = run("a.png", "b.png", "-o", "out")
+    if spoil in OTHERS:
+        assert result.exit_code == FAILURE and "--overwrite replaces it" in result.stderr
+        assert contents(made / "out") == spoilt
+        result = run("a.png", "b.png", "-o", "out", "--overwrite")
     assert result.exit_code == 0, result.stderr
     assert made_again(result) == ([] if spoil is spoil_nothing else ["a"])
     if spoil is not spoil_exemplar:
@@ -308,18 +333,22 @@ def test_a_texture_of_many_pixels_is_there_too(made, monkeypatch):
     assert provenance.is_finished(made / "out/a_texture.png", large)
 
 
-def test_another_start_of_the_same_name_makes_all_anew(folder, run):
+def test_another_start_of_the_same_name_is_another_texture(folder, run):
     options = ("a.png", "b.png", "-o", "out", "--init", "c.png")
     assert run(*options).exit_code == 0
     assert made_again(run(*options)) == []
     save("c", 99)
-    assert made_again(run(*options)) == ["a", "b"]
+    assert made_again(run(*options)) == []
+    assert made_again(run(*options, "--overwrite")) == ["a", "b"]
 
 
 BAD_USAGE = [
-    ("a.png b.png -o nowhere", "--out must be an existing folder, not nowhere"),
-    ("a.png b.png -o x.png", "--out must be an existing folder, not x.png"),
-    ("a.png --variations 2 -o c.png", "--out must be an existing folder, not c.png"),
+    ("a.png b.png -o x.png", "--out must be a folder for several textures, not x.png"),
+    ("a.png --variations 2 -o c.png", "--out must be a folder for several textures, not c.png"),
+    ("a.png b.png -o c.png/", "--out: c.png is to be a folder, but there is a file"),
+    ("a.png b.png -o c.png/d", "--out: c.png/d is to be a folder, but there is a file"),
+    ("a.png b.png --tile z", "'z' is not one of 'x', 'y', 'xy', and there is no image of that"),
+    ("--tile z a.png", "'z' is not one of 'x', 'y', 'xy', and there is no image of that name"),
     ("a.png a.png", "a.png and a.png would both write a_texture.png"),
     ("a.png twin/a.jpg -o out", "a.png and twin/a.jpg would both write out/a_texture.png"),
     ("a.png a_texture.png", "a_texture.png would overwrite a_texture.png, which is an input"),
@@ -353,21 +382,21 @@ def contents_of_files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_small_images_folders_and_long_names_are_passed_over(folder, run):
+def test_small_images_and_long_names_are_passed_over(folder, run):
     save("tiny", 1, (9, 1))
     long = f"{'n' * 245}.png"
     Image.fromarray(make_texture(30, 24)).save(long)
     (folder / "out/b_comparison.png").mkdir()
-    images = ("tiny.png", "out", long, "b.png", "nowhere.png", "a.png")
+    Path("text.png").write_text("no image")
+    images = ("tiny.png", long, "b.png", "text.png", "a.png")
     result = run(*images, "-o", "out", "--size", "0", "-q")
     assert result.exit_code == FAILURE and result.stdout == ""
     expected = (
         "tiny.png: exemplar of 9x1 px is too small",
-        "out is a folder, not an image",
         f"{long}: cannot write out/{'n' * 245}_texture.png: File name too long",
         "b.png: cannot write out/b_comparison.png: it is a folder",
-        "no such file: nowhere.png",
-        f"5 of 6 failed: tiny.png, out, {long}, b.png, nowhere.png",
+        "text.png is not an image that Pillow can read",
+        f"4 of 5 failed: tiny.png, {long}, b.png, text.png",
     )
     lines = result.stderr.splitlines()
     assert len(lines) == len(expected)
@@ -407,9 +436,11 @@ def test_one_failing_variation_is_passed_over(folder, run, monkeypatch, error, t
 
 
 def test_an_unreadable_image_is_told_once_for_all_its_variations(folder, run):
-    result = run("nowhere.png", "a.png", "--variations", "2", "-o", "out", "-q")
+    Path("text.png").write_text("no image")
+    result = run("text.png", "a.png", "--variations", "2", "-o", "out", "-q")
     assert result.stderr == (
-        "texsynth: error: no such file: nowhere.png\ntexsynth: error: 2 of 4 failed: nowhere.png\n"
+        "texsynth: error: text.png is not an image that Pillow can read\n"
+        "texsynth: error: 2 of 4 failed: text.png\n"
     )
     assert len(names(folder / "out")) == 4
 
@@ -500,9 +531,9 @@ def test_each_has_its_record_and_can_be_made_again(folder, run):
     made = [f"a_seed{seed}_{kind}" for seed in (0, 1) for kind in kinds]
     assert names(folder / "out") == made
     assert sorted(result.stdout.split()) == [f"out/{name}" for name in made]
-    again = CliRunner().invoke(cli.main, ["--replay", "out/a_seed1_record.json", "-o", "b.png"])
+    again = CliRunner().invoke(cli.main, ["--replay", "out/a_seed1_record.json", "-o", "d.png"])
     assert again.exit_code == 0, again.stderr
-    with Image.open("b.png") as one, Image.open("out/a_seed1_texture.png") as other:
+    with Image.open("d.png") as one, Image.open("out/a_seed1_texture.png") as other:
         assert one.tobytes() == other.tobytes()
 
 
@@ -513,6 +544,11 @@ def test_a_texture_without_its_record_is_made_again(folder, run):
     (folder / "out" / "a_record.json").unlink()
     shutil.copy("out/c_record.json", "out/b_record.json")
     result = run(*asked)
+    assert result.exit_code == FAILURE
+    assert "out/b_record.json already exists and is not the same texture's; " in result.stderr
+    assert "out/c_texture.png already exists" in result.stderr
+    (folder / "out" / "a_record.json").unlink()
+    result = run(*asked, "--overwrite")
     assert result.exit_code == 0
     assert "out/a_texture.png already exists" not in result.stderr
     assert "out/b_texture.png already exists" not in result.stderr
@@ -573,11 +609,12 @@ def interrupt_at(monkeypatch, which, times, number=signal.SIGTERM):
 def test_a_signal_saves_the_image_and_ends_the_batch(folder, run, monkeypatch, number):
     with monkeypatch.context() as patch:
         interrupt_at(patch, 2, 1, number)
-        result = run("nowhere.png", "a.png", "b.png", "c.png", "-o", "out")
+        Path("text.png").write_text("no image")
+        result = run("text.png", "a.png", "b.png", "c.png", "-o", "out")
     assert result.exit_code == 128 + number
     assert result.stderr.splitlines()[-1] == (
         "texsynth: error: interrupted; out/b_texture.png is unfinished; "
-        "1 of 4 failed: nowhere.png; not made: c.png"
+        "1 of 4 failed: text.png; not made: c.png"
     )
     assert names(folder / "out") == outputs("a", "b")
     assert text_of("out/b_texture.png")["texsynth:reason"] == "interrupted"

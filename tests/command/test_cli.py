@@ -290,7 +290,9 @@ def make_bad_files(folder):
 USAGE, FAILURE = command.EXIT_USAGE, command.EXIT_FAILURE
 BAD_INPUT = [
     ("nowhere.png", FAILURE, "no such file: nowhere.png"),
-    ("folder", FAILURE, "folder is a folder, not an image"),
+    ("folder", FAILURE, "the folder folder has no images"),
+    ("stone.png nowhere.png", FAILURE, "no such file: nowhere.png; nothing was made"),
+    ("stone.png 256x256 32", FAILURE, "no such file: 256x256, 32; nothing was made"),
     ("text.png", FAILURE, "text.png is not an image that Pillow can read"),
     ("empty.png", FAILURE, "empty.png is not an image that Pillow can read"),
     ("cut.png", FAILURE, "cut.png cannot be read: "),
@@ -301,7 +303,7 @@ BAD_INPUT = [
     ("stone.png --colour", USAGE, "No such option '--colour'"),
     ("stone.png --size -1", USAGE, "size must be at least 0, not -1"),
     ("stone.png --size big", USAGE, "Invalid value for '--size': 'big' is not a valid int"),
-    ("stone.png --output-size 40", USAGE, "output size must look like 384x192"),
+    ("stone.png --output-size 40x", USAGE, "output size must look like 384x192 (width x height)"),
     ("stone.png --output-size 0x40", USAGE, "output size must be at least 1, not 0"),
     ("stone.png -n 0", USAGE, "iterations must be at least 1, not 0"),
     ("stone.png --optimizer sgd", USAGE, "'sgd' is not one of 'lbfgs', 'adam'"),
@@ -311,15 +313,20 @@ BAD_INPUT = [
     ("stone.png --loss grams", USAGE, "loss must be one of gram, paper-gram, centred-gram, "),
     ("stone.png --loss spectrum:pool1", USAGE, "loss spectrum works on the pixels"),
     ("stone.png --loss gram=0", USAGE, "at least one loss must have a weight above 0"),
+    ("stone.png --tile z", USAGE, "'z' is not one of 'x', 'y', 'xy', and there is no image"),
     ("stone.png --tile=z", USAGE, "'z' is not one of 'x', 'y', 'xy'"),
     (
         "stone.png --tile --output-size 33x32",
         USAGE,
-        "sides of the output must be multiples of 2 px, not 33x32; use 32x32",
+        "sides of the output must be multiples of 2 px, not 33x32; use 34x32",
     ),
     ("stone.png --init=", USAGE, "--init must be noise, phase, or the path of an image, not empty"),
     ("stone.png --memory 1", USAGE, "memory must look like 4GB, 500MB or 1.5GiB, not '1'"),
-    ("stone.png --preset gatys --loss shifted-gram:pool1 --output-size 2x2", USAGE, "too small"),
+    (
+        "stone.png --size 0 --preset gatys --loss shifted-gram:pool1 --output-size 2x2",
+        USAGE,
+        "too small",
+    ),
     ("stone.png --margin -1", USAGE, "margin must be at least 0, not -1"),
     ("stone.png --layers conv9_1", USAGE, "layer 'conv9_1' is unknown; network vgg16 has conv1_1"),
     ("stone.png --layers pool1=x", USAGE, "weight of layer pool1 must be a number, not 'x'"),
@@ -338,7 +345,9 @@ BAD_INPUT = [
     ("stone.png --gpu -2", USAGE, "gpu must be at least -1, not -2"),
     ("stone.png --gpu 99", FAILURE, "--gpu 99: "),
     ("stone.png --snapshots 0", USAGE, "Invalid value for '--snapshots'"),
-    ("stone.png -o stone.jpg", USAGE, "--out must be a .png file, not stone.jpg"),
+    ("stone.png -o stone.jpg", USAGE, "--out must be a .png file, or a folder with / at its end"),
+    ("stone.png -o text.png/", USAGE, "--out: text.png is to be a folder, but there is a file"),
+    ("stone.png -o init.png", USAGE, "init.png already exists and is not the same texture; -o"),
     ("stone.png -o nowhere/x.png", USAGE, "--out: there is no folder nowhere"),
     (
         "stone.png -o stone.png",
@@ -358,9 +367,21 @@ BAD_INPUT = [
     (f"{'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 300}.png", FAILURE, "File name too long"),
     (f"stone.png -o {'n' * 245}.png", FAILURE, "File name too long"),
-    ("stone.png --optimizer adam --lr 1e38", FAILURE, "the loss was not finite, or 10 times"),
-    ("stone.png --layers conv1_1=1e300", FAILURE, "the loss of the start is not finite, after 1"),
-    ("stone.png --layers conv1_1=1e30", FAILURE, "the gradient of the start is not finite"),
+    (
+        "stone.png --size 0 --optimizer adam --lr 1e38",
+        FAILURE,
+        "the loss was not finite, or 10 times",
+    ),
+    (
+        "stone.png --size 0 --layers conv1_1=1e300",
+        FAILURE,
+        "the loss of the start is not finite, after 1",
+    ),
+    (
+        "stone.png --size 0 --layers conv1_1=1e30",
+        FAILURE,
+        "the gradient of the start is not finite",
+    ),
     ("stone.png --layers ,", USAGE, "layers must look like conv1_1,pool1=0.5, not ''"),
 ]
 
@@ -621,7 +642,8 @@ def test_the_first_process_alone_tells_what_is_wrong_with_the_settings(folder, r
     member(rank)
     result = run("--distributed", "stone.png", "-o", "stone.jpg")
     assert result.exit_code == USAGE
-    told = "texsynth: error: --out must be a .png file, not stone.jpg\n"
+    told = "--out must be a .png file, or a folder with / at its end, not stone.jpg\n"
+    told = f"texsynth: error: {told}"
     assert result.stderr == (told if rank == 0 else "")
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import re
@@ -174,36 +175,70 @@ def test_each_measure_is_in_its_row():
         copied_share=None,
     )
     assert table.sections(report.Report("s.png", [evaluated("a.png"), lacking])) == [
-        ("relative Gram error, optimised by default", [("conv1_1", ["0.125", "1.000"])]),
-        ("relative Gram error, held out", [("pool5", ["0.250", "-"])]),
+        ("relative Gram error, optimised by default", [("conv1_1", ["0.125", "1.000"], "0")]),
+        ("relative Gram error, held out", [("pool5", ["0.250", "-"], "0")]),
         (
             "sliced Wasserstein distance / std, optimised by default",
-            [("conv1_1", ["0.500", "0.500"])],
+            [("conv1_1", ["0.500", "0.500"], "0")],
         ),
         (
             "image statistics",
             [
-                ("spectrum distance, log10", ["0.062", "0.000"]),
-                ("Portilla-Simoncelli, spreads", ["1.125", "-"]),
-                ("colour distance, grey levels", ["7.50", "7.50"]),
-                ("detail, 1 = as sharp", ["0.88", "0.88"]),
-                ("grid, 1 = as the exemplar", ["1.25", "1.25"]),
-                ("told apart, 0.5 = by chance", ["0.625", "-"]),
-                ("copied patches", ["75.0 %", "-"]),
-                ("  exemplar's own repetition", ["12.5 %", "12.5 %"]),
-                ("seam in x, z-score", ["+1.5", "+1.5"]),
-                ("seam in y, z-score", ["-2.5", "-2.5"]),
+                ("spectrum distance, log10", ["0.062", "0.000"], "0"),
+                ("Portilla-Simoncelli, spreads", ["1.125", "-"], "0"),
+                ("colour distance, grey levels", ["7.50", "7.50"], "0"),
+                ("detail, 1 = as sharp", ["0.88", "0.88"], "1"),
+                ("grid, 1 = as the exemplar", ["1.25", "1.25"], "1"),
+                ("told apart, 0.5 = by chance", ["0.625", "-"], "0.5"),
+                ("copied patches", ["75.0 %", "-"], "≤ next row"),
+                ("  exemplar's own repetition", ["12.5 %", "12.5 %"], ""),
+                ("seam in x, z-score", ["+1.5", "+1.5"], "±2"),
+                ("seam in y, z-score", ["-2.5", "-2.5"], "±2"),
             ],
         ),
         (
             "compared at",
             [
-                ("output, pixels", ["40x30", "40x30"]),
-                ("exemplar, pixels", ["80x60", "80x60"]),
-                ("pooling", ["max", "max"]),
+                ("output, pixels", ["40x30", "40x30"], ""),
+                ("exemplar, pixels", ["80x60", "80x60"], ""),
+                ("pooling", ["max", "max"], ""),
             ],
         ),
     ]
+
+
+def test_no_seam_is_told_of_what_was_not_made_to_tile():
+    one = evaluated("a.png")
+    outputs = [dataclasses.replace(one, record=Record(tile=t)) for t in (None, "", "x", "xy")]
+    found = report.Report("s.png", outputs)
+    rows = {label: cells for _, rows in table.sections(found) for label, cells, _ in rows}
+    assert rows["seam in x, z-score"] == ["+1.5", "-", "+1.5", "+1.5"]
+    assert rows["seam in y, z-score"] == ["-2.5", "-", "-", "-2.5"]
+    note = "- at a seam: not made to tile along that axis"
+    assert table.notes(found)[-1] == note and table.as_text(found).endswith(f"\n\n{note}")
+    assert note not in table.notes(report.Report("s.png", [outputs[0], outputs[3]]))
+    assert found.as_dict()["outputs"][1]["measures"]["seam"] == {"x": 1.5, "y": -2.5}
+
+
+@pytest.mark.parametrize("bad", ["cut.png", "small.png"])
+def test_one_bad_output_does_not_lose_the_others(folder, run, bad):
+    make_bad_files(folder)
+    result = run("stone.png", "a.png", bad, "b.png", "--html", "p.html", "--json", "m.json")
+    assert result.exit_code == FAILURE
+    assert result.stdout.splitlines()[0].split() == ["stone.png", "a.png", "b.png"]
+    line = result.stderr
+    assert line.startswith(f"texsynth.evaluate: error: 1 of 3 outputs failed: {bad}")
+    assert line.endswith("; written: m.json, p.html\n") and line.count("\n") == 1
+    found = json.loads(Path("m.json").read_text(encoding="utf-8"))
+    assert [output["file"] for output in found["outputs"]] == ["a.png", "b.png"]
+    assert [each["file"] for each in found["failed"]] == [bad]
+    assert f"<b>{bad}</b> could not be measured: {bad}" in Path("p.html").read_text("utf-8")
+
+
+def test_a_texture_of_two_steps_has_a_page(folder, run):
+    save("two.png", make_texture(40, 30), history="[[1.32, 1.09]]")
+    assert run("stone.png", "two.png", "--html", "p.html").exit_code == 0
+    assert "from 1.32 to 1.09" in Path("p.html").read_text("utf-8")
 
 
 def test_a_copy_of_the_exemplar_is_told(folder, run):

@@ -16,6 +16,11 @@ def choices(browser):
     return browser.find_elements("css selector", ".choice")
 
 
+def verdicts(browser):
+    """What each picture is said to be, once one was chosen."""
+    return [each.text for each in browser.find_elements("css selector", ".choice .verdict")]
+
+
 def crops(browser):
     """The three crops as they are drawn, pixel by pixel."""
     found = []
@@ -61,7 +66,7 @@ def test_two_crops_are_of_one_picture_and_one_is_of_another(opened, report):
         found = kinds(opened, report)
         assert sorted(map(found.count, ("real", "synthesised"))) == [1, 2]
         choices(opened)[0].click()
-        assert [choice.text for choice in choices(opened)] == found
+        assert verdicts(opened) == found
         opened.find_element("id", "next").click()
 
 
@@ -81,12 +86,27 @@ def test_crops_of_one_picture_have_no_pixel_in_common(opened, report):
 def test_nothing_gives_the_answer_away(opened):
     shown = [choice.get_attribute("outerHTML") for choice in choices(opened)]
     for other, side in zip(shown[1:], ("Middle", "Right"), strict=True):
-        assert shown[0] == other.replace(f"{side} picture", "Left picture")
+        assert shown[0] == other.replace(side, "Left")
     labels = opened.execute_script(
         "return [...document.querySelectorAll('[alt],[aria-label]')].map("
         "(e) => [e.alt, e.getAttribute('aria-label')].join())"
     )
     assert not any("real" in label.lower() for label in labels)
+
+
+def test_pictures_look_like_what_they_are_buttons(opened):
+    """Each has its name below it, a ring to choose it, and a border."""
+    score = opened.find_element("id", "score")
+    assert score.text == "Choose one of the three to begin."
+    for choice, side in zip(choices(opened), ("Left", "Middle", "Right"), strict=True):
+        assert choice.text == side
+        ring, border, cursor = opened.execute_script(
+            "const of = (pseudo) => getComputedStyle(arguments[0].querySelector('.side'), pseudo);"
+            "const own = getComputedStyle(arguments[0]);"
+            "return [of('::before').borderTopWidth, own.borderTopWidth, own.cursor]",
+            choice,
+        )
+        assert (ring, border, cursor) == ("2px", "1px", "pointer")
 
 
 def play(browser, report, rightly):
@@ -109,11 +129,11 @@ def test_a_right_answer_and_a_wrong_one(opened, report):
     assert answer.text == f"Yes, the {side} one is odd: it is {kind}, the others are not."
     right, total = asked(opened)
     assert right >= 1
-    assert sorted(choice.text == kind for choice in choices(opened)) == [False, False, True]
+    assert sorted(told == kind for told in verdicts(opened)) == [False, False, True]
     choices(opened)[0].click()
     assert asked(opened) == (right, total)  # a second choice does not count
     opened.find_element("id", "next").click()
-    assert answer.text == "" and [choice.text for choice in choices(opened)] == ["", "", ""]
+    assert answer.text == "" and verdicts(opened) == ["", "", ""]
     right, total = asked(opened)
     side, kind = play(opened, report, rightly=False)
     assert answer.text == f"No, the {side} one is odd: it is {kind}, the others are not."

@@ -4,14 +4,17 @@ import base64
 import io
 import json
 import re
+from html import escape
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tests.evaluation.conftest import HISTORY, view
-from texsynth.evaluation import page, plots, record
+from texsynth.evaluation import page, plots, record, verdict
 from texsynth.evaluation.report import Report
 
 # Together: the page and the browser take a while.
@@ -28,7 +31,7 @@ def test_nothing_is_loaded_from_anywhere(text):
 
 
 def test_the_pictures_are_those_that_were_measured(text, report):
-    sources = re.findall(r'<img class="(\w+)" src="data:image/png;base64,([^"]+)"', text)
+    sources = re.findall(r'<img class="(\w+)[^"]*" src="data:image/png;base64,([^"]+)"', text)
     assert [kind for kind, _ in sources] == ["exemplar", "texture"] * 2
     for (_, data), pixels in zip(
         sources,
@@ -39,10 +42,29 @@ def test_the_pictures_are_those_that_were_measured(text, report):
             np.testing.assert_array_equal(np.asarray(picture), pixels)
 
 
-def test_the_sizes_are_those_of_the_pictures(text):
-    assert text.count('width="120" height="80" alt="The texture, 120 by 80 pixels"') == 1
-    assert text.count('width="96" height="80" alt="The source, 96 by 80 pixels"') == 2
+def test_pictures_of_a_pair_are_shown_at_one_scale(text):
+    """The wider one at 320 pixels; pixels of a small one are to be seen."""
+    first, second = (text[at.start() :] for at in re.finditer("<article>", text))
+    shown = r'class="%s( enlarged)?" [^>]*width="(\d+)" height="(\d+)"'
+    for article, sizes in (
+        (first, [(256, 213), (320, 213), (320, 213)]),
+        (second, [(320, 267), (320, 267), (320, 267)]),
+    ):
+        for kind, size in zip(("exemplar", "texture", "grey"), sizes, strict=True):
+            found = re.search(shown % kind, article)
+            assert found[1] == " enlarged" and (int(found[2]), int(found[3])) == size
+    assert text.count('alt="The texture, 120 by 80 pixels"') == 1
+    assert text.count('alt="The exemplar, 96 by 80 pixels"') == 2
     assert text.count('<svg viewBox="0 0 120 80"') == 1
+
+
+def test_each_output_has_its_verdict_and_each_that_failed_its_reason(text, report):
+    assert text.index('class="verdicts"') < text.index("Which one is odd?")
+    for output in report.outputs:
+        told = f"<li><b>{escape(output.name)}</b>: {escape(verdict.sentence(output.measures))}</li>"
+        assert told in text
+    failed = page.render(Report("s.png", report.outputs[:1], failed=[("<b>", "it is & was")]))
+    assert "<b>&lt;b&gt;</b> could not be measured: it is &amp; was</li>" in failed
 
 
 def test_the_file_is_told_with_all_that_it_says():
@@ -99,7 +121,7 @@ def test_the_shares_of_copied_patches_are_told_each_in_its_place(report, text):
         copied, own = output.measures.copied_share, output.measures.repetition_share
         patch = output.measures.copies.patch
         told = f"{100 * copied:.1f} % of the patches of {patch}\u00d7{patch} pixels appear"
-        told += f" almost verbatim in the source; {100 * own:.1f} % of the source's own patches"
+        told += f" almost verbatim in the exemplar; {100 * own:.1f} % of the exemplar's own patches"
         told += " appear in it a second time"
         assert told in text
 
@@ -133,7 +155,7 @@ def numbers_of(svg, kind):
 
 def test_curves_go_where_the_numbers_are():
     svg = plots.spectra(np.array([0.01, 0.1, 0.4]), np.array([1e4, 1e2, 1]), np.full(3, 1e2))
-    output, source = numbers_of(svg, "output"), numbers_of(svg, "source")
+    output, source = numbers_of(svg, "output"), numbers_of(svg, "exemplar")
     assert len({y for _, y in source}) == 1
     assert output[0][1] < source[0][1] == output[1][1] < output[2][1]  # y goes down the page
     first, second = (abs(output[i + 1][0] - output[i][0]) for i in (0, 1))
@@ -188,6 +210,10 @@ def test_the_labels_are_the_values(history, labels):
         [[5.0] * 7],
         [list(range(1, 5000))],
         [[1], [2], [3]],
+        [[1.32, 1.09]],
+        [[1.32], [1.09]],
+        [[5e-324, 1.7e308]],
+        [[123456.0, 123457.0]],
     ],
     ids=lambda history: str(history)[:20],
 )
@@ -195,6 +221,71 @@ def test_any_history_makes_a_plot_of_modest_size(history):
     svg = plots.loss_curves(history)
     assert "nan" not in svg and "inf" not in svg and len(svg) < 20_000
     assert 2 <= svg.count('class="end"') <= 9
+
+
+losses = st.floats(0, allow_infinity=False, allow_nan=False)
+near = st.floats(1e-12, 1e12).flatmap(
+    lambda middle: st.lists(st.floats(middle, middle * 1.3), min_size=1, max_size=4)
+)
+histories = st.lists(st.lists(losses, max_size=6) | near, min_size=1, max_size=6)
+
+
+def check_axis(svg, kind, which):
+    """Two to nine labels, no two alike, in order and within the plot."""
+    found = re.findall(rf'<text class="{kind}" x="([^"]*)" y="([^"]*)">([^<]*)</text>', svg)
+    places = [float(each[which]) for each in found]
+    assert 2 <= len(found) <= 9 and len({text for *_, text in found}) == len(found)
+    assert places in (sorted(places), sorted(places, reverse=True))
+    ends = (64, 428) if which == 0 else (30, 258.1)
+    assert ends[0] - 0.1 <= min(places) and max(places) <= ends[1] + 0.1
+
+
+@given(histories)
+def test_axes_are_labelled_for_any_history(history):
+    svg = plots.loss_curves(history)
+    if not any(loss > 0 for level in history for loss in level):
+        assert svg is None
+        return
+    assert "nan" not in svg and "inf" not in svg
+    check_axis(svg, "middle", 0)
+    check_axis(svg, "end", 1)
+    drawn = "".join(re.findall(r'line output" d="([^"]*)', svg))
+    for x, y in re.findall(r"[ML]([-\d.]+) ([-\d.]+)", drawn):
+        assert 63.9 <= float(x) <= 428.1 and 25.9 <= float(y) <= 254.1
+
+
+@given(st.lists(st.tuples(losses | st.just(np.nan), losses | st.just(np.nan)), min_size=1))
+def test_any_spectra_are_drawn(bands):
+    powers = np.array(bands) + 1 / 12  # of 8-bit rounding, as they are measured
+    frequency = np.geomspace(0.004, 0.49, len(bands))
+    svg = plots.spectra(frequency, *powers.T)
+    if np.isnan(powers).all():
+        assert svg is None
+        return
+    assert "nan" not in svg and "inf" not in svg
+    check_axis(svg, "middle", 0)
+    check_axis(svg, "end", 1)
+
+
+@pytest.mark.parametrize(
+    ("history", "labels"),
+    [
+        (HISTORY, ["level 1", "level 2", "level 3"]),
+        ([[1.0] * 95, [1.0] * 5], ["level 1", "2"]),
+        ([[1.0] * 1000, [1.0] * 5], ["level 1"]),
+        ([[1.0] * 5], []),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_levels_are_numbered_where_there_is_room(history, labels):
+    svg = plots.loss_curves(history)
+    found = re.findall(r'class="middle level" x="([\d.]+)" y="17">([^<]*)<', svg)
+    assert [text for _, text in found] == labels
+    dividers = [float(x) for x in re.findall(r'class="divider" d="M([\d.]+) ', svg)]
+    places = [float(x) for x, _ in found]
+    if len(labels) == len(history) > 1:  # each between its dividers
+        for left, divider, right in zip(places[:-1], dividers, places[1:], strict=True):
+            assert left < divider < right
 
 
 @pytest.mark.parametrize(("steps", "points"), [(600, 600), (5000, 600)])
@@ -223,7 +314,7 @@ def test_pictures_are_shown_and_nothing_is_fetched(opened):
         "return performance.getEntriesByType('resource').map((entry) => entry.name)"
     )
     assert [name for name in entries if not name.startswith("data:")] == []
-    assert opened.title == "Which one is odd? stone & sand.png"
+    assert opened.title == "Textures of stone & sand.png"
     assert len(np.unique(screenshot(opened).reshape(-1, 3), axis=0)) > 1000
 
 
@@ -266,5 +357,6 @@ def test_all_measures_are_in_the_table(opened, report):
     told = {row.text.split(" ")[0]: row.text for row in rows}
     first = report.outputs[0].measures.as_dict()
     assert f"{first['colour_distance']:.2f}" in json.dumps(told)
+    assert all(row.text.endswith(" 0") for row in rows if re.match(r"pool\d", row.text))
     # Twice each layer, ten others, three about how, and six titles.
     assert len(rows) == 2 * 6 + 10 + 3 + 6

@@ -38,6 +38,14 @@ def test_what_is_written_is_read(read):
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "tile"),
+    [({}, None), ({"tile": None}, ""), ({"tile": "y"}, "y"), ({"tile": 5}, None)],
+)
+def test_whether_it_is_to_tile_is_read(read, settings, tile):
+    assert read(settings=json.dumps(settings)).tile == tile
+
+
 def test_the_layers_are_those_of_all_terms(read):
     terms = [
         {"name": "gram", "weight": 1.0, "layers": None},

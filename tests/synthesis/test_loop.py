@@ -274,22 +274,6 @@ def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar,
     assert sizes == [(32, 20)]
 
 
-def test_time_left_is_at_the_pace_of_the_level(config, exemplar, monkeypatch):
-    """A clock that ticks once a step: six steps at a quarter of the pixels, then three."""
-    now, seen = [0.0], []
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
-
-    def tick(progress):
-        seen.append(progress.seconds_left)
-        now[0] += 1
-
-    now[0] = 0.0
-    texsynth.synthesize(exemplar, config(preset="gatys", levels=2), callback=tick)
-    # After the second coarse step one second has passed: 1/2 s a step, four times that when fine.
-    assert seen[1] == pytest.approx(0.5 * 4 + 3 * 2)
-    assert seen[8] == 0
-
-
 def test_the_start_is_left_alone(config, exemplar):
     start = make_texture(32, 24, seed=4)
     before = start.copy()

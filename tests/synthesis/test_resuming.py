@@ -16,7 +16,7 @@ from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.losses import GramLoss
 from texsynth.objective.block_objective import BlockObjective
-from texsynth.synthesis import level_run, loop, octave, resuming
+from texsynth.synthesis import forecast, loop, octave, resuming
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.workshop import Workshop
 
@@ -308,7 +308,7 @@ def test_an_array_that_would_be_spread_over_the_image_is_refused(saved, exemplar
 def test_time_left_is_at_the_pace_since_it_was_resumed(saved, exemplar, path, monkeypatch):
     """Two of six steps are done; the third took ten seconds, and three are left."""
     clock, left = [0.0], []
-    monkeypatch.setattr(level_run, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(forecast, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def tick():
         clock[0] = 10.0

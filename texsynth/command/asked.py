@@ -1,6 +1,7 @@
 """What the command was asked for: anew, on from a checkpoint, or again from a record."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import click
@@ -78,12 +79,14 @@ class Asked:
         start = init if init in settings.STARTS else None
         return start, None if init is None or start else Path(init)
 
-    def _keeping(self, snapshots=None, record=False, resumed=None):
+    def _keeping(self, snapshots=None, record=False, comparison=True, resumed=None):
         """What is kept: as asked for, or as the command kept it that is gone on from."""
         asked = self.options
         if asked["distributed"]:
             snapshots = None  # what is resumed may have been alone
         return Keeping(
+            asked["comparison"] and comparison,
+            asked["overwrites"],
             asked["snapshots"] or snapshots,
             asked["keeps_record"] or record,
             asked["checkpoint_path"] or asked["resume_path"],
@@ -131,7 +134,10 @@ class Asked:
 
     def _ordered(self, config, sources, keeping, out=None):
         asked = self.options
-        order = Order(config, sources, asked["out"] or out, keeping, asked["distributed"])
+        told = asked["out"]
+        makes_folder = bool(told) and told.endswith(("/", os.sep))
+        out = Path(told) if told else out
+        order = Order(config, sources, out, makes_folder, keeping, asked["distributed"])
         if order.is_shared and order.is_one and keeping.snapshots:
             raise ConfigError("--snapshots cannot be used when processes share a texture")
         return order

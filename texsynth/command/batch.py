@@ -14,12 +14,19 @@ from typing import NamedTuple
 
 from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
-from texsynth.command.outputs import Outputs
+from texsynth.command.outputs import Outputs, make_folder
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.shared import EXIT_FAILURE, NO_MEMORY
 from texsynth.command.watch import Telling
 from texsynth.config import Config
-from texsynth.errors import ConfigError, DeviceError, EngineError, TexsynthError, WeightsError
+from texsynth.errors import (
+    ConfigError,
+    DeviceError,
+    EngineError,
+    ImageError,
+    TexsynthError,
+    WeightsError,
+)
 
 _log = logging.getLogger("texsynth")
 
@@ -78,7 +85,8 @@ def plan(order):
         texsynth.errors.ConfigError: It is to be written to what is no folder; two textures would
             have the same name; one would overwrite what is read; or the seed would make no
             difference.
-        texsynth.errors.TexsynthError: The folder cannot be written.
+        texsynth.errors.TexsynthError: An image is not there, or the folder cannot be made or
+            written.
     """
     sources, init_path = order.sources, order.sources.init_path
     if (sources.variations or 1) > 1 and init_path is not None:
@@ -86,10 +94,12 @@ def plan(order):
             f"--variations: all textures would start from {init_path} and be the same"
         )
     folder = order.out or Path()
-    if not folder.is_dir():
-        raise ConfigError(f"--out must be an existing folder, not {folder}")
+    if not order.makes_folder and not folder.is_dir() and folder.suffix.lower() == ".png":
+        raise ConfigError(f"--out must be a folder for several textures, not {folder}")
     tasks = _tasks(order, folder)
+    _check_inputs(sources.image_paths)
     _check_outputs(tasks, sources.pictures)
+    make_folder(folder)
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -111,6 +121,20 @@ def _tasks(order, folder):
             outputs = Outputs(target, config.tile, order.keeping, pictures)
             tasks.append(Task(len(tasks) + 1, own, path, outputs, name))
     return tasks
+
+
+def _check_inputs(paths):
+    """Makes sure that all images are there: a word that is none may be a slip of the whole."""
+    missing = []
+    for path in paths:
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(str(path))
+        except OSError:  # told when it is read
+            continue
+    if missing:
+        raise ImageError(f"no such file: {', '.join(missing)}; nothing was made")
 
 
 def _check_outputs(tasks, inputs):
@@ -192,20 +216,23 @@ class Batch:
                 (task, Job(Recipe(task.config, exemplar, init), task.outputs, self._telling))
                 for task in tasks
             ]
-            wanted = [(task, job) for task, job in jobs if not self._is_there(task, job)]
+            wanted = [(task, job) for task, job in jobs if self._is_wanted(task, job)]
             study = self._workshop.study(exemplar.pixels) if wanted else None
         for task, job in wanted if study is not None else ():
             self._make(task, job, study)
             if self._interruption.number is not None:
                 return
 
-    def _is_there(self, task, job):
+    def _is_wanted(self, task, job):
+        """Whether it is to be made: it is not there, and nothing else is that is to be kept."""
         _check_target(task)
-        if not job.is_done():
+        if job.is_done():
+            _log.info("%s already exists", task.outputs.texture)
+            self._left.remove(task)
             return False
-        _log.info("%s already exists", task.outputs.texture)
-        self._left.remove(task)
-        return True
+        with self._passing_over(task.name, [task]):
+            job.check_overwriting()
+        return task in self._left
 
     def _make(self, task, job, study):
         from texsynth.synthesis.loop import make_variation
@@ -218,7 +245,7 @@ class Batch:
             job.save(result)  # if it cannot be written, what follows could not be either
             self._left.remove(task)
             if not result.is_finished:
-                self._stopped.append(task.outputs.texture)
+                self._stopped.append(job.outputs.texture)
             job.report(result)
         self._interruption.in_order = False  # nothing to save until the next one is under way
 

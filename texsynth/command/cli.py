@@ -4,11 +4,14 @@ Chainer and Pillow are imported when the work begins, so that ``--help`` and usa
 once.
 """
 
+import os
+
 import click
 from click.core import ParameterSource
 
 from texsynth import config as settings
 from texsynth.command.asked import Asked
+from texsynth.command.folders import expanded
 from texsynth.command.keeping import EVERY
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -32,6 +35,26 @@ def _terms(context, parameter, texts):
     return tuple(parse(context, parameter, text) for text in texts) or None
 
 
+def _is_tiling(following):
+    """Whether what follows ``--tile`` is its value; it may be an option or an image instead.
+
+    Raises:
+        click.BadParameter: It is neither: then nobody means a texture of an image of that name.
+    """
+    if not following or following[0].startswith("-"):
+        return False
+    word = following[0]
+    if word in settings.TILINGS:
+        return True
+    if os.path.lexists(word):
+        return False
+    choices = ", ".join(map(repr, settings.TILINGS))
+    raise click.BadParameter(
+        f"{word!r} is not one of {choices}, and there is no image of that name",
+        param_hint="'--tile'",
+    )
+
+
 class _Command(OneLineErrors):
     """``--tile`` may stand alone."""
 
@@ -40,9 +63,7 @@ class _Command(OneLineErrors):
         for place, arg in enumerate(args):
             if arg == "--":
                 break
-            if arg == "--tile" and args[place + 1 : place + 2] not in [
-                [t] for t in settings.TILINGS
-            ]:
+            if arg == "--tile" and not _is_tiling(args[place + 1 : place + 2]):
                 args[place] = "--tile=xy"
         return super().parse_args(context, args)
 
@@ -84,8 +105,9 @@ class _Command(OneLineErrors):
 @click.option(
     "-o",
     "--out",
-    type=PATH,
-    help="PNG file or folder to write to; a folder if there are several textures."
+    type=click.Path(readable=False),
+    help="PNG file to write to, or folder; a folder if there are several textures. A folder with /"
+    " at its end is made."
     "  [default: <name>_texture.png in the current folder]",
 )
 @click.option(
@@ -105,7 +127,7 @@ class _Command(OneLineErrors):
     "--output-size",
     metavar="WxH",
     callback=from_text(settings.parse_size),
-    help="Size of the texture in pixels.  [default: size of the exemplar]",
+    help="Size of the texture in pixels; one number is a square.  [default: size of the exemplar]",
 )
 @click.option(
     "-n",
@@ -216,6 +238,19 @@ class _Command(OneLineErrors):
     help="Also save the current image every N steps.",
 )
 @click.option(
+    "--comparison/--no-comparison",
+    default=True,
+    show_default=True,
+    help="Also write <name>_comparison.png, with the texture and IMAGE side by side.",
+)
+@click.option(
+    "--overwrite",
+    "overwrites",
+    is_flag=True,
+    help="Replace textures and other files that are there already; without it only those of the"
+    " same texture are replaced.",
+)
+@click.option(
     "--checkpoint",
     "checkpoint_path",
     metavar="FILE",
@@ -263,11 +298,12 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     """Make a new image with the texture of IMAGE, or one for each of several images.
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
-    With several images, textures that were already made with the same settings are kept.
+    A folder stands for the images in it. With several images, textures that were already made
+    with the same settings are kept.
     """
     set_up_logging(quiet, verbose)
     try:
-        asked = Asked(image_paths, options, _given(context))
+        asked = Asked(expanded(image_paths), options, _given(context))
         with downloads_forbidden(offline):
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:

@@ -1,15 +1,18 @@
 """One texture of the command: synthesized, told of, written to its files."""
 
 import contextlib
+import logging
 import os
 import sys
 
 import click
 
-from texsynth.command import provenance, record
+from texsynth.command import overwriting, provenance, record
 from texsynth.command.outputs import is_below_here
-from texsynth.command.watch import Watch
+from texsynth.command.watch import Acts, Watch
 from texsynth.errors import TexsynthError
+
+_log = logging.getLogger("texsynth")
 
 
 class Job:
@@ -22,22 +25,35 @@ class Job:
         checkpoints (texsynth.Checkpoints): Where the state is saved, and what is gone on from.
 
     Attributes:
+        outputs (texsynth.command.outputs.Outputs): The files; others once a texture is saved that
+            was stopped where a finished one is.
         written (list): Paths of the files that are there, whole.
     """
 
     def __init__(self, recipe, outputs, telling, checkpoints=None):
-        self._recipe, self._outputs, self._telling = recipe, outputs, telling
+        self._recipe, self.outputs, self._telling = recipe, outputs, telling
         self._checkpoints = checkpoints
         self.written = []
 
     def is_done(self):
         """Returns whether all files are there as they would be made, and finished."""
         expected = provenance.origin(self._recipe)
-        if not all(provenance.is_finished(path, expected) for path in self._outputs.pictures):
+        if not all(provenance.is_finished(path, expected) for path in self.outputs.pictures):
             return False
-        return not self._outputs.keeping.record or record.is_of(
-            self._outputs.record, provenance.Picture(self._outputs.texture)
+        return not self.outputs.keeping.record or record.is_of(
+            self.outputs.record, provenance.Picture(self.outputs.texture)
         )
+
+    def check_overwriting(self, is_again=False):
+        """Makes sure that nothing is there that would be lost.
+
+        Args:
+            is_again (bool): Whether it goes on from a checkpoint, or is made again from a record.
+
+        Raises:
+            texsynth.errors.TexsynthError: As :func:`texsynth.command.overwriting.check`.
+        """
+        overwriting.check(self.outputs, self._recipe, is_again)
 
     def synthesize(self, synthesize):
         """Returns the :class:`texsynth.Result`.
@@ -46,7 +62,8 @@ class Job:
             synthesize: :func:`texsynth.synthesize` or the like, which lacks but ``init``,
                 ``callback`` and ``stop``.
         """
-        with Watch(self._telling, self._outputs, self._save) as watch:
+        acts = Acts(self._tell_of_size, self._save, self._is_replaceable)
+        with Watch(self._telling, self.outputs, acts) as watch:
             init = None if self._recipe.init is None else self._recipe.init.pixels
             return synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
 
@@ -58,17 +75,21 @@ class Job:
         """
         from texsynth import images
 
-        made = provenance.account(result)
-        pair = images.side_by_side(result.image, result.exemplar)
-        tiled = [images.tiled(result.image)] if self._recipe.config.tile else []
-        pictures = [result.image, pair, *tiled]
-        for path, pixels in zip(self._outputs.pictures, pictures, strict=True):
+        if not result.is_finished:
+            self.outputs = overwriting.for_a_stopped_one(self.outputs, self._recipe)
+        made = result.account()
+        pictures = [result.image]
+        if self.outputs.keeping.comparison:
+            pictures.append(images.side_by_side(result.image, result.exemplar))
+        if self._recipe.config.tile:
+            pictures.append(images.tiled(result.image))
+        for path, pixels in zip(self.outputs.pictures, pictures, strict=True):
             self._save(path, pixels, made)
-        if self._outputs.keeping.record:
+        if self.outputs.keeping.record:
             lengthened = self._checkpoints is not None and self._checkpoints.lengthened
             made = record.compose(sys.argv, self._recipe, result, lengthened)
-            record.save(self._outputs.record, made)
-            self.written.append(self._outputs.record)
+            record.save(self.outputs.record, made)
+            self.written.append(self.outputs.record)
 
     def report(self, result):
         """Tells how it went, and lists the files that were written.
@@ -86,10 +107,24 @@ class Job:
             for line in told:
                 click.echo(line, err=True)
         try:
-            for path in self._outputs.paths:
+            for path in self.outputs.paths:
                 click.echo(os.fsencode(path))  # whatever its name: the bytes that others can open
         except OSError as error:
             raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
+
+    def _is_replaceable(self, path):
+        """Whether a snapshot may take the place of what is there."""
+        return self.outputs.keeping.overwrites or overwriting.is_replaceable(path, self._recipe)
+
+    def _tell_of_size(self):
+        """Says to which size the exemplar is brought, if to another one."""
+        from texsynth import images
+
+        given = self._recipe.exemplar.pixels.shape[1::-1]
+        used = images.fitted_size(given, self._recipe.config.size)
+        if used != given and not self._telling.quiet:
+            sizes = ["x".join(map(str, size)) for size in (given, used)]
+            _log.info("%s: %s brought to %s; --size 0 keeps it", self._recipe.exemplar.path, *sizes)
 
     def _save(self, path, pixels, made=None):
         from texsynth import images
@@ -112,7 +147,7 @@ class Job:
         if is_interrupted and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
             # A checkpoint alone decides on no other place than the current folder.
-            texture = self._outputs.texture
+            texture = self.outputs.texture
             whither = "" if is_below_here(texture) else f" -o {texture}"
             told.append(f"to continue{whence}: --resume {checkpoints.path}{whither}")
         return told

@@ -9,9 +9,11 @@ EVERY = 20
 
 @dataclass(frozen=True)
 class Keeping:
-    """Snapshots, a record and checkpoints: which of them, and how often.
+    """A comparison, snapshots, a record and checkpoints: which of them, and how often.
 
     Attributes:
+        comparison (bool): Whether texture and exemplar are also shown side by side.
+        overwrites (bool): Whether what is there already may be another texture, and is replaced.
         snapshots (int): Steps between snapshots, or ``None``.
         record (bool): Whether a record is written.
         checkpoint (pathlib.Path): Where checkpoints are saved, or ``None``.
@@ -19,6 +21,8 @@ class Keeping:
         resumed (texsynth.Checkpoints): What is gone on from, or ``None``.
     """
 
+    comparison: bool = True
+    overwrites: bool = False
     snapshots: int | None = None
     record: bool = False
     checkpoint: Path | None = None

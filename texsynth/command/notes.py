@@ -16,7 +16,8 @@ class Earlier(NamedTuple):
             nothing. So are the next two.
         init_path (pathlib.Path): The image to start from, or ``None``.
         out (pathlib.Path): The file or folder to write to, or ``None``.
-        kept (dict): Steps between ``snapshots``, or ``None``; and whether a ``record`` is written.
+        kept (dict): Steps between ``snapshots``, or ``None``; whether a ``record`` and a
+            ``comparison`` are written.
     """
 
     config: Config
@@ -44,6 +45,7 @@ def compose(order):
         **{name: path and str(Path(path).absolute()) for name, path in paths.items()},
         "snapshots": order.keeping.snapshots,
         "record": order.keeping.record,
+        "comparison": order.keeping.comparison,
     }
 
 
@@ -61,9 +63,14 @@ def read(resumed, path):
     with resumed.reading():
         # A checkpoint that was not made by the command has none.
         paths = {name: _path(notes.get(name)) for name in ("image", "init", "weights", "out")}
-        kept = {"snapshots": notes.get("snapshots"), "record": notes.get("record", False)}
-        if type(kept["snapshots"]) not in (int, type(None)) or type(kept["record"]) is not bool:
-            raise TypeError(f"of the notes {kept['snapshots']!r} and {kept['record']!r}")
+        kept = {
+            "snapshots": notes.get("snapshots"),
+            "record": notes.get("record", False),
+            "comparison": notes.get("comparison", True),
+        }
+        for name, value in kept.items():
+            if type(value) not in ((int, type(None)) if name == "snapshots" else (bool,)):
+                raise TypeError(f"of the note {name} {value!r}")
         try:
             weights = None if paths["weights"] is None else str(paths["weights"])
             config = Config.from_dict({**resumed.settings, "weights": weights})

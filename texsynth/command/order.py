@@ -39,6 +39,7 @@ class Order:
         config (texsynth.Config): The settings.
         sources (Sources): What it is made from.
         out (pathlib.Path): The file or folder to write to, or ``None``.
+        makes_folder (bool): Whether ``out`` is a folder that is made if it is not there.
         keeping (texsynth.command.keeping.Keeping): What is kept beside the pictures.
         is_shared (bool): Whether the processes that mpiexec started share the work.
     """
@@ -46,6 +47,7 @@ class Order:
     config: Config
     sources: Sources
     out: Path | None
+    makes_folder: bool
     keeping: Keeping
     is_shared: bool
 
@@ -53,6 +55,11 @@ class Order:
     def is_one(self):
         """Whether it is one texture, not several."""
         return len(self.sources.image_paths) == 1 and self.sources.variations is None
+
+    @property
+    def is_again(self):
+        """Whether it goes on from a checkpoint, or is made again from a record."""
+        return self.keeping.resumed is not None or self.sources.record is not None
 
     @property
     def files_read(self):

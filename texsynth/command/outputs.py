@@ -1,7 +1,7 @@
 """The files that a texture is written to."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from texsynth import files
@@ -28,7 +28,8 @@ class Outputs:
     @property
     def pictures(self):
         """The pictures: texture, comparison and, of one that tiles, two by two of it."""
-        names = ["comparison", *(["tiled"] if self.tile else [])]
+        wanted = {"comparison": self.keeping.comparison, "tiled": self.tile}
+        names = [name for name, is_wanted in wanted.items() if is_wanted]
         return [self.texture, *(self._beside(f"{name}.png") for name in names)]
 
     @property
@@ -51,6 +52,16 @@ class Outputs:
         name = f"{self.texture.stem}_level{level}_step{step:05d}.png"
         return self.texture.with_name(name)
 
+    def aside(self, number):
+        """Returns other places, for a texture that was stopped.
+
+        Args:
+            number (int): Which of them, from 1.
+        """
+        which = "stopped" if number == 1 else f"stopped{number}"
+        is_usual = self.texture.stem.endswith("_texture")
+        return replace(self, texture=self._beside(f"{which}{'_texture' if is_usual else ''}.png"))
+
     def _beside(self, name):
         return self.texture.with_name(f"{self.texture.stem.removesuffix('_texture')}_{name}")
 
@@ -71,10 +82,14 @@ def outputs_for(order):
     name = f"{order.sources.image_paths[0].stem}_texture.png"
     target = order.out or Path(name)
     try:
-        if target.is_dir():
+        if order.makes_folder or target.is_dir():
             target /= name
         if target.suffix.lower() != ".png":
-            raise ConfigError(f"--out must be a .png file, not {target}")
+            raise ConfigError(
+                f"--out must be a .png file, or a folder with / at its end, not {target}"
+            )
+        if order.makes_folder:
+            make_folder(target.parent)
         if not target.parent.is_dir():
             raise ConfigError(f"--out: there is no folder {target.parent}")
         pictures = tuple(order.sources.pictures)
@@ -86,6 +101,24 @@ def outputs_for(order):
         raise TexsynthError(f"cannot write {target}: {error.strerror}") from error
     _check_beside(outputs, order.files_read)
     return outputs
+
+
+def make_folder(folder):
+    """Makes a folder to write to, and those on the way to it, where they are not there.
+
+    Args:
+        folder (pathlib.Path): The folder.
+
+    Raises:
+        texsynth.errors.ConfigError: A file is in its place.
+        texsynth.errors.TexsynthError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"--out: {folder} is to be a folder, but there is a file") from None
+    except OSError as error:
+        raise TexsynthError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
 def is_below_here(out):

@@ -11,9 +11,6 @@ import warnings
 from texsynth.config import Config
 from texsynth.version import __version__
 
-INTERRUPTED = "interrupted"
-"""The reason for stopping of a texture that is not finished."""
-
 
 class Picture:
     """A file that is read when its pixels are first asked for.
@@ -82,26 +79,6 @@ def origin(recipe):
     return {"Software": f"texsynth {__version__}", **text}
 
 
-def account(result):
-    """Returns how a texture came about, as the text of its file.
-
-    Args:
-        result (texsynth.Result): The texture.
-    """
-    history = [[float(f"{loss:.6g}") for loss in level] for level in result.history]
-    values = {
-        "errors": result.errors,
-        "scheme": dataclasses.asdict(result.scheme),
-        "history": history,
-        "evaluations": result.evaluations,
-        # but no seconds: the same seed, the same bytes
-    }
-    reason = result.reason if result.is_finished else INTERRUPTED
-    text = {"engine": result.engine, "reason": reason}
-    text |= {key: json.dumps(value) for key, value in values.items()}
-    return {f"texsynth:{key}": value for key, value in text.items()}
-
-
 def is_finished(path, expected):
     """Returns whether a file is a whole PNG of a texture that was finished.
 
@@ -109,18 +86,82 @@ def is_finished(path, expected):
         path (pathlib.Path): The file, which need not be there.
         expected (dict): What :func:`origin` returns for the texture.
     """
+    text = _text(path, is_whole=True)
+    return _is_finished(text) and expected.items() <= text.items()
+
+
+def is_stopped(path):
+    """Returns whether a file is a picture of a texture that was not finished.
+
+    Args:
+        path (pathlib.Path): The file.
+    """
+    return is_ours(path) and not _is_finished(_text(path))
+
+
+def is_ours(path):
+    """Returns whether a file is a picture that this program made.
+
+    Args:
+        path (pathlib.Path): The file.
+    """
+    return _text(path).get("Software", "").startswith("texsynth ")
+
+
+def is_same(path, recipe, is_again):
+    """Returns whether a file is a picture of the same texture, be it finished or not.
+
+    Args:
+        path (pathlib.Path): The file.
+        recipe (Recipe): What the texture is made from.
+        is_again (bool): Whether it may also be of another version, of fewer steps, and with its
+            weights elsewhere: a checkpoint or a record says what it is.
+    """
+    there = _text(path)
+    if not is_ours(path):
+        return False
+    expected = origin(recipe)
+    is_other_version = there["Software"] != expected["Software"]
+    if is_other_version and _is_finished(there) and not is_again:
+        return False
+    names = ("texsynth:exemplar_sha256", "texsynth:init_sha256")
+    if any(there.get(name) != expected.get(name) for name in names):
+        return False
+    try:
+        settings = [json.loads(each["texsynth:settings"]) for each in (there, expected)]
+        for each in settings:
+            for name in _NAMES if not is_again else (*_NAMES, "weights", "iterations"):
+                each.pop(name, None)
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return False
+    return settings[0] == settings[1]
+
+
+_NAMES = ("image", "init")  # of files, whose checksums say more
+
+
+def _is_finished(text):
+    from texsynth.synthesis.result import INTERRUPTED
+
+    return text.get("texsynth:reason", INTERRUPTED) != INTERRUPTED
+
+
+def _text(path, is_whole=False):
+    """The texts of a PNG; none of what is none, or is damaged although it must be whole."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             # Of many pixels: as large a texture may have been asked for.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if is_whole:
+                with Image.open(path, formats=["PNG"]) as file:
+                    file.verify()  # the checksums of all chunks
             with Image.open(path, formats=["PNG"]) as file:
-                file.verify()  # the checksums of all chunks
-            with Image.open(path, formats=["PNG"]) as file:
-                text = dict(file.text)  # which reads the pixels
+                if is_whole:
+                    file.load()
+                # What stands before the pixels, as this program writes it.
+                return {name: text for name, text in file.info.items() if isinstance(text, str)}
     # Pillow raises all of these on damaged files.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
-        return False
-    reason = text.get("texsynth:reason", INTERRUPTED)
-    return reason != INTERRUPTED and expected.items() <= text.items()
+        return {}

@@ -1,5 +1,6 @@
 """The record of a texture: a JSON file of what made it, from which it can be made again."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,9 @@ FORMAT = 1
 _KIND = "texsynth record"
 _MOST_BYTES = 2**26  # of a million steps
 _LONGEST_LINE = 400  # characters of what a file says
+# A JSON text of a thousand brackets is a RecursionError, a number of 400 digits an OverflowError
+# where a float is wanted.
+_ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 class Record(NamedTuple):
@@ -134,6 +138,26 @@ def is_of(path, texture):
         return False
 
 
+def is_same(path, recipe, is_again):
+    """Returns whether a file is a record of the same texture, be it finished or not.
+
+    Args:
+        path (pathlib.Path): The file.
+        recipe (texsynth.command.provenance.Recipe): What the texture is made from.
+        is_again (bool): Whether it may also be of fewer steps.
+    """
+    free = {"weights": None, **({"iterations": None} if is_again else {})}
+    try:
+        fields = json.loads(_content(path))
+        config = Config.from_dict({**fields["config"], **free})
+        sums = [fields["sha256"][name] for name in ("exemplar", "init")]
+    except (OSError, *_ODD, TexsynthError):
+        return False
+    init = None if recipe.init is None else recipe.init.checksum
+    is_of_settings = config == dataclasses.replace(recipe.config, **free)
+    return is_of_settings and sums == [recipe.exemplar.checksum, init]
+
+
 def read(path):
     """Reads what is needed to make the texture of a record again.
 
@@ -153,11 +177,7 @@ def read(path):
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except ConfigError as error:
         raise RecordError(f"{path}: {_told(str(error))}") from error
-    # A JSON text of a thousand brackets is a RecursionError, a number of 400 digits an
-    # OverflowError where a float is wanted.
-    except (
-        ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
-    ) as error:  # fmt: skip
+    except _ODD as error:
         told = _told(f"{type(error).__name__} {error}")
         raise RecordError(f"{path} is not a record ({told})") from error
 

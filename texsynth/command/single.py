@@ -39,6 +39,7 @@ def make(order, quiet, team=None):
     is_first = team is None or team.rank == 0
     telling = Telling(quiet or not is_first, Interruption(), in_company=team is not None)
     job = Job(recipe, outputs, telling, checkpoints)
+    job.check_overwriting(order.is_again)
     optional = {"team": team, "checkpoints": checkpoints}
     given = {name: value for name, value in optional.items() if value is not None}
     with _telling_what_is_written(job):

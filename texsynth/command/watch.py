@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from texsynth.command import progress as progress_display
 from texsynth.command.interruption import Interruption
@@ -26,17 +28,32 @@ class Telling:
     in_company: bool = False
 
 
+class Acts(NamedTuple):
+    """What is done with the one texture that is watched.
+
+    Attributes:
+        begin: Tells of it, once all is there to begin; a function without arguments.
+        save: Writes pixels to a path.
+        is_replaceable: Says whether a snapshot may take the place of what is at a path.
+    """
+
+    begin: Callable
+    save: Callable
+    is_replaceable: Callable
+
+
 class Watch:
     """A context manager: who is asked during one synthesis, and told of its steps.
 
     Args:
         telling (Telling): How the user is told, and heard.
         outputs (texsynth.command.outputs.Outputs): Where snapshots go, and how often.
-        save: Writes pixels to a path.
+        acts (Acts): What is done meanwhile.
     """
 
-    def __init__(self, telling, outputs, save):
-        self._telling, self._outputs, self._save = telling, outputs, save
+    def __init__(self, telling, outputs, acts):
+        self._telling, self._outputs, self._acts = telling, outputs, acts
+        self._is_told_of = False
         self._snapshots = outputs.keeping.snapshots
         self._has_begun = False
         self._display = progress_display.make(telling.quiet)
@@ -47,6 +64,7 @@ class Watch:
         Args:
             progress (texsynth.Progress): How far it is.
         """
+        self._tell()
         if not self._has_begun:
             self._has_begun = True
             self._telling.interruption.in_order = True  # from here on there is something to save
@@ -61,12 +79,18 @@ class Watch:
         return self._telling.interruption.number is not None
 
     def is_to_stop(self):
-        """Returns whether a signal ends the work, between steps."""
+        """Returns whether a signal ends the work, between steps; asked before the first one too."""
+        self._tell()
         if self._telling.in_company:
             # A signal comes to each process, but not at the same time: once one may have taken the
             # first step, none ends on its own, for that would end all with nothing saved.
             self._telling.interruption.in_order = True
         return self._has_begun and self._telling.interruption.number is not None
+
+    def _tell(self):
+        if not self._is_told_of:
+            self._is_told_of = True
+            self._acts.begin()
 
     def __enter__(self):
         """Begins to follow it."""
@@ -84,7 +108,12 @@ class Watch:
             for source in self._outputs.sources if path.exists() else ():
                 if source.exists() and path.samefile(source):
                     raise TexsynthError(f"the snapshot {path} would overwrite an input")
-            self._save(path, progress.pixels())
+            if not self._acts.is_replaceable(path):
+                raise TexsynthError(
+                    f"the snapshot {path} already exists and is of another texture, which only"
+                    " --overwrite replaces"
+                )
+            self._acts.save(path, progress.pixels())
         except TexsynthError as error:
             _log.warning("%s; no more snapshots will be saved", error)
             self._snapshots = None

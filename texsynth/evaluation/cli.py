@@ -23,7 +23,7 @@ _STANDARD_OUTPUT = Path("-")
 
 
 @click.command("texsynth.evaluate", cls=OneLineErrors, context_settings=HELP_OPTIONS)
-@click.argument("source", type=PATH)
+@click.argument("source", metavar="EXEMPLAR", type=PATH)
 @click.argument("outputs", metavar="OUTPUT...", type=PATH, nargs=-1, required=True)
 @click.option(
     "--json",
@@ -42,15 +42,15 @@ _STANDARD_OUTPUT = Path("-")
 @click.option(
     "--size",
     type=click.IntRange(0, settings.LARGEST_SIDE),
-    help="Resize SOURCE so that its longer side has this many pixels; 0 keeps its size."
+    help="Resize EXEMPLAR so that its longer side has this many pixels; 0 keeps its size."
     "  [default: the size recorded in OUTPUT, or 0]",
 )
 @click.option(
     "--input-range",
     metavar="LOW,HIGH",
     callback=from_text(settings.parse_range),
-    help="Which values are black and white in a SOURCE whose type does not say so.  [default: the"
-    " range recorded in OUTPUT]",
+    help="Which values are black and white in an EXEMPLAR whose type does not say so."
+    "  [default: the range recorded in OUTPUT]",
 )
 @click.option(
     "--pooling",
@@ -84,7 +84,9 @@ _STANDARD_OUTPUT = Path("-")
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main(source, outputs, json_path, html_path, offline, quiet, verbose, **options):
-    """Measure how good textures (OUTPUT) synthesised from SOURCE are.
+    """Measure how good textures (OUTPUT) synthesised from EXEMPLAR are.
+
+    An OUTPUT that cannot be measured is named at the end; the others are measured all the same.
 
     Prints a table of measures, which are defined in docs/metrics.md.
     """
@@ -107,6 +109,8 @@ def main(source, outputs, json_path, html_path, offline, quiet, verbose, **optio
             _print(as_json)
         elif not quiet:
             _print(table.as_text(found))
+        if found.failed:
+            raise failure(_told_of(found), None, written)
     except KeyboardInterrupt as error:
         raise failure("interrupted", error, written or ["nothing"]) from error
     except TexsynthError as error:
@@ -126,6 +130,16 @@ def _checked_targets(read, json_path, html_path):
             raise ConfigError(f"{option}: {path} is also the file for --json")
         targets.append((path, kind))
     return targets
+
+
+def _told_of(found):
+    """A line about the outputs that could not be measured."""
+    count = f"{len(found.failed)} of {len(found.failed) + len(found.outputs)} outputs failed"
+    return f"{count}: {'; '.join(_reason(name, why) for name, why in found.failed)}"
+
+
+def _reason(name, why):
+    return why if name in why else f"{name}: {why}"
 
 
 def _page(found):

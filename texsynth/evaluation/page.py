@@ -14,11 +14,12 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-from texsynth.evaluation import plots, table
+from texsynth.evaluation import plots, table, verdict
 from texsynth.metrics.luminance import luminance
 from texsynth.version import __version__
 
-_BEYOND_REPETITION = 0.02
+_COLUMN = 320  # pixels that the wider picture of a pair is shown at
+_ENLARGED = 1.5  # times from which each pixel is to be seen
 
 
 def render(report):
@@ -28,7 +29,7 @@ def render(report):
         report (texsynth.evaluation.report.Report): The report.
     """
     style, script = _file("page.css"), _file("page.js")
-    marks = '<p class="notes">* not optimised in this output</p>' if table.has_marks(report) else ""
+    notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in table.notes(report))
     return Template(_file("page.html")).substitute(
         source=escape(report.source),
         style=style,
@@ -37,9 +38,23 @@ def render(report):
         script_hash=_hash(script),
         outputs="\n".join(map(_output, report.outputs)),
         table=_table(report),
-        notes=marks,
+        notes=notes,
+        verdicts=_verdicts(report),
         version=__version__,
     )
+
+
+def _verdicts(report):
+    """A sentence about each output, and a line about each that could not be measured."""
+    told = [
+        f"<li><b>{escape(output.name)}</b>: {escape(verdict.sentence(output.measures))}</li>"
+        for output in report.outputs
+    ]
+    told += [
+        f'<li class="failed"><b>{escape(name)}</b> could not be measured: {escape(why)}</li>'
+        for name, why in report.failed
+    ]
+    return f'<ul class="verdicts">{"".join(told)}</ul>'
 
 
 def _output(output):
@@ -47,7 +62,16 @@ def _output(output):
     (height, width), (exemplar_height, exemplar_width) = (
         each.shape[:2] for each in (output.pixels, output.exemplar)
     )
+    # Both at one scale; pixels of a small one are to be seen.
+    scale = _COLUMN / max(width, exemplar_width)
+    enlarged = " enlarged" if scale > _ENLARGED else ""
     return Template(_file("output.html")).substitute(
+        enlarged=enlarged,
+        shown=max(1, round(scale * width)),
+        shown_height=max(1, round(scale * height)),
+        exemplar_enlarged=enlarged,
+        exemplar_shown=max(1, round(scale * exemplar_width)),
+        exemplar_shown_height=max(1, round(scale * exemplar_height)),
         name=escape(output.name),
         made=_made(output.record),
         exemplar=_data_url(output.exemplar, "PNG"),
@@ -57,7 +81,7 @@ def _output(output):
         width=width,
         height=height,
         loss=_loss(output.record.history),
-        spectra=plots.spectra(*measures.spectra),
+        spectra=plots.spectra(*measures.spectra) or _absent("There is nothing to draw."),
         spectrum_distance=f"{measures.spectrum_distance:.3f}",
         grey=_data_url(np.rint(luminance(output.pixels)).astype(np.uint8), "JPEG"),
         copies=_copies_path(measures.copies),
@@ -85,19 +109,23 @@ def _made(record):
 
 def _loss(history):
     if history is None:
-        return '<p class="absent">The file contains no loss history.</p>'
-    return plots.loss_curves(history) or '<p class="absent">The loss was 0 from the start.</p>'
+        return _absent("The file contains no loss history.")
+    return plots.loss_curves(history) or _absent("The loss was 0 from the start.")
+
+
+def _absent(why):
+    return f'<p class="absent">{why}</p>'
 
 
 def _judgement(measures):
-    if measures.copied_share is None or measures.repetition_share is None:
+    excess = verdict.copied_beyond_repetition(measures)
+    if excess is None:
         return "There is too little contrast to tell."
     if measures.copied_share == 0:
         return "Nothing was copied."
-    excess = measures.copied_share - measures.repetition_share
-    if excess > _BEYOND_REPETITION:
-        return "That is more than the source repeats itself: parts were copied."
-    return "The source's own repetition explains this: nothing points to copying."
+    if excess > verdict.BEYOND_REPETITION:
+        return "That is more than the exemplar repeats itself: parts were copied."
+    return "The exemplar's own repetition explains this: nothing points to copying."
 
 
 def _copies_path(copies):
@@ -110,12 +138,14 @@ def _copies_path(copies):
 
 def _table(report):
     names = "".join(f'<th scope="col">{escape(output.name)}</th>' for output in report.outputs)
-    span = 1 + len(report.outputs)
-    parts = [f"<table><thead><tr><td></td>{names}</tr></thead>"]
+    span = 2 + len(report.outputs)
+    ideal = '<th scope="col" class="ideal">at best</th>'
+    parts = [f"<table><thead><tr><td></td>{names}{ideal}</tr></thead>"]
     for title, rows in table.sections(report):
         parts.append(f'<tbody><tr><th scope="rowgroup" colspan="{span}">{escape(title)}</th></tr>')
-        for label, cells in rows:
+        for label, cells, best in rows:
             tds = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            tds += f'<td class="ideal">{escape(best)}</td>'
             parts.append(f'<tr><th scope="row">{escape(label)}</th>{tds}</tr>')
         parts.append("</tbody>")
     return "".join([*parts, "</table>"])

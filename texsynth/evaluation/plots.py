@@ -6,7 +6,10 @@ from html import escape
 import numpy as np
 
 _WIDTH, _HEIGHT = 440, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 14, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 26, 46
+_LEAST_SPAN = 0.02  # of the logarithms: what differs by less than 5 % is drawn as flat
+_MOST = 308.25  # the logarithm of about the largest number
+_LABEL, _NUMBER = 48, 9  # pixels that "level 1" takes, and "1"
 _MOST_POINTS = 600
 
 
@@ -15,6 +18,9 @@ def loss_curves(history):
 
     Args:
         history: Loss after each step, one list of floats for each level.
+
+    Returns:
+        str: The SVG; ``None`` if no loss is above 0.
     """
     lines, start = [], 0
     for losses in history:
@@ -33,12 +39,28 @@ def loss_curves(history):
         for end in ends
     )
     drawn = "".join(_line(x_axis, y_axis, x, y, "output") for x, y in lines if len(x))
+    if len(history) > 1:
+        drawn += _level_labels(x_axis, [len(losses) for losses in history])
     levels = f" in {len(history)} levels" if len(history) > 1 else ""
     label = (
         f"Loss over {start} steps{levels}, from {lines[0][1][:1].sum():.3g} "
         f"to {values[-1]:.3g}, logarithmic"
     )
     return _plot(label, x_axis, y_axis, "step", "loss", dividers + drawn)
+
+
+def _level_labels(x_axis, lengths):
+    """Numbers of the levels above what is theirs, as far as there is room."""
+    texts, start = [], 0
+    for number, length in enumerate(lengths, 1):
+        left, right = (float(x_axis.place(start + at + 0.5)) for at in (0, length))
+        start += length
+        room = right - left
+        if room >= _NUMBER:
+            text = f"level {number}" if room >= _LABEL else str(number)
+            place = f'x="{(left + right) / 2:.1f}" y="{_TOP - 9}"'
+            texts.append(f'<text class="middle level" {place}>{text}</text>')
+    return "".join(texts)
 
 
 def spectra(frequency, output, exemplar):
@@ -48,27 +70,42 @@ def spectra(frequency, output, exemplar):
         frequency: ``(bands,)``, cycles per pixel.
         output: ``(bands,)``, squared grey levels.
         exemplar: ``(bands,)``, squared grey levels.
+
+    Returns:
+        str: The SVG; ``None`` if no band has a power.
     """
     values = np.concatenate((output, exemplar))
     values = values[np.isfinite(values)]
+    if not len(values):
+        return None
     x_axis = _Axis(frequency[0], 0.5, _LEFT, _WIDTH - _RIGHT, logarithmic=True)
     y_axis = _Axis(values.min(), values.max(), _HEIGHT - _BOTTOM, _TOP, logarithmic=True)
     drawn = "".join(
         _line(x_axis, y_axis, frequency[np.isfinite(y)], y[np.isfinite(y)], kind)
-        for y, kind in ((exemplar, "source"), (output, "output"))
+        for y, kind in ((exemplar, "exemplar"), (output, "output"))
+        if np.isfinite(y).any()
     )
-    label = "Radial power spectra of source and output, log-log, falling together where they agree"
+    label = "Radial power spectra of exemplar and output, log-log, the same where they agree"
     return _plot(label, x_axis, y_axis, "cycles per pixel", "power, grey levels²", drawn)
 
 
 class _Axis:
-    """A range of values laid on a range of pixels."""
+    """A range of values laid on a range of pixels.
+
+    Args:
+        low: The least value; above 0 if the axis is logarithmic.
+        high: The largest value.
+        start: Pixels of the least.
+        end: Pixels of the largest.
+        logarithmic: Whether ratios are of equal length, not differences.
+    """
 
     def __init__(self, low, high, start, end, logarithmic):
         self.logarithmic = logarithmic
-        low, high = self._scaled(low), self._scaled(high)
-        if high - low < 1e-9:
-            low, high = low - 0.5, high + 0.5
+        low, high = float(self._scaled(low)), float(self._scaled(high))
+        if high - low < _LEAST_SPAN:
+            middle = (low + high) / 2
+            low, high = middle - _LEAST_SPAN / 2, middle + _LEAST_SPAN / 2
         margin = 0.04 * (high - low)
         self.low, self.high = low - margin, high + margin
         self._start, self._end = start, end
@@ -83,30 +120,51 @@ class _Axis:
 
     def ticks(self):
         """``(value, label)`` of two to eight round values."""
-        if self.logarithmic:
-            return self._logarithmic_ticks()
-        step = 10.0 ** math.floor(math.log10(self.high - self.low))
-        step = next(step * k for k in (0.2, 0.5, 1, 2) if (self.high - self.low) / (step * k) <= 6)
-        first, last = math.ceil(max(0, self.low) / step), math.floor(self.high / step)
-        return [(k * step, f"{k * step:g}") for k in range(first, last + 1)]
+        if not self.logarithmic:
+            return _round_values(max(0, self.low), self.high, least_step=1)
+        ticks = self._logarithmic_ticks()
+        # Between 1.1 and 1.3 there is no power of ten, nor one times 2, 3 or 5.
+        return ticks if len(ticks) > 1 else _round_values(10**self.low, 10 ** min(self.high, _MOST))
 
     def _logarithmic_ticks(self):
         decades = range(math.floor(self.low), math.ceil(self.high) + 1)
         for factors in ((1,), (1, 3), (1, 2, 5), range(1, 10)):
-            values = [k * 10.0**d for d in decades for k in factors]
-            inside = [v for v in values if self.low <= math.log10(v) <= self.high]
+            # As text: powers of ten beyond what a number holds are left out by themselves.
+            values = [float(f"{k}e{d}") for d in decades for k in factors]
+            inside = [v for v in values if 0 < v < math.inf]
+            inside = [v for v in inside if self.low <= math.log10(v) <= self.high]
             if len(inside) >= 3:
                 break
-        every = -(-len(inside) // 8)
-        is_plain = inside[0] >= 1e-3 and inside[-1] < 1e5
-        text = "{:g}".format if is_plain else _power_of_ten
-        return [(value, text(value)) for value in inside[::every]]
+        every = max(1, -(-len(inside) // 8))
+        return _labelled(inside[::every], digits=0)
 
 
-def _power_of_ten(value):
-    mantissa, exponent = f"{value:.0e}".split("e")
-    digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{digits}" if mantissa == "1" else f"{mantissa}·10{digits}"
+def _round_values(low, high, least_step=0.0):
+    """``(value, label)`` of two to six multiples of a round step, from low to high."""
+    step = 10.0 ** math.floor(math.log10(high - low))
+    steps = (step * k for k in (0.2, 0.5, 1, 2))
+    step = max(least_step, next(step for step in steps if (high - low) / step <= 6))
+    first, last = math.ceil(low / step), math.floor(high / step)
+    values = [k * step for k in range(first, last + 1)]
+    largest = max(map(abs, values))
+    digits = math.floor(math.log10(largest)) - math.floor(math.log10(step)) if largest else 0
+    return _labelled(values, digits)
+
+
+def _labelled(values, digits):
+    """``(value, label)``, in plain numbers, or in powers of ten with so many digits behind one."""
+    sizes = [abs(value) for value in values if value]
+    is_plain = not sizes or (min(sizes) >= 1e-3 and max(sizes) < 1e5)
+    text = f"{{:.{max(6, digits + 1)}g}}".format if is_plain else _power_of_ten
+    return [(value, text(value) if is_plain else text(value, digits)) for value in values]
+
+
+def _power_of_ten(value, digits):
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{power}" if mantissa == "1" else f"{mantissa}·10{power}"
 
 
 def _thinned(x, y):

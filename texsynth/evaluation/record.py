@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS, check_range
+from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS, TILINGS, check_range
 from texsynth.files.printable import one_line
 from texsynth.losses import make_losses
 from texsynth.network import architecture
@@ -36,6 +36,7 @@ class Record:
         layers: Names of the layers that were optimised, shallow ones first.
         pooling: ``"average"`` or ``"max"``.
         engine: What evaluated the network.
+        tile: Axes along which it tiles, ``"x"``, ``"y"`` or ``"xy"``; empty if it is not to tile.
         history: Loss after each step, one list of floats for each level.
     """
 
@@ -45,6 +46,7 @@ class Record:
     layers: tuple | None = None
     pooling: str | None = None
     engine: str | None = None
+    tile: str | None = None
     history: list | None = None
 
 
@@ -66,6 +68,7 @@ def read(path):
         layers=terms and _layers(terms, settings.get("layers") or DEFAULT_LAYERS),
         pooling=settings.get("pooling"),
         engine=_engine(text.get("texsynth:engine")),
+        tile=settings.get("tile"),
         history=_parsed(path, text, "history", _history),
     )
 
@@ -101,12 +104,14 @@ def _settings(value):
     size, layers, pooling = (value.get(key) for key in ("size", "layers", "pooling"))
     _demand(size is None or (type(size) is int and 0 <= size <= LARGEST_SIDE), "invalid size")
     _demand(pooling is None or pooling in POOLINGS, "unknown pooling")
+    tile = value.get("tile") or ("" if "tile" in value else None)
+    _demand(not tile or tile in TILINGS, "unknown tiling")
     ends = value.get("input_range")
     ends = None if ends is None else check_range("input range", ends)
     if layers is not None:
         _demand(isinstance(layers, dict), "layers are not an object")
         check_layers(layers)
-    return {"size": size, "input_range": ends, "layers": layers, "pooling": pooling}
+    return {"size": size, "input_range": ends, "layers": layers, "pooling": pooling, "tile": tile}
 
 
 def _terms(value):

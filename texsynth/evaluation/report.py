@@ -1,6 +1,6 @@
 """Measures outputs against their source, and keeps together what belongs to each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -43,11 +43,13 @@ class Report:
         source: Name of the source, printable.
         outputs: A list of :class:`Evaluated`.
         network: Name of the network that measured them.
+        failed: Pairs of the name of an output that could not be measured, and why.
     """
 
     source: str
     outputs: list
     network: str = "vgg16"
+    failed: list = field(default_factory=list)
 
     def as_dict(self):
         """Returns the report as plain values, ready for JSON."""
@@ -66,6 +68,7 @@ class Report:
                 }
                 for output in self.outputs
             ],
+            "failed": [{"file": name, "error": why} for name, why in self.failed],
         }
 
 
@@ -95,32 +98,60 @@ def make(
         network (str): What measures, a name of :data:`texsynth.network.architecture.NETWORKS`.
 
     Returns:
-        Report: All the measures.
+        Report: All the measures; an output that cannot be measured does not stand in the way of
+        the others.
 
     Raises:
-        texsynth.errors.TexsynthError: A file is unusable or given twice, an image is too small, the
-            weights cannot be had, or the device cannot be used.
+        texsynth.errors.TexsynthError: The source is unusable, or all outputs are; a file is given
+            twice, the weights cannot be had, or the device cannot be used.
     """
     _check_distinct([source_path, *output_paths])
-    outputs = [(path, images.read(path), record.read(path)) for path in output_paths]
-    recorded = (made.input_range for _, _, made in outputs if made.input_range is not None)
+    names = [_name(path, output_paths) for path in output_paths]
+    outputs, failed, first = [], [], None
+    for name, path in zip(names, output_paths, strict=True):
+        try:
+            outputs.append((name, path, images.read(path), record.read(path)))
+        except ImageError as error:
+            failed.append((name, printable(str(error))))
+            first = first or error
+    recorded = (made.input_range for *_, made in outputs if made.input_range is not None)
     source = images.to_batch(images.read(source_path, input_range or next(recorded, None)))
-    target_device = device.select(gpu)
-    vgg_weights = weights.load(weights_path or weights.find_or_fetch(network), network)
-    names = _names(output_paths)
-    evaluators, evaluated = {}, []
-    for name, (path, pixels, made) in zip(names, outputs, strict=True):
-        exemplar_size = _exemplar_size(source.shape[:1:-1], size, made.size, pixels.shape[1::-1])
-        key = exemplar_size, pooling or made.pooling or "average", made.layers or ()
-        if key not in evaluators:
-            exemplar = images.to_pixels(images.fit(source, exemplar_size))
-            options = (vgg_weights, key[1], target_device, key[2])
-            found = _named(source_path, Evaluator, exemplar, *options)
-            evaluators[key] = exemplar, found
-        exemplar, evaluator = evaluators[key]
+    if not outputs:
+        raise first
+    bench = _Bench(source_path, source, size, pooling, gpu, weights_path, network)
+    evaluated = []
+    for name, path, pixels, made in outputs:
+        try:
+            evaluated.append(bench.measure(name, path, pixels, made))
+        except ImageError as error:
+            failed.append((name, printable(str(error))))
+            first = first or error
+    if not evaluated:
+        raise first
+    return Report(printable(source_path.name), evaluated, network, failed)
+
+
+class _Bench:
+    """What measures outputs: an evaluator for each size and network that they ask for."""
+
+    def __init__(self, source_path, source, size, pooling, gpu, weights_path, network):
+        self._path, self._source, self._size, self._pooling = source_path, source, size, pooling
+        self._device = device.select(gpu)
+        self._weights = weights.load(weights_path or weights.find_or_fetch(network), network)
+        self._evaluators = {}
+
+    def measure(self, name, path, pixels, made):
+        """Returns the :class:`Evaluated` of an output; raises an ImageError if one is too small."""
+        size = self._source.shape[:1:-1]
+        size = _exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
+        key = size, self._pooling or made.pooling or "average", made.layers or ()
+        if key not in self._evaluators:
+            exemplar = images.to_pixels(images.fit(self._source, size))
+            options = (self._weights, key[1], self._device, key[2])
+            self._evaluators[key] = exemplar, _named(self._path, Evaluator, exemplar, *options)
+        exemplar, evaluator = self._evaluators[key]
         measures = _named(path, evaluator.measure, pixels)
-        evaluated.append(Evaluated(name, pixels, exemplar, made, key[1], measures))
-    return Report(printable(source_path.name), evaluated, network)
+        return Evaluated(name, pixels, exemplar, made, key[1], measures)
 
 
 def _exemplar_size(source_size, asked, recorded, output_size):
@@ -139,10 +170,10 @@ def _named(path, function, *arguments):
         raise ImageError(f"{path}: {error}") from error
 
 
-def _names(paths):
-    names = [printable(path.name) for path in paths]
-    twice = len(set(names)) < len(names)
-    return [printable(str(path)) for path in paths] if twice else names
+def _name(path, paths):
+    """What to call a path among others: its last part, or all of it if names are not distinct."""
+    is_distinct = len({printable(other.name) for other in paths}) == len(paths)
+    return printable(path.name if is_distinct else str(path))
 
 
 def _check_distinct(paths):

@@ -16,7 +16,8 @@ def sections(report):
         report (texsynth.evaluation.report.Report): The report.
 
     Returns:
-        list: ``(title, rows)``, a row being ``(label, cells)``, one cell a str for each output.
+        list: ``(title, rows)``, a row being ``(label, cells, ideal)``: one cell a str for each
+        output, and what it is at best.
     """
     optimised = _optimised(report)
     known = all(output.record.layers for output in report.outputs)
@@ -40,7 +41,20 @@ def has_marks(report):
     Args:
         report (texsynth.evaluation.report.Report): The report.
     """
-    return any("*" in cell for _, rows in sections(report) for _, cells in rows for cell in cells)
+    return any(
+        "*" in cell for _, rows in sections(report) for _, cells, _ in rows for cell in cells
+    )
+
+
+def notes(report):
+    """Returns lines that explain what some cells have, a list of str.
+
+    Args:
+        report (texsynth.evaluation.report.Report): The report.
+    """
+    is_untiled = any(output.record.tile not in (None, "xy") for output in report.outputs)
+    found = ["* not optimised in this output"] if has_marks(report) else []
+    return found + (["- at a seam: not made to tile along that axis"] if is_untiled else [])
 
 
 def as_text(report):
@@ -51,16 +65,16 @@ def as_text(report):
     """
     parts = sections(report)
     names = [output.name for output in report.outputs]
-    labels = [f"  {label}" for _, rows in parts for label, _ in rows]
+    labels = [f"  {label}" for _, rows in parts for label, *_ in rows]
     first = max(map(len, [report.source, *labels]))
-    columns = zip(*[cells for _, rows in parts for _, cells in rows], strict=True)
+    columns = zip(*[cells for _, rows in parts for _, cells, _ in rows], strict=True)
     widths = [max(map(len, [name, *cells])) for name, cells in zip(names, columns, strict=True)]
     lines = [_line(report.source, names, first, widths)]
     for title, rows in parts:
         lines += ["", title]
-        lines += [_line(f"  {label}", cells, first, widths) for label, cells in rows]
-    if has_marks(report):
-        lines += ["", "* not optimised in this output"]
+        lines += [_line(f"  {label}", cells, first, widths) for label, cells, _ in rows]
+    if remarks := notes(report):
+        lines += ["", *remarks]
     return "\n".join(lines)
 
 
@@ -88,32 +102,39 @@ def _layer_rows(report, attribute):
             here = set(output.record.layers or DEFAULT_LAYERS)
             mark = "*" if name in optimised - here and name in found else ""
             cells.append(_number(found.get(name)) + mark)
-        rows.append((name, cells))
+        rows.append((name, cells, "0"))
     return rows
 
 
 def _image_rows(report):
     measures = [output.measures for output in report.outputs]
     return [
-        ("spectrum distance, log10", [_number(m.spectrum_distance) for m in measures]),
-        ("Portilla-Simoncelli, spreads", [_number(m.portilla_simoncelli) for m in measures]),
-        ("colour distance, grey levels", [f"{m.colour_distance:.2f}" for m in measures]),
-        ("detail, 1 = as sharp", [f"{m.detail:.2f}" for m in measures]),
-        ("grid, 1 = as the exemplar", [f"{m.grid:.2f}" for m in measures]),
-        ("told apart, 0.5 = by chance", [_number(m.tell_apart) for m in measures]),
-        ("copied patches", [percent(m.copied_share) for m in measures]),
-        ("  exemplar's own repetition", [percent(m.repetition_share) for m in measures]),
-        ("seam in x, z-score", [f"{m.seam['x']:+.1f}" for m in measures]),
-        ("seam in y, z-score", [f"{m.seam['y']:+.1f}" for m in measures]),
+        ("spectrum distance, log10", [_number(m.spectrum_distance) for m in measures], "0"),
+        ("Portilla-Simoncelli, spreads", [_number(m.portilla_simoncelli) for m in measures], "0"),
+        ("colour distance, grey levels", [f"{m.colour_distance:.2f}" for m in measures], "0"),
+        ("detail, 1 = as sharp", [f"{m.detail:.2f}" for m in measures], "1"),
+        ("grid, 1 = as the exemplar", [f"{m.grid:.2f}" for m in measures], "1"),
+        ("told apart, 0.5 = by chance", [_number(m.tell_apart) for m in measures], "0.5"),
+        ("copied patches", [percent(m.copied_share) for m in measures], "≤ next row"),
+        ("  exemplar's own repetition", [percent(m.repetition_share) for m in measures], ""),
+        ("seam in x, z-score", [_seam(output, "x") for output in report.outputs], "±2"),
+        ("seam in y, z-score", [_seam(output, "y") for output in report.outputs], "±2"),
     ]
+
+
+def _seam(output, axis):
+    """The score; none where the file says that it was not made to tile."""
+    if output.record.tile is not None and axis not in output.record.tile:
+        return MISSING
+    return f"{output.measures.seam[axis]:+.1f}"
 
 
 def _size_rows(report):
     outputs = report.outputs
     return [
-        ("output, pixels", ["{1}x{0}".format(*output.pixels.shape) for output in outputs]),
-        ("exemplar, pixels", ["{1}x{0}".format(*output.exemplar.shape) for output in outputs]),
-        ("pooling", [output.pooling for output in outputs]),
+        ("output, pixels", ["{1}x{0}".format(*output.pixels.shape) for output in outputs], ""),
+        ("exemplar, pixels", ["{1}x{0}".format(*output.exemplar.shape) for output in outputs], ""),
+        ("pooling", [output.pooling for output in outputs], ""),
     ]
 
 

@@ -1,6 +1,7 @@
 """Images as arrays: pixels to a batch and back, noise, and images beside one another."""
 
 import hashlib
+import os
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,29 @@ def to_batch(pixels: npt.ArrayLike) -> Batch:
     """Turns ``(H, W, 3)`` of any real dtype, 0..255, into ``(1, 3, H, W)`` float32.
 
     Raises:
-        texsynth.errors.ImageError: Another shape, no pixels, or values that are not finite or not
-            within 0..255.
+        texsynth.errors.ImageError: A path, another shape, no pixels, no numbers, values that are
+            not finite or not within 0..255, or fractions all within 0..1, where white is 1.
     """
-    pixels = np.asarray(pixels)
+    if isinstance(pixels, str | bytes | os.PathLike):
+        raise ImageError(
+            f"an image must be an array, not {pixels!r}; texsynth.read_image({pixels!r}) reads one"
+        )
+    try:
+        pixels = np.asarray(pixels)
+    except ValueError as error:  # rows of different lengths
+        raise ImageError(f"an image must be a (height, width, 3) array: {error}") from None
+    if pixels.dtype.kind not in "biuf":
+        raise ImageError(f"an image must have real numbers, not {pixels.dtype}")
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ImageError(f"an image must be a (height, width, 3) array, not {pixels.shape}")
     batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
     if not (batch.min() >= 0 and batch.max() <= 255):  # neither holds of NaN
         raise ImageError("an image must have finite values within 0..255")
+    if pixels.dtype.kind in "bf" and 0 < batch.max() <= 1:
+        raise ImageError(
+            "an image must have values within 0..255, and these are all within 0..1: multiply them "
+            "by 255, or, if they are that dark, round them to integers"
+        )
     return batch
 
 

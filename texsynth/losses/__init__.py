@@ -12,7 +12,7 @@ from texsynth.losses.gram import CentredGramLoss, GramLoss, PaperGramLoss
 from texsynth.losses.loss import IMAGE, Loss
 from texsynth.losses.pixels import RangePenalty
 from texsynth.terms import LOSSES as KINDS
-from texsynth.terms import Term
+from texsynth.terms import Term, as_layers
 
 __all__ = [
     "IMAGE",
@@ -62,7 +62,7 @@ def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list
     losses: list[Loss] = []
     for term in terms:
         loss = LOSSES[term.name]
-        layers = term.layers
+        layers = as_layers(term.layers)
         if layers is None:
             is_gram = loss in (GramLoss, PaperGramLoss, CentredGramLoss)
             layers = gram_layers if is_gram else dict.fromkeys(loss.default_layers, 1.0)

@@ -2,7 +2,6 @@
 
 import gc
 import math
-import time
 
 import numpy as np
 
@@ -61,19 +60,11 @@ class LevelRun:
             self._loss_of = OneChannel(self._objective, in_place)
         self.losses = []
         self.reason = None
-        self._steps_before = 0
-        self._began = time.perf_counter()
 
     @property
     def evaluations(self):
         """Computations of loss and gradient so far."""
         return self._objective.evaluations - self._evaluated_before
-
-    @property
-    def pace(self):
-        """Seconds per unit of :attr:`.pyramid.Level.work`, from the first step on."""
-        done = self.level.work * (len(self.losses) - self._steps_before) / self.level.steps
-        return (time.perf_counter() - self._began) / done
 
     def steps(self):
         """Takes the steps; yields the loss after each.
@@ -160,7 +151,6 @@ class LevelRun:
         self._candidate.pixels.array[...] = part("image")
         self._optimizer.restore(fields["optimizer"], part)
         self.losses = list(fields["losses"])
-        self._steps_before = len(self.losses)
         self._evaluated_before = self._objective.evaluations - fields["evaluations"]
         if fields["block"] is not None:
             self._objective.block = fields["block"]

@@ -18,16 +18,15 @@ from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
 from texsynth.statistics import spectrum, wasserstein
 from texsynth.synthesis import environment, presets, pyramid
+from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.result import STOPPED, Result
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.workshop import Study, Workshop
 from texsynth.typing import Batch, Pixels
 
 _LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
 _BLOCK, _LARGE_BLOCK = 256, 512  # pixels, in which a texture is measured if memory is short, or not
-
-STOPPED = "the callback asked to stop"
-"""The reason for stopping when ``callback`` or ``stop`` returned ``True``."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ class Progress:
         loss: Loss after the step (before it with Adam).
         evaluations: Computations of loss and gradient so far, over all levels.
         fraction: Share of the whole work that is done, 0..1, by pixels.
-        seconds_left: What the rest will take at this level's pace, by pixels.
+        seconds_left: What the rest will take: this level at the pace of its last steps, finer ones
+            at that of an evaluation that was tried, or, if they have few steps, by pixels.
         size: ``(width, height)`` of the image now, without its margin.
         scheme: What the preset and the settings came to.
     """
@@ -64,44 +64,6 @@ class Progress:
         return images.to_pixels(images.centre(self._run.pixels(), self.size))
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a synthesis made.
-
-    Attributes:
-        image: ``(H, W, 3)`` uint8, RGB.
-        exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at.
-        errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
-            loss, the default layers, and ``pool5``, as far as the image is large enough.
-        history: Loss after each step, one list for each level.
-        evaluations: Computations of loss and gradient.
-        reason: Why it stopped.
-        engine: What evaluated the network, ``"plain"``, ``"winograd"`` or ``"cuda"``.
-        scheme: What the preset and the settings came to.
-        seconds: Time of the levels, without loading and measuring; in the first run on a machine
-            with the compiling of the engine.
-        environment: What it was made with, see :func:`texsynth.synthesis.environment.describe`.
-        weights_sha256: Checksum of the network's weights.
-    """
-
-    image: Pixels
-    exemplar: Pixels
-    errors: dict[str, float]
-    history: list[list[float]]
-    evaluations: int
-    reason: str
-    engine: str
-    scheme: presets.Scheme
-    seconds: float
-    environment: dict[str, Any]
-    weights_sha256: str
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it came to its end, and was not stopped by the callback."""
-        return self.reason != STOPPED
-
-
 Callback: TypeAlias = Callable[[Progress], bool | None]
 """Called after each step; the synthesis ends when it returns ``True``."""
 
@@ -120,7 +82,7 @@ def synthesize(
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
 
     Args:
-        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255; :func:`texsynth.read_image` reads a file.
         config (Config): The settings; ``None`` takes the defaults.
         init: ``(H, W, 3)`` array, RGB, 0..255, to start from, resized as needed; ``None`` starts
             as the settings or their preset say.
@@ -159,6 +121,11 @@ def make_variation(
     checkpoints: Checkpoints | None = None,
 ) -> Result:
     """Makes one of the textures of an exemplar: what :func:`synthesize` does for each seed.
+
+    The network is loaded and the exemplar measured once for all of them::
+
+        study = texsynth.Workshop(texsynth.Config()).study(exemplar)
+        results = [texsynth.make_variation(study, seed) for seed in range(4)]
 
     Args:
         study (texsynth.synthesis.workshop.Study): The exemplar; its settings hold but for their
@@ -251,6 +218,7 @@ class _Run:
         self._stop = stop or (lambda: False)
         self._checkpoints = checkpoints
         self.history: list[list[float]] = []
+        self._forecast = Forecast(study.plan)
         self._evaluated_before = 0  # in earlier levels
         self._level: Any = None  # the LevelRun
         self.reason: Any = None  # a text in the end
@@ -263,9 +231,11 @@ class _Run:
     def through_levels(self, texture: Any, resumed: Checkpoint | None) -> Batch:
         """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
         first = 1 if resumed is None else self._level_of(resumed)
+        self._forecast.try_levels(self._study, first, self._stop)
         for number in range(first, len(self._plan) + 1):
             self._begin(number, texture, resumed if number == first else None)
             self.history.append(self._level.losses)
+            self._forecast.begin(self.evaluations)
             self._through_steps()
             texture = self._level.texture()
             self._evaluated_before = self.evaluations
@@ -312,12 +282,14 @@ class _Run:
             loss = next(steps, None)
             if loss is None:
                 self.reason = self._level.reason
-            elif self._team.any(self._callback(self._progress(loss))):
+                return False
+            self._forecast.step(self._level.number, self.evaluations)
+            if self._team.any(self._callback(self._progress(loss))):
                 raise Stopped
         except Stopped:
             self.reason = STOPPED
             return False
-        return loss is not None
+        return True
 
     def _save(self) -> bool:
         """Saves the state; returns whether that went well, the same to all processes."""
@@ -346,8 +318,7 @@ class _Run:
             loss=loss,
             evaluations=self.evaluations,
             fraction=done / work,
-            # At this level's pace: a coarser one takes longer for a pixel.
-            seconds_left=run.pace * (work - done),
+            seconds_left=self._forecast.seconds_left(run.number, level.steps - len(run.losses)),
             size=level.output_size,
             scheme=self._study.scheme,
             _run=run,

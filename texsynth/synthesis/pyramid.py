@@ -126,7 +126,7 @@ def _check_tiling(size: Size, wrap: Wrap, multiple: int) -> None:
 
 
 def tileable(size: Size, wrap: Wrap, multiple: int) -> Size:
-    """Returns the size nearest to one that can tile.
+    """Returns the size nearest to one that can tile, the larger of two that are equally near.
 
     Args:
         size: ``(width, height)`` in pixels.
@@ -134,7 +134,7 @@ def tileable(size: Size, wrap: Wrap, multiple: int) -> Size:
         multiple (int): What sides along those axes must be multiples of.
     """
     width, height = (
-        max(1, round(side / multiple)) * multiple if wraps else side
+        max(1, (2 * side + multiple) // (2 * multiple)) * multiple if wraps else side
         for side, wraps in zip(size, reversed(wrap), strict=True)
     )
     return width, height

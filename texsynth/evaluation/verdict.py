@@ -1,0 +1,68 @@
+"""What a report comes to, in one sentence for a layman; docs/metrics.md states the rules."""
+
+BEYOND_REPETITION = 0.02
+"""Share of patches that must be copied, beyond what the exemplar repeats itself, to be told."""
+
+_MOSTLY_COPIED = 0.5
+_LOOKS = (
+    (0.6, "Looks like the exemplar"),
+    (0.75, "Looks much like the exemplar"),
+    (0.9, "Resembles the exemplar"),
+    (float("inf"), "Differs visibly from the exemplar"),
+)  # by the share of patches that a classifier is right of
+_SOFT, _SHARP = 0.75, 1.35
+_GRID = 1.5
+_COLOURS = 8  # grey levels
+
+
+def sentence(measures):
+    """Returns the verdict on a texture.
+
+    Args:
+        measures (texsynth.metrics.Measures): Its measures.
+
+    Returns:
+        str: One sentence of plain text.
+    """
+    excess = copied_beyond_repetition(measures)
+    if excess is not None and excess > _MOSTLY_COPIED:
+        share = round(100 * measures.copied_share)
+        return (
+            f"Mostly a copy of the exemplar: {share} % of its patches appear there almost verbatim."
+        )
+    if measures.tell_apart is None:
+        looks = "Too small for a verdict on its looks (a classifier needs 128 pixels)"
+    else:
+        looks = next(words for limit, words in _LOOKS if measures.tell_apart <= limit)
+        share = round(100 * measures.tell_apart)
+        looks += f": a classifier is right about {share} % of their patches, and 50 % is chance"
+    told = [looks, *_differences(measures)]
+    if excess is not None and excess > BEYOND_REPETITION:
+        told.append(f"{round(100 * measures.copied_share)} % of its patches are copied")
+    return f"{'; '.join(told)}."
+
+
+def copied_beyond_repetition(measures):
+    """Returns the share of patches that were copied, less the exemplar's own repetition.
+
+    Args:
+        measures (texsynth.metrics.Measures): The measures.
+
+    Returns:
+        float: ``None`` where there is too little contrast to tell.
+    """
+    if measures.copied_share is None or measures.repetition_share is None:
+        return None
+    return measures.copied_share - measures.repetition_share
+
+
+def _differences(measures):
+    """What a person would notice first."""
+    if measures.detail < _SOFT:
+        yield "it is softer"
+    elif measures.detail > _SHARP:
+        yield "it is sharper or noisier"
+    if measures.grid > _GRID:
+        yield "a fine grid shows"
+    if measures.colour_distance > _COLOURS:
+        yield "its colours are others"
