@@ -200,7 +200,9 @@ def test_the_files_name_the_network(folder, random_vgg19_file):
     assert on.exit_code == 0
     for name in ("again.png", "on.png"):
         np.testing.assert_array_equal(np.asarray(opened(name)), opened("stone_texture.png"))
-    other = CliRunner().invoke(cli.main, ["--resume", "run.ckpt", "--network", "vgg16"])
+    other = CliRunner().invoke(
+        cli.main, ["--resume", "run.ckpt", "--network", "vgg16", "-o", "x.png"]
+    )
     assert other.exit_code == FAILURE
     assert "has conv3_4, which VGG16 does not; is it VGG19 (--network vgg19)" in other.output
 
@@ -316,7 +318,7 @@ BAD_INPUT = [
     ("stone.png --tile z", USAGE, "'z' is not one of 'x', 'y', 'xy', and there is no image"),
     ("stone.png --tile=z", USAGE, "'z' is not one of 'x', 'y', 'xy'"),
     (
-        "stone.png --tile --output-size 33x32",
+        "stone.png --preset gatys --tile --output-size 33x32",
         USAGE,
         "sides of the output must be multiples of 2 px, not 33x32; use 34x32",
     ),
@@ -335,7 +337,11 @@ BAD_INPUT = [
     ("stone.png --layers pool1=0", USAGE, "at least one layer must have a weight above 0"),
     ("stone.png --pooling mean", USAGE, "'mean' is not one of 'average', 'max'"),
     ("stone.png --levels 0", USAGE, "levels must be at least 1, not 0"),
-    ("stone.png --levels 9", USAGE, "levels must be at most 4 for a side of 24 px, not 9"),
+    (
+        "stone.png --preset gatys --levels 9",
+        USAGE,
+        "levels must be at most 4 for a side of 24 px, not 9",
+    ),
     ("stone.png --init nowhere.png", FAILURE, "no such file: nowhere.png"),
     ("stone.png --init text.png", FAILURE, "text.png is not an image"),
     ("stone.png --seed -1", USAGE, "seed must be at least 0, not -1"),
