@@ -5,7 +5,6 @@ Wand 2016, *Combining Markov random fields and convolutional neural networks for
 equation 2, who normalise each patch).
 """
 
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -42,32 +41,32 @@ def patches(activations: Array) -> Patches:
     Args:
         activations: ``(1, C, H, W)``, H and W at least 3; a copy is kept.
     """
-    xp = chainer.backend.get_array_module(activations)
-    ordered = xp.array(activations[0].transpose(1, 2, 0), order="C")
-    windows = xp.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
+    device = chainer.backend.get_device_from_array(activations)
+    host = chainer.get_device("@numpy").send(activations)  # principal components are the same there
+    ordered = np.array(host[0].transpose(1, 2, 0), order="C")
+    windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
     flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
     centred = flat - flat.mean(axis=0)
-    basis = _principal(centred, xp)
+    basis = _principal(centred)
     components = flat @ basis
     return Patches(
-        ordered,
-        basis.reshape(SIDE, SIDE, ordered.shape[2], -1),
-        xp.ascontiguousarray(2 * components.T),
-        (components**2).sum(axis=1),
+        device.send(ordered),
+        device.send(basis.reshape(SIDE, SIDE, ordered.shape[2], -1)),
+        device.send(np.ascontiguousarray(2 * components.T)),
+        device.send((components**2).sum(axis=1)),
         float((centred**2).sum() / len(flat)),
     )
 
 
-def _principal(centred: Array, xp: ModuleType) -> Array:
+def _principal(centred: Array) -> Array:
     """Principal components as columns; of the smaller of the two products that have them."""
     if len(centred) >= centred.shape[1]:
-        basis: Array = xp.linalg.eigh(centred.T @ centred)[1][:, -COMPONENTS:]
+        basis: Array = np.linalg.eigh(centred.T @ centred)[1][:, -COMPONENTS:]
     else:
-        vectors = xp.linalg.eigh(centred @ centred.T)[1][:, -COMPONENTS:]
+        vectors = np.linalg.eigh(centred @ centred.T)[1][:, -COMPONENTS:]
         basis = centred.T @ vectors
-        basis = basis / xp.maximum(xp.sqrt((basis**2).sum(axis=0)), _TINY)
-    contiguous: Array = xp.ascontiguousarray(basis)
-    return contiguous
+        basis = basis / np.maximum(np.sqrt((basis**2).sum(axis=0)), _TINY)
+    return np.ascontiguousarray(basis)
 
 
 def nearest(ordered: Array, exemplar: Patches) -> Array:

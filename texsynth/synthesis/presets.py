@@ -40,7 +40,7 @@ class Scheme:
 
     name: str
     losses: Sequence[Term]
-    iterations: int = 50
+    iterations: int = 80
     start: str = "noise"
     levels: int | None = None
     margin: int = _MARGIN
