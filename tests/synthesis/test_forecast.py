@@ -43,7 +43,7 @@ class Studied:
         team = SimpleNamespace(any=bool)
         device = SimpleNamespace(send=lambda array: array, xp=np)
         self.workshop = SimpleNamespace(team=team, engine=engine, device=device)
-        self.plan, self.is_grey, self.evaluated = plan, False, []
+        self.plan, self.basis, self.evaluated = plan, None, []
         self._paces, self._clock, self._once = paces, clock, once
 
     def objective(self, number):

@@ -26,7 +26,7 @@ from texsynth import machine
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
 from texsynth.network.cuda import stages
-from texsynth.objective import blocks
+from texsynth.objective import blocks, colours
 from texsynth.objective.loss_memory import losses_bytes
 
 MOST_PAIRS = 20
@@ -38,6 +38,7 @@ _COMFORTABLE_CORE = 1024  # overlaps add a sixth; history comes before larger bl
 
 _PIXEL = 3 * 4  # bytes: three channels of float32
 _IMAGES = 5  # image, start, direction, its gradient and the last; two of them become a pair
+_IN_COLOURS = 2  # image and gradient once more, in RGB
 _COPIES_OF_WINDOW = 7  # in the engines' own layouts and colour orders, and gradients
 _BAND = 40e6  # what depends on no size: statistics of a band of rows, scratch of the engine
 _PLAIN_PASSES = 4  # unfolded input, mask, padding and result of the largest convolution
@@ -148,7 +149,10 @@ def history_bytes(size, pairs):
         size: ``(height, width)`` of the image in pixels.
         pairs (int): Curvature pairs, of two images each.
     """
-    return (_IMAGES + 2 * pairs) * _PIXEL * math.prod(size)
+    images = _IMAGES + 2 * pairs
+    if math.prod(size) <= colours.MOST_PIXELS:
+        images += _IN_COLOURS
+    return images * _PIXEL * math.prod(size)
 
 
 def process_bytes(engine, layers, table=architecture.VGG16):

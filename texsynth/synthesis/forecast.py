@@ -10,7 +10,8 @@ import numpy as np
 from texsynth import images
 from texsynth.compat import chainer
 from texsynth.network import device
-from texsynth.objective.grey import OneChannel
+from texsynth.objective.colours import InColours
+from texsynth.statistics import colours
 from texsynth.synthesis.pyramid import Level
 from texsynth.typing import Size
 
@@ -119,8 +120,10 @@ def _tried(study: Any, number: int, repeats: bool) -> float:
     workshop, objective = study.workshop, study.objective(number)
     # Noise, for what all pixels have in common would be sorted, or multiplied, sooner.
     start = images.noise(study.plan[number - 1].canvas_size, 0, np.full(3, 128.0))
-    start = start[:, :1] if study.is_grey else start
-    evaluate = OneChannel(objective) if study.is_grey else objective
+    evaluate = objective
+    if study.basis is not None:
+        start = colours.coordinates(start, study.basis)
+        evaluate = InColours(objective, study.basis)
     image = chainer.Parameter(workshop.device.send(objective.own(start)))
     seconds = _timed(evaluate, image)
     if repeats or workshop.team.any(seconds < _SHORT):

@@ -34,6 +34,8 @@ class Scheme:
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
         detail: Whether levels start with the exemplar's detail, see
             :mod:`texsynth.synthesis.octave`.
+        own_colours: Whether it is optimised in the exemplar's own colours, see
+            :mod:`texsynth.statistics.colours`.
         match_colours: Whether to match the exemplar's colour histogram at the end.
         why: What in the exemplar led to it; empty if nobody had to choose.
     """
@@ -47,6 +49,7 @@ class Scheme:
     pad: int = _PAD
     trim: float = _TRIM
     detail: bool = True
+    own_colours: bool = True
     match_colours: bool = False
     why: str = ""
 
@@ -64,6 +67,7 @@ _PRESETS = {
             pad=0,
             trim=0.0,
             detail=False,
+            own_colours=False,
         ),
         # The same with the paper's loss, network (see texsynth.config) and number of steps, and the
         # last step of the authors' notebook.
@@ -76,6 +80,7 @@ _PRESETS = {
             pad=0,
             trim=0.0,
             detail=False,
+            own_colours=False,
             match_colours=True,
         ),
         Scheme("natural", (Term("gram"), _TOGETHER), start="phase"),

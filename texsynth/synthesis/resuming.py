@@ -23,8 +23,8 @@ _FILES = {
     "another image to start from": "init",
     "other weights": "weights",
 }
-_METHOD = ("pad", "detail")  # of a scheme; versions that did not save them had none
-_EARLIER_METHOD = {"pad": 0, "detail": False}
+_METHOD = ("pad", "detail", "own_colours")  # of a scheme; versions that did not save them had none
+_EARLIER_METHOD = {"pad": 0, "detail": False, "own_colours": False}
 
 
 class Checkpoints:

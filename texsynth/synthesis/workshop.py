@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import time
 
 import numpy as np
@@ -12,9 +13,11 @@ from texsynth.losses import RangePenalty, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.colours import MOST_PIXELS
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE
 from texsynth.objective.whole import Objective
+from texsynth.statistics import colours
 from texsynth.synthesis import fitting, level_losses, octave, presets, pyramid
 
 _log = logging.getLogger(__name__)
@@ -147,6 +150,8 @@ class Study:
         exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for.
         is_grey (bool): Whether it has no colours; then its textures have none either.
         scheme (texsynth.synthesis.presets.Scheme): What the preset and the settings come to.
+        basis (numpy.ndarray): ``(3, K)``: the colours in which textures are optimised; ``None``
+            leaves them as they are.
         losses (list): Losses to sum, the range penalty among them.
         layers (list): Names of the layers that the losses read.
         plan (list): The levels, each a :class:`texsynth.synthesis.pyramid.Level`, the coarsest
@@ -173,6 +178,11 @@ class Study:
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan)
+        self.basis = None
+        if self.is_grey:
+            self.basis = colours.GREY
+        elif self.scheme.own_colours and math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS:
+            self.basis = workshop.team.agreed(colours.own(self.exemplar))
         self._objectives = {}
 
     def objective(self, number):
