@@ -278,7 +278,18 @@ def test_terms(name, weight, layers):
 
 # Command lines
 
-SWITCHES = ["--tile", "--match-colours", "-q", "-v", "--", "--help", "--version", "-h", "--size=9"]
+SWITCHES = [
+    "--tile",
+    "--match-colours",
+    "--offline",
+    "-q",
+    "-v",
+    "--",
+    "--help",
+    "--version",
+    "-h",
+    "--size=9",
+]
 LEFT_OUT = ["--distributed", "--record"]  # they need what is replaced here
 OPTIONS = sorted(
     name

@@ -201,6 +201,7 @@ def test_each_measure_is_in_its_row():
             [
                 ("output, pixels", ["40x30", "40x30"], ""),
                 ("exemplar, pixels", ["80x60", "80x60"], ""),
+                ("network", ["vgg16", "vgg16"], ""),
                 ("pooling", ["max", "max"], ""),
             ],
         ),

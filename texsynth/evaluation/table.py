@@ -134,6 +134,7 @@ def _size_rows(report):
     return [
         ("output, pixels", ["{1}x{0}".format(*output.pixels.shape) for output in outputs], ""),
         ("exemplar, pixels", ["{1}x{0}".format(*output.exemplar.shape) for output in outputs], ""),
+        ("network", [report.network] * len(outputs), ""),
         ("pooling", [output.pooling for output in outputs], ""),
     ]
 

