@@ -74,6 +74,7 @@ setup(
         "mpi": MPI,
         "test": [
             *MPI,
+            "build>=1.2",
             "hypothesis>=6.100",
             "imagecodecs>=2024.9",
             "import-linter>=2.1",

@@ -96,3 +96,9 @@ prepare_browser() {
         echo "texsynth: that failed; the tests that need a browser are skipped" >&2
     fi
 }
+
+# Runs the tests of the current folder, on each processor some. Together: what shares a set-up that
+# takes long, by the mark xdist_group. A process takes 1 GB.
+run_tests() {
+    "$venv/bin/python" -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup "$@"
+}

@@ -1,9 +1,13 @@
 """Both READMEs say the same, and each page in ``docs`` is found from them."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
+
+from texsynth.command import cli
 
 ROOT = Path(__file__).parent.parent
 ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -104,6 +108,29 @@ def test_the_japanese_readme_speaks_of_programs_as_is_usual():
     """A program shows a message, it does not say it; neither seeds nor penalties are translated."""
     assert not re.search("言う|言い|言っ|種を|罰", JAPANESE)
     assert "シード" in JAPANESE and "ペナルティ項" in JAPANESE
+
+
+def commands(text):
+    """Returns the command lines that begin with ``python -m texsynth``, in words."""
+    lines = re.findall(r"^ *(?:mpiexec -n \d+ )?(python -m texsynth .*)$", text, re.M)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("*.md"))])
+def test_commands_that_are_shown_are_understood(page):
+    """By the command's own parser, which the files need not be there for."""
+    for words in commands(page.read_text(encoding="utf-8")):
+        context = click.Context(cli.main)
+        _, _, order = cli.main.make_parser(context).parse_args(words[3:])
+        assert order, words
+    assert len(commands(ENGLISH)) >= 8
+
+
+def test_a_command_with_an_option_that_is_not_there_is_found():
+    context = click.Context(cli.main)
+    (words,) = commands("    python -m texsynth --colour input.png  # no such option")
+    with pytest.raises(click.NoSuchOption):
+        cli.main.make_parser(context).parse_args(words[3:])
 
 
 @pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("*.md"))])

@@ -98,12 +98,12 @@ def checked(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_program_that_uses_the_package_is_right(checked):
+def test_code_that_uses_the_package_is_right(checked):
     assert "right.py" not in checked
 
 
 @pytest.mark.slow
-def test_program_that_misuses_it_is_not(checked):
+def test_code_that_misuses_it_is_not(checked):
     found = dict(re.findall(r"wrong\.py:(\d+): error: .*\[(.*)\]", checked))
     assert found == {str(line): kind for line, kind in EXPECTED.items()}
 
