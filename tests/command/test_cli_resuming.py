@@ -74,7 +74,12 @@ class Signalling:
 
 
 def stop(run, *arguments, at=(2,), number=signal.SIGINT):
-    """Runs it, and sends a signal after those steps."""
+    """Runs it, and sends a signal after those steps.
+
+    Anew, it finds nothing of an earlier run: what is finished would not be replaced.
+    """
+    for name in PICTURES if "--resume" not in arguments else ():
+        Path(name).unlink(missing_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("texsynth.command.progress.make", lambda quiet: Signalling(at, number))
         return run(*arguments)
@@ -248,6 +253,8 @@ def test_a_second_signal_while_a_checkpoint_is_written_leaves_the_earlier_ones(
     make, stopped, monkeypatch
 ):
     make("--checkpoint", "run.ckpt", "--every", "1", "--seed", "1")
+    for name in PICTURES:
+        Path(name).unlink()
     before = contents()
     fsync = os.fsync
 
@@ -461,7 +468,7 @@ def test_another_gpu_is_the_same_job_but_no_gpu_is_not(make, stopped, monkeypatc
 def test_it_can_be_made_longer(make):
     make("-n", "7")
     long = contents()
-    make("--checkpoint", "run.ckpt")
+    make("--checkpoint", "run.ckpt", "--overwrite")
     assert contents()["stone_texture.png"] != long["stone_texture.png"]
     assert run("--resume", "run.ckpt", "-n", "7").exit_code == 0
     assert {name: contents()[name] for name in long} == long
@@ -504,8 +511,8 @@ def test_where_neither_is_whole_one_line_tells(make):
         ({"notes": {"image": 3, "init": None, "weights": None}}, "TypeError of a path 3"),
         ({"notes": {"image": "a\0b", "init": None, "weights": None}}, "of a path 'a\\x00b'"),
         ({"notes": {"image": "a.png", "out": 3}}, "TypeError of a path 3"),
-        ({"notes": {"image": "a.png", "snapshots": "3"}}, "TypeError of the notes '3' and False"),
-        ({"notes": {"image": "a.png", "record": 1}}, "TypeError of the notes None and 1"),
+        ({"notes": {"image": "a.png", "snapshots": "3"}}, "TypeError of the note snapshots '3'"),
+        ({"notes": {"image": "a.png", "record": 1}}, "TypeError of the note record 1"),
         ({"job": {"settings": {"size": -1}}}, "run.ckpt: size must be at least 0, not -1"),
         ({"job": {"settings": {"colour": 1}}}, "run.ckpt: unknown settings: colour"),
         ({"job": {"settings": {"learning_rate": 10**400}}}, "OverflowError"),
@@ -595,7 +602,7 @@ def test_a_record_is_not_written_over_what_is_resumed_or_replayed(make, stopped)
     stopped(make, "--checkpoint", "stone_record.json")
     message = "--record: stone_record.json is also the file for the checkpoint"
     assert_refused(USAGE, message, "--resume", "stone_record.json", "--record")
-    make("--record")
+    make("--record", "--overwrite")
     message = "--record: stone_record.json would overwrite stone_record.json, which is an input"
     assert_refused(USAGE, message, "--replay", "stone_record.json", "--record")
     assert run("--replay", "stone_record.json", "--record", "-o", "again.png").exit_code == 0
@@ -956,7 +963,8 @@ def test_none_of_a_team_ends_on_its_own_once_another_may_have_begun(make, monkey
         return value
 
     monkeypatch.setattr(LevelRun, "_evaluate", signalled)
-    result = make("--checkpoint", "run.ckpt", *(["--distributed"] if shared else []))
+    asked = ["--checkpoint", "run.ckpt", "--size", "0", *(["--distributed"] if shared else [])]
+    result = make(*asked)
     assert result.exit_code == 130, result.stderr
     if shared:
         history = json.loads(opened("stone_texture.png").text["texsynth:history"])

@@ -55,17 +55,26 @@ class Job:
         """
         overwriting.check(self.outputs, self._recipe, is_again)
 
-    def synthesize(self, synthesize):
+    def synthesize(self, synthesize, check=None):
         """Returns the :class:`texsynth.Result`.
 
         Args:
             synthesize: :func:`texsynth.synthesize` or the like, which lacks but ``init``,
                 ``callback`` and ``stop``.
+            check: A function that is called when all else was found to be right, and may raise.
         """
-        acts = Acts(self._tell_of_size, self._save, self._is_replaceable)
+
+        def begin():
+            if check is not None:
+                check()
+            self._tell_of_size()
+
+        acts = Acts(begin, self._save, self._is_replaceable)
         with Watch(self._telling, self.outputs, acts) as watch:
             init = None if self._recipe.init is None else self._recipe.init.pixels
-            return synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
+            result = synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
+            watch.begin()
+            return result
 
     def save(self, result):
         """Writes the files.

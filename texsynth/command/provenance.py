@@ -115,7 +115,7 @@ def is_same(path, recipe, is_again):
         path (pathlib.Path): The file.
         recipe (Recipe): What the texture is made from.
         is_again (bool): Whether it may also be of another version, of fewer steps, and with its
-            weights elsewhere: a checkpoint or a record says what it is.
+            weights elsewhere or on another GPU: a checkpoint or a record says what it is.
     """
     there = _text(path)
     if not is_ours(path):
@@ -130,7 +130,7 @@ def is_same(path, recipe, is_again):
     try:
         settings = [json.loads(each["texsynth:settings"]) for each in (there, expected)]
         for each in settings:
-            for name in _NAMES if not is_again else (*_NAMES, "weights", "iterations"):
+            for name in _NAMES if not is_again else (*_NAMES, *_FREE):
                 each.pop(name, None)
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return False
@@ -138,6 +138,7 @@ def is_same(path, recipe, is_again):
 
 
 _NAMES = ("image", "init")  # of files, whose checksums say more
+_FREE = ("weights", "iterations", "gpu")  # of what is gone on with
 
 
 def _is_finished(text):

@@ -146,7 +146,7 @@ def is_same(path, recipe, is_again):
         recipe (texsynth.command.provenance.Recipe): What the texture is made from.
         is_again (bool): Whether it may also be of fewer steps.
     """
-    free = {"weights": None, **({"iterations": None} if is_again else {})}
+    free = {"weights": None, **({"iterations": None, "gpu": -1} if is_again else {})}
     try:
         fields = json.loads(_content(path))
         config = Config.from_dict({**fields["config"], **free})

@@ -39,7 +39,10 @@ def make(order, quiet, team=None):
     is_first = team is None or team.rank == 0
     telling = Telling(quiet or not is_first, Interruption(), in_company=team is not None)
     job = Job(recipe, outputs, telling, checkpoints)
-    job.check_overwriting(order.is_again)
+    check = functools.partial(job.check_overwriting, order.is_again)
+    if checkpoints is None or order.keeping.resumed is None:
+        check()
+        check = None  # else a checkpoint of another job is told of before that
     optional = {"team": team, "checkpoints": checkpoints}
     given = {name: value for name, value in optional.items() if value is not None}
     with _telling_what_is_written(job):
@@ -47,7 +50,8 @@ def make(order, quiet, team=None):
             pixels = recipe.exemplar.pixels
             from texsynth.synthesis.loop import synthesize  # imports Chainer, which takes a second
 
-            result = job.synthesize(functools.partial(synthesize, pixels, recipe.config, **given))
+            make_it = functools.partial(synthesize, pixels, recipe.config, **given)
+            result = job.synthesize(make_it, check)
             if is_first:
                 job.save(result)
                 job.report(result)

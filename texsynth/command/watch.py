@@ -64,7 +64,7 @@ class Watch:
         Args:
             progress (texsynth.Progress): How far it is.
         """
-        self._tell()
+        self.begin()
         if not self._has_begun:
             self._has_begun = True
             self._telling.interruption.in_order = True  # from here on there is something to save
@@ -80,14 +80,15 @@ class Watch:
 
     def is_to_stop(self):
         """Returns whether a signal ends the work, between steps; asked before the first one too."""
-        self._tell()
+        self.begin()
         if self._telling.in_company:
             # A signal comes to each process, but not at the same time: once one may have taken the
             # first step, none ends on its own, for that would end all with nothing saved.
             self._telling.interruption.in_order = True
         return self._has_begun and self._telling.interruption.number is not None
 
-    def _tell(self):
+    def begin(self):
+        """Tells of the work once; also if there was none, for a checkpoint held the last step."""
         if not self._is_told_of:
             self._is_told_of = True
             self._acts.begin()
