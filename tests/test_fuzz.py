@@ -235,7 +235,7 @@ ANYTHING = st.recursive(
     ),
     max_leaves=6,
 )  # fmt: skip
-TERMS = st.lists(st.builds(terms.Term, st.sampled_from(terms.LOSSES)), max_size=3)
+TERMS = st.lists(st.builds(terms.Term, st.sampled_from(list(terms.LOSSES))), max_size=3)
 FIELDS = sorted({*Config.__dataclass_fields__} - {"match_colours"})  # which anything switches
 
 
@@ -266,7 +266,7 @@ NUMBERS_AND_MORE = st.one_of(NUMBERS, STRANGE_NUMBERS, ANYTHING)
 
 @fuzz(150)
 @given(
-    name=st.one_of(st.sampled_from(terms.LOSSES), ANYTHING),
+    name=st.one_of(st.sampled_from(list(terms.LOSSES)), ANYTHING),
     weight=NUMBERS_AND_MORE,
     layers=st.one_of(st.dictionaries(NAMES, NUMBERS_AND_MORE, max_size=3), st.none(), ANYTHING),
 )

@@ -358,5 +358,5 @@ def test_all_measures_are_in_the_table(opened, report):
     first = report.outputs[0].measures.as_dict()
     assert f"{first['colour_distance']:.2f}" in json.dumps(told)
     assert all(row.text.endswith(" 0") for row in rows if re.match(r"pool\d", row.text))
-    # Twice each layer, ten others, three about how, and six titles.
-    assert len(rows) == 2 * 6 + 10 + 3 + 6
+    # Twice each layer, ten others, four about how, and six titles.
+    assert len(rows) == 2 * 6 + 10 + 4 + 6

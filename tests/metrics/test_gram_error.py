@@ -38,8 +38,10 @@ def test_no_more_than_a_block_and_what_it_sees_is_measured_at_once(random_weight
     def watched(network, names):
         def look(image, wrap):
             seen.append(image.shape[3])
-            return features(network, names)(image, wrap)
+            return evaluate(image, wrap)
 
+        evaluate = features(network, names)
+        look.table = evaluate.table
         return look
 
     monkeypatch.setattr(Network, "features", watched)
