@@ -42,7 +42,7 @@ class Scheme:
 
     name: str
     losses: Sequence[Term]
-    iterations: int = 80
+    iterations: int = 60
     start: str = "noise"
     levels: int | None = None
     margin: int = _MARGIN
