@@ -154,7 +154,10 @@ def test_what_is_resumed_replaces_its_earlier_stages_and_no_others(folder, run, 
     assert contents()["stone_texture.png"] != finished["stone_texture.png"]
     images.save_png("stone_texture.png", make_texture(9, 9))
     before = contents()
-    assert_kept(run("--resume", "run.ckpt", "-n", "4"), "stone_texture.png", before)
+    assert_kept(run("--resume", "run.ckpt", "-n", "6"), "stone_texture.png", before)
+    # Even where nothing is left to do.
+    assert run("--resume", "run.ckpt", "-n", "4").exit_code == USAGE
+    assert contents()["stone_texture.png"] == before["stone_texture.png"]
 
 
 def test_other_files_of_the_same_exemplar_are_the_same_texture(folder, run):
