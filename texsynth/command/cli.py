@@ -134,7 +134,7 @@ class _Command(OneLineErrors):
     "--iterations",
     type=int,
     help="Optimizer steps at full size; the next coarser level takes twice, coarser ones four"
-    " times as many.  [default: set by the preset: 60, gatys 180, paper 2000]",
+    " times as many.  [default: set by the preset: 60, regular 80, gatys 180, paper 2000]",
 )
 @click.option(
     "--optimizer",

@@ -84,7 +84,7 @@ _PRESETS = {
             match_colours=True,
         ),
         Scheme("natural", (Term("gram"), _TOGETHER), start="phase"),
-        Scheme("regular", (Term("gram"), Term("autocorrelation"), _TOGETHER)),
+        Scheme("regular", (Term("gram"), Term("autocorrelation"), _TOGETHER), iterations=80),
     )
 }
 
