@@ -1,6 +1,7 @@
 """The page, and how it looks in a browser: it needs nothing but itself."""
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.conftest import make_texture
 from tests.evaluation.conftest import HISTORY, view
 from texsynth.evaluation import page, plots, record, verdict
 from texsynth.evaluation.report import Report
@@ -42,17 +44,23 @@ def test_the_pictures_are_those_that_were_measured(text, report):
             np.testing.assert_array_equal(np.asarray(picture), pixels)
 
 
-def test_pictures_of_a_pair_are_shown_at_one_scale(text):
-    """The wider one at 320 pixels; pixels of a small one are to be seen."""
+def test_pictures_of_a_pair_are_shown_at_one_scale(text, report):
+    """Small ones are enlarged by a whole number, as far as 320 pixels allow."""
     first, second = (text[at.start() :] for at in re.finditer("<article>", text))
     shown = r'class="%s( enlarged)?" [^>]*width="(\d+)" height="(\d+)"'
     for article, sizes in (
-        (first, [(256, 213), (320, 213), (320, 213)]),
-        (second, [(320, 267), (320, 267), (320, 267)]),
+        (first, [(192, 160), (240, 160), (240, 160)]),
+        (second, [(288, 240), (288, 240), (288, 240)]),
     ):
         for kind, size in zip(("exemplar", "texture", "grey"), sizes, strict=True):
             found = re.search(shown % kind, article)
             assert found[1] == " enlarged" and (int(found[2]), int(found[3])) == size
+    large = dataclasses.replace(
+        report.outputs[0], pixels=make_texture(300, 200), exemplar=make_texture(640, 320)
+    )
+    article = page.render(Report("s.png", [large]))
+    for kind, size in (("exemplar", ("320", "160")), ("texture", ("150", "100"))):
+        assert re.search(shown % kind, article).groups() == (None, *size)
     assert text.count('alt="The texture, 120 by 80 pixels"') == 1
     assert text.count('alt="The exemplar, 96 by 80 pixels"') == 2
     assert text.count('<svg viewBox="0 0 120 80"') == 1

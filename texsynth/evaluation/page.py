@@ -18,8 +18,7 @@ from texsynth.evaluation import plots, table, verdict
 from texsynth.metrics.luminance import luminance
 from texsynth.version import __version__
 
-_COLUMN = 320  # pixels that the wider picture of a pair is shown at
-_ENLARGED = 1.5  # times from which each pixel is to be seen
+_COLUMN = 320  # pixels that the wider picture of a pair may take
 
 
 def render(report):
@@ -62,14 +61,13 @@ def _output(output):
     (height, width), (exemplar_height, exemplar_width) = (
         each.shape[:2] for each in (output.pixels, output.exemplar)
     )
-    # Both at one scale; pixels of a small one are to be seen.
-    scale = _COLUMN / max(width, exemplar_width)
-    enlarged = " enlarged" if scale > _ENLARGED else ""
+    # Both at one scale; small ones are enlarged by a whole number, for each pixel to be seen.
+    widest = max(width, exemplar_width)
+    scale = _COLUMN // widest if widest <= _COLUMN else _COLUMN / widest
     return Template(_file("output.html")).substitute(
-        enlarged=enlarged,
+        enlarged=" enlarged" if scale > 1 else "",
         shown=max(1, round(scale * width)),
         shown_height=max(1, round(scale * height)),
-        exemplar_enlarged=enlarged,
         exemplar_shown=max(1, round(scale * exemplar_width)),
         exemplar_shown_height=max(1, round(scale * exemplar_height)),
         name=escape(output.name),
