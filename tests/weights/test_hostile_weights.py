@@ -369,7 +369,7 @@ PICKLES = {
     "many instructions": b"\x80\x02" + b"]" * 300_000,
     "a long text": b"\x80\x02\x8d" + struct.pack("<Q", 1 << 40),
     "a long number": b"\x80\x02\x8b" + struct.pack("<i", (1 << 31) - 1),
-    "a deep tuple for a key": b"\x80\x02}" + b")" + b"\x85" * 100_000 + b"Ns",
+    "a deep tuple for a key": b"\x80\x02}" + b")" + b"\x85" * 20_000 + b"Ns",
     "a list within itself": b"\x80\x02]q\0h\0a",
     "nothing on the stack": b"\x80\x02s",
     "a mark for a value": b"\x80\x02(",
