@@ -29,6 +29,11 @@ def test_a_flat_exemplar_has_the_usual_colours():
     np.testing.assert_array_equal(colours.own(np.full((1, 3, 4, 5), 7, np.float32)), np.eye(3))
 
 
+def test_one_pixel_has_the_usual_colours():
+    one = np.array([255, 0, 0], np.float32).reshape(1, 3, 1, 1)
+    np.testing.assert_array_equal(colours.own(one), np.eye(3))
+
+
 @pytest.mark.parametrize("is_grey", [True, False])
 def test_coordinates_lead_back_to_the_image(exemplar, is_grey):
     basis = colours.GREY if is_grey else colours.own(exemplar)

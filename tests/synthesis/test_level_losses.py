@@ -60,3 +60,11 @@ def test_a_loss_without_a_coarse_level_is_refused(size, number):
     plan = levels(size, size, number)
     with pytest.raises(ConfigError, match=r"loss correspondence takes part .* the coarsest is of"):
         level_losses.check([GRAM, COARSE, PENALTY], plan)
+
+
+def test_a_coarse_level_that_is_too_large_is_told():
+    plan = levels((256, 256), (8192, 8192))
+    with pytest.raises(
+        ConfigError, match=r"409600 pixels of the texture, .*--output-size.*2048x2048"
+    ):
+        level_losses.check([GRAM, COARSE, PENALTY], plan)

@@ -440,6 +440,19 @@ def test_a_level_begins_with_detail_of_the_exemplar(config, exemplar):
     np.testing.assert_allclose(texture, expected, rtol=0, atol=1e-3)
 
 
+def test_what_an_earlier_version_did_not_save_of_the_same_method_is_no_other_job(
+    config, exemplar, tmp_path
+):
+    path = tmp_path / "run.ckpt"
+    settings = config(preset="gatys")
+    whole = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(path))
+    saved = checkpoint.load(path)
+    del saved.fields["job"]["method"]["own_colours"]
+    checkpoint.save(path, saved.fields, saved.arrays.items())
+    again = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
+    np.testing.assert_array_equal(again.image, whole.image)
+
+
 def test_a_checkpoint_of_an_earlier_preset_is_refused(config, exemplar, tmp_path):
     """It would go on, in silence, towards other statistics."""
     path = tmp_path / "run.ckpt"

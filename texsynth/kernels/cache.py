@@ -111,8 +111,11 @@ def _enter(folder, sources):
     try:
         new.rename(folder)
     except OSError:  # another installation, or process, was first
-        (new / _USERS / name).replace(folder / _USERS / name)
-        shutil.rmtree(new, ignore_errors=True)
+        try:
+            (folder / _USERS).mkdir(exist_ok=True)  # it may have been swept in part
+            (new / _USERS / name).replace(folder / _USERS / name)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
 
 
 def _sweep(folder, sources):

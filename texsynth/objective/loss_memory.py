@@ -135,7 +135,7 @@ def _shifted(layers: Iterable[_Layer]) -> _Taken:
 
 
 def _corresponding(layers: Iterable[_Layer], targets: Iterable[_Layer]) -> _Taken:
-    """Gradients are kept; before them, all distances are there, or three times what is compared."""
+    """Gradients are kept; before them, distances are there, or three times what is compared."""
     kept = passing = 0.0
     side, components = correspondence.SIDE, correspondence.COMPONENTS
     for layer, target in zip(layers, targets, strict=True):
@@ -145,8 +145,8 @@ def _corresponding(layers: Iterable[_Layer], targets: Iterable[_Layer]) -> _Take
         places = math.prod(max(0, length - side + 1) for length in layer[1:3])
         basis = side**2 * layer.channels * components
         kept += layer.bytes + target.bytes + _FLOAT * (basis + patches * (components + 1))
-        distances = _FLOAT * places * (patches + components)
-        passing = max(passing, layer.bytes + max(distances, 3 * _FLOAT * layer.channels * places))
+        distances = min(places * patches, correspondence.CHUNK) + places * components
+        passing = max(passing, layer.bytes + _FLOAT * max(distances, 3 * layer.channels * places))
     return _Taken(kept, passing, False)
 
 

@@ -23,7 +23,9 @@ def own(exemplar: Batch) -> Array:
     Args:
         exemplar: ``(1, 3, H, W)``.
     """
-    variances, axes = np.linalg.eigh(np.cov(exemplar[0].reshape(3, -1).astype(np.float64)))
+    variances, axes = np.linalg.eigh(
+        np.cov(exemplar[0].reshape(3, -1).astype(np.float64), bias=True)
+    )
     largest = variances[-1]
     if not largest > 0:
         return np.eye(3, dtype=np.float32)

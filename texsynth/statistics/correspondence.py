@@ -14,6 +14,7 @@ from texsynth.typing import Array
 
 SIDE = 3  # positions
 COMPONENTS = 48  # principal ones, by which patches are compared
+CHUNK = 1 << 22  # distances at once, which bounds their memory
 _TINY = np.float32(1e-6)
 
 
@@ -87,9 +88,12 @@ def nearest(ordered: Array, exemplar: Patches) -> Array:
         for dx in range(SIDE):
             part = ordered[dy : dy + down, dx : dx + across].reshape(-1, channels)
             components += part @ exemplar.basis[dy, dx]
-    distances = components @ exemplar.keys
-    distances -= exemplar.lengths  # times -1, and without the candidate's own length
-    found: Array = distances.argmax(axis=1)
+    found: Array = xp.empty(len(components), np.int64)
+    step = max(1, CHUNK // len(exemplar.lengths))
+    for start in range(0, len(components), step):
+        distances = components[start : start + step] @ exemplar.keys
+        distances -= exemplar.lengths  # times -1, and without the candidate's own length
+        found[start : start + step] = distances.argmax(axis=1)
     return found
 
 

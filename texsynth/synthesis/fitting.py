@@ -6,6 +6,7 @@ import math
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive
 from texsynth.objective import memory
+from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import level_losses
 
@@ -46,6 +47,7 @@ def fit(workshop, losses, plan):
     size = max(canvas, exemplar, key=math.prod)
     model = memory.model(workshop.engine, workshop.device)
     whole = _whole_bytes(workshop, model, finest, plan[-1])
+    _check_coarse(workshop, model, losses, plan, budget)
     if whole <= budget:
         return memory.MOST_PAIRS, {}
     wrap = workshop.config.wrap if size == canvas else (False, False)
@@ -59,7 +61,6 @@ def fit(workshop, losses, plan):
             f"{memory.format_memory(budget)} may be used (--memory); "
             "--preset natural can be made in blocks"
         ) from None
-    _check_coarse(workshop, model, losses, plan, budget)
     told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
     _log.info("memory: %s: %s", told, choice.description)
     if layers:
@@ -72,12 +73,18 @@ def fit(workshop, losses, plan):
 
 def _whole_bytes(workshop, model, losses, level):
     """What a level takes whole, with as many curvature pairs as there may be, in bytes."""
-    canvas, exemplar = level.canvas_size[::-1], level.padded_size[::-1]
-    size = max(canvas, exemplar, key=math.prod)
+    canvas, padded = level.canvas_size[::-1], level.padded_size[::-1]
+    size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
+    sides = zip(level.exemplar_size[::-1], level.trim, strict=True)
+    exemplar = tuple(max(0, side - 2 * cut) for side, cut in sides)
     is_recorded = workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
     counted = None if is_recorded else losses
     layers = level_losses.layers_of(losses)
-    return memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, workshop.table)
+    found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, workshop.table)
+    if model != "cuda":  # which counts all losses; elsewhere, Gram matrices take next to nothing
+        coarse = [loss for loss in losses if level_losses.is_coarse(loss)]
+        found += losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0
+    return found
 
 
 def _check_coarse(workshop, model, losses, plan, budget):

@@ -57,7 +57,7 @@ def check(losses: Iterable[Loss], plan: Sequence[Level]) -> None:
     if coarse[0] not in at_level(losses, plan, 1):
         width, height = plan[0].output_size
         raise ConfigError(
-            f"{told} takes part at levels that are coarser than full size and of at most "
-            f"{_MOST_EXEMPLAR} px of the exemplar, and there is none (--levels); the coarsest is "
-            f"of {width}x{height} px"
+            f"{told} takes part at levels that are coarser than full size, of at most "
+            f"{_MOST_EXEMPLAR} px of the exemplar and {_MOST_OUTPUT} pixels of the texture, and "
+            f"there is none (--levels, --output-size); the coarsest is of {width}x{height} px"
         )

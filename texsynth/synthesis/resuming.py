@@ -228,7 +228,7 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath |
         for name, before in then["settings"].items()
         if _differs(name, before, now["settings"].get(name))
     ]
-    if then.get("method", _EARLIER_METHOD) != now["method"]:
+    if {**_EARLIER_METHOD, **then.get("method", {})} != now["method"]:
         told.append("an earlier version saved it, whose preset was another")
     if now["iterations"] < then["iterations"]:
         told.append(f"iterations were {then['iterations']} and can only increase")
