@@ -140,7 +140,9 @@ class Team:
             raise
         except BaseException as error:
             told = one_line(str(error)) or type(error).__name__
-            print(f"texsynth: error: process {self.rank}: {told}", file=sys.stderr, flush=True)
+            # In one piece: what follows a piece may be lost when all are ended.
+            sys.stderr.write(f"texsynth: error: process {self.rank}: {told}\n")
+            sys.stderr.flush()
             self._communicator.mpi_comm.Abort(getattr(error, "exit_code", 1))
             raise
 
