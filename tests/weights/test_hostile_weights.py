@@ -26,7 +26,7 @@ from tests.weights.test_reading import (
 )
 from texsynth import weights
 from texsynth.errors import WeightsError
-from texsynth.weights import checks
+from texsynth.weights import checks, pickled, torch
 
 
 @pytest.fixture
@@ -315,14 +315,14 @@ def test_onnx_of_strange_types(tmp_path, kind):
     )
 
 
-def write_torch_bias(path, bias, legacy, data=None):
-    """Writes a file of the tiny network whose first bias is pickled like this."""
+def write_torch_bias(path, bias, legacy, data=None, **others):
+    """Writes a file of the tiny network whose first bias, and what else, is pickled like this."""
     parts = {}
     for number, name in enumerate(NAMES):
         shape = (1, 1 if number else 3, 3, 3)
         parts[f"{name}.weight"] = torch_files.tensor(str(2 * number), "Float", shape, legacy)
         parts[f"{name}.bias"] = torch_files.tensor(str(2 * number + 1), "Float", (1,), legacy)
-    parts["conv1_1.bias"] = bias
+    parts.update({"conv1_1.bias": bias, **others})
     shapes = [shape for n in range(13) for shape in ((1, 1 if n else 3, 3, 3), (1,))]
     arrays = {str(number): np.zeros(shape, np.float32) for number, shape in enumerate(shapes)}
     contents = [array.tobytes() for array in arrays.values()]
@@ -355,6 +355,41 @@ def test_torch_tensors_that_lie(tmp_path, tiny_network, lie, message, legacy):
     if lie == {"kind": "Half"} and legacy:  # the next storage then begins too early
         message = "storage 2 has another length"
     refused(tmp_path / "vgg.pth", message)
+
+
+SECOND_STORAGES = {
+    "longer": {"kind": "Float", "length": 64, "offset": 63},
+    "shorter": {"kind": "Float", "length": 1},
+    "of the same bytes": {"kind": "Half", "length": 18, "offset": 17},
+}
+
+
+def write_torch_bias_of_another(path, legacy, **told):
+    """Writes a file whose first bias is in the storage of the second kernel, of 9 values."""
+    bias = torch_files.tensor("2", shape=(1,), legacy=legacy, **told)
+    write_torch_bias(path, bias, legacy, spare=torch_files.tensor("1", "Float", (1,), legacy))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("second", SECOND_STORAGES.values(), ids=SECOND_STORAGES)
+def test_torch_tensors_that_share_a_key_but_not_a_storage(tmp_path, tiny_network, second, legacy):
+    write_torch_bias_of_another(tmp_path / "vgg.pth", legacy, **second)
+    refused(tmp_path / "vgg.pth", "damaged, .* .storage 2 is of two types or lengths")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_torch_tensors_that_share_a_storage(tmp_path, tiny_network, legacy):
+    write_torch_bias_of_another(tmp_path / "vgg.pth", legacy, kind="Float", offset=8, length=9)
+    assert weights.load(tmp_path / "vgg.pth").tensors["conv1_1"][1] == [0]
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "strides"), [(16, (1,), (1,)), (0, (2, 9), (9, 1)), (1, (2,), (15,))]
+)
+def test_torch_tensors_are_measured_by_the_values_that_are_there(offset, shape, strides):
+    tensor = pickled.Tensor(pickled.Storage("0", "f4", 64), offset, shape, strides)
+    with pytest.raises(ValueError, match="a tensor reaches beyond its storage"):
+        torch._array(tensor, {"0": np.zeros(16, np.float32)})
 
 
 @pytest.mark.parametrize("legacy", [False, True])

@@ -79,6 +79,14 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    @property
+    def end(self) -> int:
+        """Number of values that the storage must have for this tensor."""
+        if not math.prod(self.shape):
+            return 0
+        steps = zip(self.shape, self.strides, strict=True)
+        return self.offset + sum((side - 1) * step for side, step in steps) + 1
+
 
 class _Name(NamedTuple):
     """A name that is not called with anything here."""
@@ -120,6 +128,7 @@ class _Machine:
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memory: dict[int, Any] = {}
+        self._storages: dict[str, Storage] = {}
 
     def pop(self) -> Any:
         value = self._stack.pop()
@@ -218,7 +227,11 @@ class _Machine:
         if kind != "storage" or any(part is not None for part in view):
             raise WeightsError(_refusal("a view of a storage"))
         dtype = _DTYPES[_checked(storage, _Name).text.removeprefix("torch.")]
-        self._stack.append(Storage(_checked(key, str), dtype, _count(length)))
+        said = Storage(_checked(key, str), dtype, _count(length))
+        # Tensors are measured by what is said here; the values of a key are read but once.
+        if self._storages.setdefault(said.key, said) != said:
+            raise ValueError(f"storage {said.key} is of two types or lengths")
+        self._stack.append(said)
 
 
 _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
@@ -264,8 +277,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *others: Any) -
     if len(sides) != len(steps):
         raise ValueError("a tensor with another number of strides than of sides")
     tensor = Tensor(_checked(storage, Storage), _count(offset), sides, steps)
-    last = tensor.offset + sum((n - 1) * step for n, step in zip(sides, steps, strict=True))
-    if math.prod(sides) and last >= tensor.storage.length:
+    if tensor.end > tensor.storage.length:
         raise ValueError("a tensor reaches beyond its storage")
     return tensor
 

@@ -186,6 +186,9 @@ def _values(content: bytes, storage: pickled.Storage, order: _Order) -> Array:
 
 
 def _array(tensor: pickled.Tensor, storages: Mapping[str, Array]) -> Array:
-    values = storages[tensor.storage.key][tensor.offset :]
+    values = storages[tensor.storage.key]
+    if tensor.end > len(values):  # as_strided would go on in memory that is not its own
+        raise ValueError("a tensor reaches beyond its storage")
+    values = values[tensor.offset :]
     strides = tuple(step * values.itemsize for step in tensor.strides)
     return np.array(np.lib.stride_tricks.as_strided(values, tensor.shape, strides), _dtype(tensor))
