@@ -160,6 +160,19 @@ def test_what_is_resumed_replaces_its_earlier_stages_and_no_others(folder, run, 
     assert contents()["stone_texture.png"] == before["stone_texture.png"]
 
 
+def test_what_is_resumed_with_more_steps_replaces_its_snapshots(folder, run, stopped):
+    options = ["--checkpoint", "run.ckpt", "--snapshots", "1", "--levels", "1"]
+    assert stopped("stone.png", *options).exit_code == 128 + signal.SIGTERM
+    shutil.copy("run.ckpt", "early.ckpt")
+    assert run("--resume", "run.ckpt").exit_code == 0
+    name = "stone_texture_level1_step0000{}.png"
+    before = contents()
+    result = run("--resume", "early.ckpt", "-n", "4")
+    assert result.exit_code == 0 and "no more snapshots" not in result.stderr
+    assert contents()[name.format(2)] != before[name.format(2)]  # its text tells of more steps
+    assert Path(name.format(4)).exists()
+
+
 def test_other_files_of_the_same_exemplar_are_the_same_texture(folder, run):
     assert run("stone.png").exit_code == 0
     shutil.copy("stone.png", "twin.png")

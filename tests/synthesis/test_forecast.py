@@ -115,6 +115,30 @@ def test_the_pace_is_that_of_the_last_steps(clock):
     assert foretold.seconds_left(1, 100) == pytest.approx(300)
 
 
+def test_a_trial_on_a_busy_machine_is_forgotten(clock):
+    plan = pyramid.plan((64, 64), (64, 64), 80, 1, 16)
+    foretold = Forecast(plan)
+    foretold.try_levels(Studied(plan, (4.0,), clock), 1, lambda: False)
+    foretold.begin(0)
+    left = []
+    for step in range(1, 81):
+        clock.now += 1
+        foretold.step(1, step)
+        left.append(foretold.seconds_left(1, 80 - step))
+    assert left[0] > 2 * 79  # it counts at first
+    np.testing.assert_allclose(left[40:], np.arange(39, -1, -1))
+
+
+def test_the_pace_is_the_mean_of_many_steps(clock):
+    """A step that takes ten times as long is no reason to expect the others to."""
+    foretold = Forecast(pyramid.plan((64, 64), (64, 64), 400, 1, 16))
+    foretold.begin(0)
+    for step in range(1, 101):
+        clock.now += 10 if step == 100 else 1
+        foretold.step(1, step)
+    assert foretold.seconds_left(1, 300) == pytest.approx(300 * (31 + 10) / 32)
+
+
 def test_levels_of_few_steps_are_not_tried_but_taken_by_pixels(clock):
     plan = pyramid.plan((64, 64), (64, 64), 3, 2, 16)
     study = Studied(plan, (1.0, 9.0), clock)

@@ -521,6 +521,16 @@ def test_another_process_can_stop_it_before_each_evaluation_and_after_each_step(
     assert len(asked) == (result.evaluations + 3 if stop_at is None else stop_at) + 1
 
 
+@pytest.mark.parametrize("stop_at", [1, 2])
+def test_one_answer_ends_it_even_while_the_time_is_tried(config, exemplar, stop_at):
+    """There is a trial of each of the two levels before the first step."""
+    answers = iter([number == stop_at for number in range(1, 1000)])
+    settings = config(preset="gatys", levels=2, iterations=40)
+    result = texsynth.synthesize(exemplar, settings, stop=lambda: next(answers))
+    assert (result.reason, result.history, result.evaluations) == (loop.STOPPED, [[]], 0)
+    assert result.image.shape == exemplar.shape
+
+
 def test_stopped_at_a_coarse_level_what_tiles_is_enlarged_as_it_wraps(config, exemplar):
     seen = []
 

@@ -23,6 +23,7 @@ class Job:
         outputs (texsynth.command.outputs.Outputs): The files to write.
         telling (texsynth.command.watch.Telling): How the user is told of it, and heard.
         checkpoints (texsynth.Checkpoints): Where the state is saved, and what is gone on from.
+        is_again (bool): Whether it goes on from a checkpoint, or is made again from a record.
 
     Attributes:
         outputs (texsynth.command.outputs.Outputs): The files; others once a texture is saved that
@@ -30,9 +31,9 @@ class Job:
         written (list): Paths of the files that are there, whole.
     """
 
-    def __init__(self, recipe, outputs, telling, checkpoints=None):
+    def __init__(self, recipe, outputs, telling, checkpoints=None, is_again=False):
         self._recipe, self.outputs, self._telling = recipe, outputs, telling
-        self._checkpoints = checkpoints
+        self._checkpoints, self._is_again = checkpoints, is_again
         self.written = []
 
     def is_done(self):
@@ -44,16 +45,13 @@ class Job:
             self.outputs.record, provenance.Picture(self.outputs.texture)
         )
 
-    def check_overwriting(self, is_again=False):
+    def check_overwriting(self):
         """Makes sure that nothing is there that would be lost.
-
-        Args:
-            is_again (bool): Whether it goes on from a checkpoint, or is made again from a record.
 
         Raises:
             texsynth.errors.TexsynthError: As :func:`texsynth.command.overwriting.check`.
         """
-        overwriting.check(self.outputs, self._recipe, is_again)
+        overwriting.check(self.outputs, self._recipe, self._is_again)
 
     def synthesize(self, synthesize, check=None):
         """Returns the :class:`texsynth.Result`.
@@ -123,7 +121,9 @@ class Job:
 
     def _is_replaceable(self, path):
         """Whether a snapshot may take the place of what is there."""
-        return self.outputs.keeping.overwrites or overwriting.is_replaceable(path, self._recipe)
+        return self.outputs.keeping.overwrites or overwriting.is_replaceable(
+            path, self._recipe, self._is_again
+        )
 
     def _tell_of_size(self):
         """Says to which size the exemplar is brought, if to another one."""

@@ -33,7 +33,7 @@ def check(outputs, recipe, is_again):
         raise ConfigError(f"{path} already exists and is not the same texture's; {_WAYS}")
 
 
-def is_replaceable(path, recipe, is_again=False):
+def is_replaceable(path, recipe, is_again):
     """Returns whether nothing is lost if a picture of a texture takes the place of what is there.
 
     Args:

@@ -38,8 +38,8 @@ def make(order, quiet, team=None):
     checkpoints = order.keeping.checkpoints(notes.compose(order))
     is_first = team is None or team.rank == 0
     telling = Telling(quiet or not is_first, Interruption(), in_company=team is not None)
-    job = Job(recipe, outputs, telling, checkpoints)
-    check = functools.partial(job.check_overwriting, order.is_again)
+    job = Job(recipe, outputs, telling, checkpoints, order.is_again)
+    check = job.check_overwriting
     if checkpoints is None or order.keeping.resumed is None:
         check()
         check = None  # else a checkpoint of another job is told of before that

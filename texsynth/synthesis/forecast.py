@@ -21,7 +21,7 @@ _SHORT = (
 )
 _MANY = 1_000_000  # pixels; on a GPU smaller levels are over before a trial would be
 _USUAL = 16  # steps of one evaluation each, beside those that are seen
-_WEIGHT = 8  # evaluations that a trial counts for, beside those that are seen
+_WEIGHT = 8  # evaluations that a trial counts for, as if they came before those that are seen
 _WINDOW = 32  # steps whose mean is the pace: what else the machine does may change it
 
 
@@ -41,7 +41,7 @@ class Forecast:
         self._tried: dict[int, float] = {}  # seconds of an evaluation, by the level's number
         self._paces: dict[int, float] = {}  # the same, with what was seen of it
         self._ends: deque[tuple[float, int]] = deque(maxlen=_WINDOW + 1)
-        self._has_begun = False
+        self._steps = 0  # of the level under way that were seen
 
     def try_levels(self, study: Any, first: int, stop: Callable[[], bool]) -> None:
         """Measures what an evaluation takes at each level that has enough steps.
@@ -70,7 +70,7 @@ class Forecast:
         """
         self._ends.clear()
         self._ends.append((time.perf_counter(), evaluations))
-        self._has_begun = False
+        self._steps = 0
 
     def step(self, number: int, evaluations: int) -> None:
         """Says that a step is done.
@@ -80,12 +80,14 @@ class Forecast:
             evaluations (int): How many there were so far.
         """
         self._ends.append((time.perf_counter(), evaluations))
-        if self._has_begun and len(self._ends) == 3:
+        self._steps += 1
+        if self._steps == 2:
             self._ends.popleft()  # the first step, with what is done once
-        self._has_begun = True
         seconds, seen = self._over_window(0), self._over_window(1)
         if number in self._tried:
-            seconds, seen = seconds + _WEIGHT * self._tried[number], seen + _WEIGHT
+            # It leaves a full window as a step does: the machine may have been busy meanwhile.
+            weight = min(_WEIGHT, max(_WINDOW + _WEIGHT - self._steps, 0))
+            seconds, seen = seconds + weight * self._tried[number], seen + weight
         self._paces[number] = seconds / seen
 
     def _over_window(self, which: int) -> float:

@@ -201,6 +201,18 @@ def _start(
     return images.noise(level.output_size, seed, exemplar.mean(axis=(0, 2, 3)))
 
 
+def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Returns ``stop``, not asked again once it said so: it may have been before a trial."""
+    is_over = False
+
+    def answer() -> bool:
+        nonlocal is_over
+        is_over = is_over or bool(stop())
+        return is_over
+
+    return answer
+
+
 class _Run:
     """One synthesis under way: what goes on from level to level."""
 
@@ -215,7 +227,7 @@ class _Run:
         self._plan = study.plan
         self._team: Team | Alone = study.workshop.team
         self._callback = callback or (lambda progress: False)
-        self._stop = stop or (lambda: False)
+        self._stop = _remembered(stop or (lambda: False))
         self._checkpoints = checkpoints
         self.history: list[list[float]] = []
         self._forecast = Forecast(study.plan)
