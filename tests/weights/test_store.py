@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import http.server
 import io
@@ -715,6 +716,33 @@ def test_a_whole_part_is_not_downloaded_again(home, target, plain_weights):
     assert home.asked == [f"bytes={len(home.content)}-"]
 
 
+def test_a_download_that_cannot_be_read_is_kept_until_it_can(home, target, plain_weights):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "h5py", None)
+        with pytest.raises(WeightsError, match=r"reading .h5 files needs h5py, which is not inst"):
+            weights.fetch(target)
+    assert_the_whole_part(home, target)
+    weights.fetch(target)
+    assert_fetched(target, plain_weights)
+    assert home.asked == ["", f"bytes={len(home.content)}-"]
+
+
+def assert_the_whole_part(home, target):
+    names = sorted(path.name for path in target.parent.iterdir())
+    assert names == [".vgg16_conv.npz.part", "vgg16_conv.npz.lock"]
+    assert (target.parent / ".vgg16_conv.npz.part").read_bytes() == home.content
+
+
+def test_a_download_is_kept_until_its_weights_are(home, target, monkeypatch):
+    def full(path, weights):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "save", full)
+    with pytest.raises(WeightsError, match=r"cannot save the weights in .*: No space left"):
+        weights.fetch(target)
+    assert_the_whole_part(home, target)
+
+
 def test_a_part_of_another_file_is_thrown_away(home, target, plain_weights):
     target.parent.mkdir()
     (target.parent / ".vgg16_conv.npz.part").write_bytes(b"x" * 1000)
@@ -746,8 +774,12 @@ def test_nobody_at_their_other_home(index, target, monkeypatch):
 
 
 def test_other_weights_at_their_other_home(home, target, monkeypatch):
+    """The download is what was published, so that another one would be no better."""
     change_source(monkeypatch, tensors_sha256="0" * 64)
-    assert_fails_cleanly(target, "the converted weights have the wrong checksum")
+    with pytest.raises(WeightsError, match="weights have the wrong checksum") as caught:
+        weights.fetch(target)
+    assert "\n" not in str(caught.value)
+    assert_the_whole_part(home, target)
 
 
 def test_a_server_that_never_ends(home, target, monkeypatch):

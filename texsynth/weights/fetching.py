@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import logging
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -80,7 +81,8 @@ def by_url(network: str, folder: Path, part: Path) -> Path:
     Args:
         network: A name of :data:`texsynth.weights.sources.SOURCES`.
         folder: Where to put it.
-        part: What there is of it so far, if it is there.
+        part: What there is of it so far, if it is there; afterwards all of it, for the caller to
+            delete.
 
     Raises:
         texsynth.errors.WeightsError: It cannot be had, or is another file.
@@ -101,7 +103,8 @@ def by_url(network: str, folder: Path, part: Path) -> Path:
     if digest != source.digest:
         part.unlink()
         raise WeightsError(f"the download of {source.url} has the wrong checksum; try again")
-    return part.replace(folder / source.url.rpartition("/")[2])
+    # The part stays until its weights are kept: if they cannot be read, it is not downloaded again.
+    return Path(shutil.copyfile(part, folder / source.url.rpartition("/")[2]))
 
 
 def _may_pass(error: Exception) -> bool:

