@@ -40,6 +40,7 @@ def test_no_more_than_a_block_and_what_it_sees_is_measured_at_once(random_weight
             seen.append(image.shape[3])
             return features(network, names)(image, wrap)
 
+        look.table = random_weights.table
         return look
 
     monkeypatch.setattr(Network, "features", watched)
