@@ -25,7 +25,8 @@ class BlockObjective(Undivided):
     """A callable that optimizers minimise, in place of :class:`texsynth.objective.whole.Objective`.
 
     Args:
-        features: From image to activations, as :class:`texsynth.network.vgg.VGGFeatures`.
+        features: From image to activations, with the network's ``table``, as
+            :class:`texsynth.network.vgg.VGGFeatures`.
         losses: Losses to sum, additive ones, as :class:`texsynth.losses.loss.AdditiveLoss`.
         exemplar (array): ``(N, 3, H, W)`` float32, RGB, 0..255, on the device of ``features``.
         trim: ``(rows, columns)`` in pixels at each edge of the exemplar whose activations are left
