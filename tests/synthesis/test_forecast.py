@@ -156,14 +156,14 @@ def test_levels_of_few_steps_are_not_tried_but_taken_by_pixels(clock):
 
 def test_long_evaluations_are_tried_once_but_for_the_first_and_short_ones_twice(clock):
     plan = pyramid.plan((64, 64), (64, 64), 40, 3, 16)
-    study = Studied(plan, (0.2, 0.7, 4.0), clock, once=0.5)
+    study = Studied(plan, (0.2, 7.0, 14.0), clock, once=0.5)
     Forecast(plan).try_levels(study, 1, lambda: False)
     assert study.evaluated == [1, 1, 2, 2, 3]
 
 
 def test_only_levels_to_come_are_tried_and_none_when_it_is_to_stop(clock):
     plan = pyramid.plan((64, 64), (64, 64), 40, 3, 16)
-    study = Studied(plan, (2.0, 3.0, 4.0), clock)
+    study = Studied(plan, (12.0, 13.0, 14.0), clock)
     Forecast(plan).try_levels(study, 2, lambda: False)
     assert study.evaluated == [2, 2, 3]
     Forecast(plan).try_levels(study, 1, lambda: True)
@@ -172,7 +172,7 @@ def test_only_levels_to_come_are_tried_and_none_when_it_is_to_stop(clock):
 
 def test_on_a_gpu_only_large_levels_are_tried(clock):
     plan = pyramid.plan((1024, 1024), (1024, 1024), 40, 2, 16)
-    study = Studied(plan, (2.0, 3.0), clock, engine="cuda")
+    study = Studied(plan, (12.0, 13.0), clock, engine="cuda")
     Forecast(plan).try_levels(study, 1, lambda: False)
     assert study.evaluated == [2, 2]
 

@@ -16,9 +16,7 @@ from texsynth.synthesis.pyramid import Level
 from texsynth.typing import Size
 
 _WORTH = 40  # steps of a level from which an evaluation or two more are not noticed
-_SHORT = (
-    1.0  # seconds; the first evaluation of a size also makes buffers, so a short one is repeated
-)
+_SHORT = 10.0  # seconds; a shorter trial is repeated: the first one also makes buffers
 _MANY = 1_000_000  # pixels; on a GPU smaller levels are over before a trial would be
 _USUAL = 16  # steps of one evaluation each, beside those that are seen
 _WEIGHT = 8  # evaluations that a trial counts for, as if they came before those that are seen
