@@ -134,8 +134,8 @@ def test_variations_differ_and_each_is_what_its_seed_gives_alone(folder, run, op
     textures = [(folder / f"out/a_seed{seed}_texture.png").read_bytes() for seed in (5, 6, 7)]
     assert len(set(textures)) == 3
     for seed, expected in ((5, textures[0]), (7, textures[2])):
-        assert run("a.png", "--seed", seed, "-o", "alone.png", *options).exit_code == 0
-        assert (folder / "alone.png").read_bytes() == expected
+        assert run("a.png", "--seed", seed, "-o", f"alone{seed}.png", *options).exit_code == 0
+        assert (folder / f"alone{seed}.png").read_bytes() == expected
 
 
 def test_one_variation_has_its_seed_in_its_name(folder, run):

@@ -445,5 +445,5 @@ def test_losses_whose_target_is_nothing(make_all, start):
     """About the mean, in the spectrum and in all that moves, a single colour is zero."""
     textures = {name: TEXTURES[name] for name in ("one colour", "black")}
     losses = [option for name in LOSSES for option in ("--loss", name)]
-    options = ["--size", "0", "--init", start, "--match-colours"]
+    options = ["--size", "0", "--init", start, "--match-colours", "--levels", "2"]
     assert_all_made(make_all(textures, *options, *losses), textures)

@@ -76,6 +76,7 @@ def check_windows(team, features, losses, exemplar):
             raise failures[0]
         return features(window, **options)
 
+    looking.table = features.table
     size = 80 * team.size, 60
     strips = StripObjective(looking, losses, exemplar, size=size, team=team, block=16)
     strip = chainer.Parameter(np.full((1, 3, *size), 99, np.float32)[:, :, strips.strips.own])

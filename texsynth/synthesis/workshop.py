@@ -4,18 +4,21 @@ import functools
 import logging
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth import images, weights
 from texsynth.compat import chainer
-from texsynth.losses import RangePenalty, make_losses
+from texsynth.config import Config
+from texsynth.losses import Loss, RangePenalty, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.colours import MOST_PIXELS
 from texsynth.objective.strip_objective import StripObjective, can_share
-from texsynth.objective.team import ALONE
+from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours
 from texsynth.synthesis import fitting, level_losses, octave, presets, pyramid
@@ -45,7 +48,9 @@ class Workshop:
         texsynth.errors.TexsynthError: The device or the engine cannot be used.
     """
 
-    def __init__(self, config, losses=None, team=ALONE):
+    def __init__(
+        self, config: Config, losses: Sequence[Loss] | None = None, team: Team | Alone = ALONE
+    ) -> None:
         self.config, self.team = config, team
         self.device = device.select(config.gpu)
         self.engine = engine.choose(config.engine, self.device, config.precision)
@@ -126,7 +131,7 @@ class Workshop:
             losses = make_losses(scheme.losses, self.config.layers)
         return [*losses, RangePenalty(self.config.range_weight)]
 
-    def study(self, exemplar):
+    def study(self, exemplar: npt.ArrayLike) -> "Study":
         """Returns the :class:`Study` of an exemplar.
 
         Args:
