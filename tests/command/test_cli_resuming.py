@@ -73,13 +73,18 @@ class Signalling:
         pass
 
 
+def forget_pictures():
+    for name in (*PICTURES, "stone_tiled.png"):
+        Path(name).unlink(missing_ok=True)
+
+
 def stop(run, *arguments, at=(2,), number=signal.SIGINT):
     """Runs it, and sends a signal after those steps.
 
     Anew, it finds nothing of an earlier run: what is finished would not be replaced.
     """
-    for name in PICTURES if "--resume" not in arguments else ():
-        Path(name).unlink(missing_ok=True)
+    if "--resume" not in arguments:
+        forget_pictures()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("texsynth.command.progress.make", lambda quiet: Signalling(at, number))
         return run(*arguments)
@@ -870,6 +875,7 @@ def test_a_signal_from_outside(start, random_weights_file, number):
     assert whole.wait(timeout=100) == 0, whole.stderr.read()
     whole.communicate()
     expected = contents()
+    forget_pictures()
     process = start(*job, "--checkpoint", "run.ckpt", "--every", "1", "--snapshots", "1")
     for place in (5, 20):
         wait_for(f"stone_texture_level1_step{place:05d}.png", process)
@@ -995,6 +1001,7 @@ def test_a_signal_to_processes_that_share_it(folder, random_weights_file, number
     whole = start(*job)
     whole.communicate(timeout=120)
     expected = contents()
+    forget_pictures()
     process = start(*job, "--checkpoint", "run.ckpt", "--every", "1")
     wait_for("run.ckpt", process)
     process.send_signal(number)
