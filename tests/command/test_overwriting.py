@@ -1,6 +1,7 @@
 """What is there already is kept, unless it is the same texture; and where textures go."""
 
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -133,6 +134,18 @@ def test_a_stopped_one_never_replaces_a_finished_one(folder, run, stopped, optio
     kept = contents()
     assert kept[name] == after[name]
     assert name.replace("stopped", "stopped2") in kept
+
+
+def test_what_was_stopped_is_gone_on_with_to_where_it_was_asked_for(folder, run, stopped):
+    Path("inner").mkdir()
+    Path("outer").mkdir()
+    os.chdir("inner")
+    place = ["../stone.png", "-o", "../outer/own.png"]
+    assert run(*place).exit_code == 0
+    result = stopped(*place, "--checkpoint", "run.ckpt")
+    assert result.stdout.split()[0] == "../outer/own_stopped.png"
+    assert result.stderr.splitlines()[-1] == "to continue: --resume run.ckpt -o ../outer/own.png"
+    assert run("--resume", "run.ckpt", "-o", "../outer/own.png").exit_code == 0
 
 
 def test_a_stopped_one_gives_way_to_a_finished_one(folder, run, stopped):
