@@ -654,6 +654,36 @@ def test_the_first_process_alone_tells_what_is_wrong_with_the_settings(folder, r
 
 
 @pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("is_in_the_way", [True, False])
+def test_what_is_on_the_disk_of_the_first_process_decides_for_all(
+    folder, run, member, monkeypatch, rank, is_in_the_way
+):
+    """The second one has another disk, with another file on it."""
+    told = []
+
+    def any_of(self, flag):
+        told.append(flag)
+        return is_in_the_way
+
+    monkeypatch.setattr("texsynth.objective.team.Alone.any", any_of)
+    reached = []
+
+    def enough(*arguments, **options):
+        reached.append(1)
+        raise ImageError("enough")
+
+    monkeypatch.setattr("texsynth.synthesis.loop.synthesize", enough)
+    member(rank)
+    if (rank == 0) == is_in_the_way:
+        Image.fromarray(make_texture(9, 9)).save("stone_texture.png")
+    result = run("--distributed", "stone.png")
+    assert told == [rank == 0 and is_in_the_way]
+    assert reached == ([] if is_in_the_way else [1])
+    assert not is_in_the_way or result.exit_code == USAGE
+    assert ("already exists" in result.stderr) == (is_in_the_way and rank == 0)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
 def test_the_first_process_alone_shows_the_progress(folder, run, member, monkeypatch, rank):
     def enough(*arguments, **options):
         raise ImageError("enough")

@@ -1,6 +1,7 @@
 """What is there already is kept, unless it is the same texture; and where textures go."""
 
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import make_texture
-from texsynth import command, images
+from texsynth import Config, command, images
+from texsynth.command import provenance
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1"]
@@ -134,6 +136,18 @@ def test_a_stopped_one_never_replaces_a_finished_one(folder, run, stopped, optio
     assert name.replace("stopped", "stopped2") in kept
 
 
+def test_what_was_stopped_is_gone_on_with_to_where_it_was_asked_for(folder, run, stopped):
+    Path("inner").mkdir()
+    Path("outer").mkdir()
+    os.chdir("inner")
+    place = ["../stone.png", "-o", "../outer/own.png"]
+    assert run(*place).exit_code == 0
+    result = stopped(*place, "--checkpoint", "run.ckpt")
+    assert result.stdout.split()[0] == "../outer/own_stopped.png"
+    assert result.stderr.splitlines()[-1] == "to continue: --resume run.ckpt -o ../outer/own.png"
+    assert run("--resume", "run.ckpt", "-o", "../outer/own.png").exit_code == 0
+
+
 def test_a_stopped_one_gives_way_to_a_finished_one(folder, run, stopped):
     assert stopped("stone.png").exit_code == 128 + signal.SIGTERM
     assert reason("stone_texture.png") == "interrupted"
@@ -171,6 +185,53 @@ def test_what_is_resumed_with_more_steps_replaces_its_snapshots(folder, run, sto
     assert result.exit_code == 0 and "no more snapshots" not in result.stderr
     assert contents()[name.format(2)] != before[name.format(2)]  # its text tells of more steps
     assert Path(name.format(4)).exists()
+
+
+@pytest.mark.parametrize("left", ["stone_texture.png", "stone_record.json"])
+def test_what_is_resumed_with_fewer_steps_replaces_no_finished_one(folder, run, stopped, left):
+    options = ["--no-comparison", "--record", "--levels", "1", "--checkpoint", "run.ckpt"]
+    assert stopped("stone.png", *options).exit_code == 128 + signal.SIGTERM
+    result = run("--resume", "run.ckpt", "--checkpoint", "more.ckpt", "-n", "4")
+    assert result.exit_code == 0, result.stderr
+    for name in {"stone_texture.png", "stone_record.json"} - {left}:
+        Path(name).unlink()
+    before = contents()
+    result = run("--resume", "run.ckpt")
+    assert result.exit_code == USAGE, result.stderr
+    assert f"{left} already exists and is not the same texture" in result.stderr
+    assert contents() == before
+    assert run("--resume", "more.ckpt", "-n", "4").exit_code == 0  # with as many
+
+
+def test_steps_that_the_preset_decides_on_are_compared_too():
+    """The preset natural takes 60."""
+    default, few, many = Config(), Config(iterations=60), Config(iterations=61)
+    assert provenance.has_more_steps(many, default, "natural")
+    assert provenance.has_more_steps(default, Config(iterations=59), "natural")
+    assert not provenance.has_more_steps(few, default, "natural")
+    assert not provenance.has_more_steps(default, few, "natural")
+    assert not provenance.has_more_steps(many, default, "regular")
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_what_an_earlier_version_made_is_replaced_when_it_is_gone_on_with(folder, run, is_finished):
+    """It had fewer settings."""
+    options = ["--no-comparison", "--checkpoint", "run.ckpt"]
+    assert run("stone.png", *options).exit_code == 0
+    with Image.open("stone_texture.png") as picture:
+        text, pixels = dict(picture.text), np.asarray(picture)
+    settings = json.loads(text["texsynth:settings"])
+    del settings["network"]
+    text |= {"Software": "texsynth 0.0.9", "texsynth:settings": json.dumps(settings)}
+    if not is_finished:
+        text["texsynth:reason"] = "interrupted"
+    images.save_png("stone_texture.png", pixels, text)
+    # A finished one of another version may have other pixels, so it is not simply made again.
+    assert run("stone.png", "--no-comparison").exit_code == (USAGE if is_finished else 0)
+    images.save_png("stone_texture.png", pixels, text)
+    assert run("--resume", "run.ckpt").exit_code == 0
+    with Image.open("stone_texture.png") as picture:
+        assert picture.text["Software"] != "texsynth 0.0.9"
 
 
 def test_other_files_of_the_same_exemplar_are_the_same_texture(folder, run):

@@ -33,6 +33,7 @@ class Job:
 
     def __init__(self, recipe, outputs, telling, checkpoints=None, is_again=False):
         self._recipe, self.outputs, self._telling = recipe, outputs, telling
+        self._asked_for = outputs
         self._checkpoints, self._is_again = checkpoints, is_again
         self.written = []
 
@@ -156,7 +157,7 @@ class Job:
         if is_interrupted and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
             # A checkpoint alone decides on no other place than the current folder.
-            texture = self.outputs.texture
+            texture = self._asked_for.texture
             whither = "" if is_below_here(texture) else f" -o {texture}"
             told.append(f"to continue{whence}: --resume {checkpoints.path}{whither}")
         return told

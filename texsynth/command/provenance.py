@@ -114,8 +114,9 @@ def is_same(path, recipe, is_again):
     Args:
         path (pathlib.Path): The file.
         recipe (Recipe): What the texture is made from.
-        is_again (bool): Whether it may also be of another version, of fewer steps, and with its
-            weights elsewhere or on another GPU: a checkpoint or a record says what it is.
+        is_again (bool): Whether it may also be of another version, of fewer steps (or of more, if
+            it was not finished), and with its weights elsewhere or on another GPU: a checkpoint or
+            a record says what it is.
     """
     there = _text(path)
     if not is_ours(path):
@@ -128,17 +129,43 @@ def is_same(path, recipe, is_again):
     if any(there.get(name) != expected.get(name) for name in names):
         return False
     try:
-        settings = [json.loads(each["texsynth:settings"]) for each in (there, expected)]
-        for each in settings:
-            for name in _NAMES if not is_again else (*_NAMES, *_FREE):
-                each.pop(name, None)
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        was, now = (_settings(each) for each in (there, expected))
+        if is_again and _is_finished(there):
+            preset = json.loads(there["texsynth:scheme"])["name"]
+            if has_more_steps(was, now, preset):
+                return False
+    # A JSON text of a thousand brackets is a RecursionError.
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         return False
-    return settings[0] == settings[1]
+    free = FREE if is_again else {}
+    return dataclasses.replace(was, **free) == dataclasses.replace(now, **free)
 
 
-_NAMES = ("image", "init")  # of files, whose checksums say more
-_FREE = ("weights", "iterations", "gpu")  # of what is gone on with
+FREE = {"weights": None, "iterations": None, "gpu": -1}
+"""Settings, with a value for all, that may change when a texture is gone on with."""
+
+
+def has_more_steps(was, now, preset):
+    """Returns whether a texture takes more steps than one of the same exemplar.
+
+    Args:
+        was (texsynth.Config): The settings of the one.
+        now (texsynth.Config): Those of the other.
+        preset (str): The preset that was chosen by either.
+
+    Raises:
+        KeyError: There is no such preset.
+    """
+    from texsynth.synthesis import presets
+
+    return presets.steps(was, preset) > presets.steps(now, preset)
+
+
+def _settings(text):
+    """The settings that a PNG tells, by its texts; those that its version lacked by default."""
+    told = json.loads(text["texsynth:settings"])
+    # The names of files, whose checksums say more.
+    return Config.from_dict({name: told[name] for name in told.keys() - {"image", "init"}})
 
 
 def _is_finished(text):

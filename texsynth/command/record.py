@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.provenance import FREE, Picture, Recipe, has_more_steps
 from texsynth.config import Config
 from texsynth.errors import ConfigError, RecordError, TexsynthError
 from texsynth.files import write_text
@@ -144,18 +144,22 @@ def is_same(path, recipe, is_again):
     Args:
         path (pathlib.Path): The file.
         recipe (texsynth.command.provenance.Recipe): What the texture is made from.
-        is_again (bool): Whether it may also be of fewer steps.
+        is_again (bool): Whether it may also be of fewer steps (or of more, if it was not finished),
+            and on another GPU.
     """
-    free = {"weights": None, **({"iterations": None, "gpu": -1} if is_again else {})}
+    free = FREE if is_again else {"weights": None}
     try:
         fields = json.loads(_content(path))
-        config = Config.from_dict({**fields["config"], **free})
+        was = Config.from_dict(fields["config"])
+        preset, is_finished = fields["preset"]["name"], fields["finished"]
+        if is_again and is_finished and has_more_steps(was, recipe.config, preset):
+            return False
         sums = [fields["sha256"][name] for name in ("exemplar", "init")]
     except (OSError, *_ODD, TexsynthError):
         return False
     init = None if recipe.init is None else recipe.init.checksum
-    is_of_settings = config == dataclasses.replace(recipe.config, **free)
-    return is_of_settings and sums == [recipe.exemplar.checksum, init]
+    settings = [dataclasses.replace(each, **free) for each in (was, recipe.config)]
+    return settings[0] == settings[1] and sums == [recipe.exemplar.checksum, init]
 
 
 def read(path):

@@ -39,7 +39,7 @@ def make(order, quiet, team=None):
     is_first = team is None or team.rank == 0
     telling = Telling(quiet or not is_first, Interruption(), in_company=team is not None)
     job = Job(recipe, outputs, telling, checkpoints, order.is_again)
-    check = job.check_overwriting
+    check = functools.partial(_check_together, job.check_overwriting, team)
     if checkpoints is None or order.keeping.resumed is None:
         check()
         check = None  # else a checkpoint of another job is told of before that
@@ -60,6 +60,23 @@ def make(order, quiet, team=None):
         if record is not None:
             record.check_result(result)
     return 0
+
+
+def _check_together(check, team):
+    """Makes sure of it in the first process, which alone writes: the others may have other disks.
+
+    All raise what it finds, for the one that goes on would wait for the others.
+    """
+    error = None
+    if team is None or team.rank == 0:
+        try:
+            check()
+        except ConfigError as raised:
+            error = raised
+    if team is not None and team.any(error is not None):
+        error = error or ConfigError("the first process would overwrite what is there")
+    if error is not None:
+        raise error
 
 
 @contextlib.contextmanager

@@ -111,6 +111,19 @@ def choose(config: Config, exemplar: Batch) -> Scheme:
     return dataclasses.replace(_PRESETS[name], **asked, why=why)
 
 
+def steps(config: Config, name: str) -> int:
+    """Returns the steps at full size that settings come to, without a look at the exemplar.
+
+    Args:
+        config (texsynth.Config): The settings.
+        name: The preset that was chosen by them.
+
+    Raises:
+        KeyError: There is no such preset.
+    """
+    return _PRESETS[name].iterations if config.iterations is None else config.iterations
+
+
 def _reason(repeat: regularity.Regularity) -> str:
     if repeat.strength >= REGULAR_FROM:
         x, y = repeat.lag
