@@ -136,6 +136,23 @@ def test_a_stopped_one_never_replaces_a_finished_one(folder, run, stopped, optio
     assert name.replace("stopped", "stopped2") in kept
 
 
+def test_a_stopped_one_never_replaces_a_record_of_a_finished_one(folder, run, stopped):
+    assert run("stone.png", "--record").exit_code == 0
+    for name in PICTURES:
+        Path(name).unlink()
+    before = contents()
+    for _ in range(2):  # once more its own record is replaced, and no other
+        result = stopped("stone.png", "--record")
+        assert result.exit_code == 128 + signal.SIGTERM
+        assert result.stdout.split()[-1] == "stone_stopped_record.json"
+        after = contents()
+        assert {name: after[name] for name in before} == before
+        assert len(after) == len(before) + 3
+    assert json.loads(after["stone_stopped_record.json"])["finished"] is False
+    # Without one it is in nobody's way.
+    assert stopped("stone.png").stdout.split()[0] == "stone_texture.png"
+
+
 def test_what_was_stopped_is_gone_on_with_to_where_it_was_asked_for(folder, run, stopped):
     Path("inner").mkdir()
     Path("outer").mkdir()

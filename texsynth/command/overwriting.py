@@ -60,14 +60,17 @@ def for_a_stopped_one(outputs, recipe):
     """
     places = (outputs.aside(number) for number in itertools.count(1))
     for place in itertools.chain([outputs], places):
-        if all(_takes_a_stopped_one(path, recipe) for path in place.pictures):
+        kinds = [(provenance, path) for path in place.pictures]
+        kinds += [(record, place.record)] if place.keeping.record else []
+        if all(_takes_a_stopped_one(path, kind, recipe) for kind, path in kinds):
             return place
 
 
-def _takes_a_stopped_one(path, recipe):
+def _takes_a_stopped_one(path, kind, recipe):
+    """Whether the file may go; ``kind`` is the module that reads it."""
     if not _has_content(path):
         return True
-    return provenance.is_stopped(path) and provenance.is_same(path, recipe, is_again=True)
+    return kind.is_stopped(path) and kind.is_same(path, recipe, is_again=True)
 
 
 def _has_content(path):

@@ -138,6 +138,19 @@ def is_of(path, texture):
         return False
 
 
+def is_stopped(path):
+    """Returns whether a file is a record of a texture that was not finished.
+
+    Args:
+        path (pathlib.Path): The file.
+    """
+    try:
+        fields = json.loads(_content(path))
+        return fields["kind"] == _KIND and fields["finished"] is False
+    except (OSError, *_ODD, RecordError):
+        return False
+
+
 def is_same(path, recipe, is_again):
     """Returns whether a file is a record of the same texture, be it finished or not.
 
