@@ -31,7 +31,7 @@ setup(
         "Intended Audience :: Science/Research",
         "Natural Language :: English",
         "Natural Language :: Japanese",
-        "Operating System :: OS Independent",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",

@@ -82,7 +82,7 @@ def test_both_readmes_have_the_same_sections_options_and_pictures():
         ("links", r"\[docs/\w+\.md\]\([^)]+\)"),
         ("code", r"^    mpiexec .*\n"),
         ("tables", r"^\| `--tile` .*\n"),
-        ("names", r"`--json`"),
+        ("names", r"`--json FILE`"),
     ],
 )
 def test_what_one_readme_lacks_is_found(kind, pattern):

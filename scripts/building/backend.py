@@ -73,11 +73,13 @@ def make_ready():
 
 def _make_ready_for_pip():
     asked = _arguments_of_pip()
-    if asked & {"--no-deps", "--no-index"} or _is_installed():
+    # As setup.py requires it.
+    chainer = re.search(r'"(chainer==.+?)"', (ROOT / "setup.py").read_text(encoding="utf-8"))[1]
+    if asked & {"--no-deps", "--no-index"} or _is_installed(chainer):
         return
     if "--no-cache-dir" in asked:
         raise SystemExit(_advice("PIP_CONSTRAINT and PIP_BUILD_CONSTRAINT"))
-    _build_chainer()
+    _build(chainer)
 
 
 def _arguments_of_pip():
@@ -95,9 +97,10 @@ def _arguments_of_pip():
     return asked
 
 
-def _is_installed():
-    """Whether the environment that pip installs into has Chainer; -I: ours is one for building."""
-    code = "from importlib.metadata import version; version('chainer')"
+def _is_installed(requirement):
+    """Whether the environment that pip installs into has it; -I: ours is one for building."""
+    name, version = requirement.split("==")
+    code = f"from importlib.metadata import version; exit(version({name!r}) != {version!r})"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=False)
     return done.returncode == 0
 
@@ -110,12 +113,11 @@ def _advice(variables):
     )
 
 
-def _build_chainer():
+def _build(requirement):
     """Builds a wheel of Chainer by the environment's own pip, for the sake of what that keeps.
 
     If this fails, pip may still have a wheel from elsewhere, and if not, it says why.
     """
-    requirement = re.search(r'"(chainer==.+?)"', (ROOT / "setup.py").read_text(encoding="utf-8"))[1]
     # Not what pip has set for this process, the place of our backend among it.
     environment = {key: value for key, value in os.environ.items() if not key.startswith(_PIPS)}
     # A URL: pip splits the variables at spaces.

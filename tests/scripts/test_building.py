@@ -43,7 +43,7 @@ def backend(monkeypatch):
             monkeypatch.delenv(variable)
     monkeypatch.setenv("PIP_BUILD_TRACKER", "/tmp/tracker")
     monkeypatch.setattr(backend, "distribution", lambda name: Setuptools("84.2.1", "pip\n"))
-    monkeypatch.setattr(backend, "_is_installed", lambda: False)
+    monkeypatch.setattr(backend, "_is_installed", lambda requirement: False)
     return backend
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_built_where_pip_would_not(backend, built, monkeypatch, varia
 
 
 def test_nothing_is_built_where_chainer_is_installed(backend, built, monkeypatch):
-    monkeypatch.setattr(backend, "_is_installed", lambda: True)
+    monkeypatch.setattr(backend, "_is_installed", lambda requirement: True)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     backend.make_ready()
     assert built == []
@@ -107,11 +107,12 @@ def test_nothing_is_built_where_chainer_is_installed(backend, built, monkeypatch
 
 def test_an_environment_is_asked_whether_it_has_chainer(monkeypatch):
     backend = load("backend")
-    assert backend._is_installed()
+    assert backend._is_installed("chainer==7.8.1")
+    assert not backend._is_installed("chainer==7.8.0")
     monkeypatch.setattr(backend.sys, "executable", sys._base_executable)
     has = subprocess.run([sys._base_executable, "-I", "-c", "import chainer"], check=False)
     assert has.returncode != 0
-    assert not backend._is_installed()
+    assert not backend._is_installed("chainer==7.8.1")
 
 
 def test_a_pip_without_cache_is_told_what_to_do(backend, built, monkeypatch):
