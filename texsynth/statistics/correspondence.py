@@ -25,6 +25,8 @@ class Patches(NamedTuple):
         activations: ``(H, W, C)``.
         basis: ``(3, 3, C, K)``: K principal components of the patches.
         keys: ``(K, P)``: twice the components of each of the P patches.
+        middle: ``(K,)``: components of the patches' mean, from which all are taken: far from it,
+            rounding would decide between patches that are much alike.
         lengths: ``(P,)``: squared lengths of those components.
         variance: Mean squared distance of patches from their mean.
     """
@@ -32,6 +34,7 @@ class Patches(NamedTuple):
     activations: Array
     basis: Array
     keys: Array
+    middle: Array
     lengths: Array
     variance: float
 
@@ -49,11 +52,12 @@ def patches(activations: Array) -> Patches:
     flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
     centred = flat - flat.mean(axis=0)
     basis = _principal(centred)
-    components = flat @ basis
+    components = centred @ basis
     return Patches(
         device.send(ordered),
         device.send(basis.reshape(SIDE, SIDE, ordered.shape[2], -1)),
         device.send(np.ascontiguousarray(2 * components.T)),
+        device.send(flat.mean(axis=0) @ basis),
         device.send((components**2).sum(axis=1)),
         float((centred**2).sum() / len(flat)),
     )
@@ -88,6 +92,7 @@ def nearest(ordered: Array, exemplar: Patches) -> Array:
         for dx in range(SIDE):
             part = ordered[dy : dy + down, dx : dx + across].reshape(-1, channels)
             components += part @ exemplar.basis[dy, dx]
+    components -= exemplar.middle
     found: Array = xp.empty(len(components), np.int64)
     step = max(1, CHUNK // len(exemplar.lengths))
     for start in range(0, len(components), step):
