@@ -452,5 +452,6 @@ def test_estimates_of_losses_are_what_a_gpu_gives(hostcuda):
         losses.append(RangePenalty(1e-4))
         sizes = (side, side), (margin, margin), losses, (exemplar, exemplar)
         estimated = memory.whole_bytes("cuda", layers, *sizes)
+        estimated -= 2 * 12 * side**2  # not optimised in own colours, which take two images more
         assert in_use == pytest.approx(estimated, rel=0.06), case
         assert given <= 1.3 * estimated, case

@@ -43,12 +43,12 @@ def config(gpu, random_weights_file):
 def quick(monkeypatch, random_weights):
     """What takes longer than the small syntheses themselves is left out."""
     monkeypatch.setattr(loop.metrics, "gram_errors", lambda *arguments: {})
-    monkeypatch.setattr(weights, "load", lambda path: random_weights)
+    monkeypatch.setattr(weights, "load", lambda path, network="vgg16": random_weights)
 
 
 @pytest.fixture
 def exemplar():
-    return make_texture(16, 14)
+    return make_texture(18, 16)
 
 
 def same(one, other):

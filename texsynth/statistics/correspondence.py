@@ -15,7 +15,7 @@ from texsynth.typing import Array
 SIDE = 3  # positions
 COMPONENTS = 48  # principal ones, by which patches are compared
 CHUNK = 1 << 22  # distances at once, which bounds their memory
-_TINY = np.float32(1e-6)
+_LEAST = 1e-3  # of the largest deviation, that a component has
 
 
 class Patches(NamedTuple):
@@ -70,7 +70,10 @@ def _principal(centred: Array) -> Array:
     else:
         vectors = np.linalg.eigh(centred @ centred.T)[1][:, -COMPONENTS:]
         basis = centred.T @ vectors
-        basis = basis / np.maximum(np.sqrt((basis**2).sum(axis=0)), _TINY)
+        lengths = np.sqrt((basis**2).sum(axis=0))
+        # What there is no variance along is rounding, which must not be made as long as the others.
+        is_there = lengths > _LEAST * lengths.max()
+        basis = np.where(is_there, basis / np.where(is_there, lengths, 1), 0).astype(basis.dtype)
     return np.ascontiguousarray(basis)
 
 
