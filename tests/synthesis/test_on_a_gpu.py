@@ -119,7 +119,7 @@ WAYS = {
     "tiles": {"tile": "xy", "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1}},
     "margin and levels": {"levels": 2, "margin": 4, "iterations": 3},
     "maxima in tf32": {"pooling": "max", "precision": "tf32"},
-    "natural": {"preset": "natural", "levels": 2, "iterations": 2},
+    "natural": {"preset": "natural", "levels": 2, "iterations": 2, "size": 18},
     "regular": {"preset": "regular", "iterations": 2},
 }
 
