@@ -54,40 +54,27 @@ class Scheme:
     why: str = ""
 
 
-_PRESETS = {
-    scheme.name: scheme
-    for scheme in (
-        # The paper as it stands; at one level it takes more steps.
-        Scheme(
-            "gatys",
-            (Term("gram"),),
-            iterations=180,
-            levels=1,
-            margin=0,
-            pad=0,
-            trim=0.0,
-            detail=False,
-            own_colours=False,
-        ),
-        # The same with the paper's loss, network (see texsynth.config) and number of steps, and the
-        # last step of the authors' notebook.
-        Scheme(
-            "paper",
-            (Term("paper-gram"),),
-            iterations=2000,
-            levels=1,
-            margin=0,
-            pad=0,
-            trim=0.0,
-            detail=False,
-            own_colours=False,
-            match_colours=True,
-        ),
-        Scheme("natural", (Term("gram"), _TOGETHER), start="phase"),
-        Scheme("regular", (Term("gram"), Term("autocorrelation"), _TOGETHER), iterations=80),
-    )
-}
+# The paper as it stands; at one level it takes more steps.
+_GATYS = Scheme(
+    "gatys",
+    (Term("gram"),),
+    iterations=180,
+    levels=1,
+    margin=0,
+    pad=0,
+    trim=0.0,
+    detail=False,
+    own_colours=False,
+)
+# With the paper's loss, network (see texsynth.config) and number of steps too, and the last step of
+# the authors' notebook.
+_PAPER = dataclasses.replace(
+    _GATYS, name="paper", losses=(Term("paper-gram"),), iterations=2000, match_colours=True
+)
+_NATURAL = Scheme("natural", (Term("gram"), _TOGETHER), start="phase")
+_REGULAR = Scheme("regular", (Term("gram"), Term("autocorrelation"), _TOGETHER), iterations=80)
 
+_PRESETS = {scheme.name: scheme for scheme in (_GATYS, _PAPER, _NATURAL, _REGULAR)}
 
 _DECIDED = ("iterations", "losses", "start", "levels", "margin", "detail", "match_colours")
 
