@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from texsynth.compat import chainer
+from texsynth.statistics import nearest as search
 from texsynth.typing import Array
 
 SIDE = 3  # positions
@@ -24,10 +25,10 @@ class Patches(NamedTuple):
     Attributes:
         activations: ``(H, W, C)``.
         basis: ``(3, 3, C, K)``: K principal components of the patches.
-        keys: ``(K, P)``: twice the components of each of the P patches.
+        keys: Components of the P patches, as :func:`texsynth.statistics.nearest.prepared` lays them
+            out.
         middle: ``(K,)``: components of the patches' mean, from which all are taken: far from it,
             rounding would decide between patches that are much alike.
-        lengths: ``(P,)``: squared lengths of those components.
         variance: Mean squared distance of patches from their mean.
     """
 
@@ -35,7 +36,6 @@ class Patches(NamedTuple):
     basis: Array
     keys: Array
     middle: Array
-    lengths: Array
     variance: float
 
 
@@ -50,15 +50,14 @@ def patches(activations: Array) -> Patches:
     ordered = np.array(host[0].transpose(1, 2, 0), order="C")
     windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
     flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
-    centred = flat - flat.mean(axis=0)
+    mean = flat.mean(axis=0)
+    centred = flat - mean
     basis = _principal(centred)
-    components = centred @ basis
     return Patches(
         device.send(ordered),
         device.send(basis.reshape(SIDE, SIDE, ordered.shape[2], -1)),
-        device.send(np.ascontiguousarray(2 * components.T)),
-        device.send(flat.mean(axis=0) @ basis),
-        device.send((components**2).sum(axis=1)),
+        device.send(search.prepared(centred @ basis)),
+        device.send(mean @ basis),
         float((centred**2).sum() / len(flat)),
     )
 
@@ -90,19 +89,12 @@ def nearest(ordered: Array, exemplar: Patches) -> Array:
     xp = chainer.backend.get_array_module(ordered)
     height, width, channels = ordered.shape
     down, across = height - SIDE + 1, width - SIDE + 1
-    components = xp.zeros((down * across, len(exemplar.keys)), ordered.dtype)
+    components = xp.zeros((down * across, len(exemplar.middle)), ordered.dtype)
     for dy in range(SIDE):
         for dx in range(SIDE):
             part = ordered[dy : dy + down, dx : dx + across].reshape(-1, channels)
             components += part @ exemplar.basis[dy, dx]
-    components -= exemplar.middle
-    found: Array = xp.empty(len(components), np.int64)
-    step = max(1, CHUNK // len(exemplar.lengths))
-    for start in range(0, len(components), step):
-        distances = components[start : start + step] @ exemplar.keys
-        distances -= exemplar.lengths  # times -1, and without the candidate's own length
-        found[start : start + step] = distances.argmax(axis=1)
-    return found
+    return search.nearest(components - exemplar.middle, exemplar.keys, CHUNK)
 
 
 class Distance(chainer.FunctionNode):

@@ -14,6 +14,7 @@ import numpy as np
 from texsynth import images
 from texsynth.compat import chainer
 from texsynth.objective.team import ALONE, Alone, Team
+from texsynth.statistics import nearest as search
 from texsynth.typing import Array, Batch, Size, Wrap
 
 _REACH = 2  # coarse pixels on each side of a patch's middle: patches are 5x5
@@ -112,16 +113,13 @@ def nearest_patches(
     rows, columns = _compared(exemplar.shape[2:])
     keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
     keys = keys.reshape(len(rows), -1)
-    mean = keys.mean(axis=0)  # taken out, or rounding would be of its size
-    keys = keys - mean
-    halves = (keys**2).sum(axis=1, keepdims=True) / 2
-    keys = xp.concatenate([-keys, halves], axis=1).T  # with a one: the distance but for a constant
+    mean = keys.mean(axis=0)
+    keys = search.prepared(keys - mean)
     found = np.zeros((height, width), np.float64)  # processes add up; float64 holds any index
     for part in _shares(height, width * keys.shape[1], team):
         queries = _patches(padded[:, part.start : part.stop + 2 * _REACH], xp)
         queries = queries.reshape(-1, len(mean)) - mean
-        queries = xp.concatenate([queries, xp.ones((len(queries), 1), queries.dtype)], axis=1)
-        nearest = (queries @ keys).argmin(axis=1).reshape(-1, width)
+        nearest = search.nearest(queries, keys, _CHUNK).reshape(-1, width)
         found[part] = chainer.get_device("@numpy").send(nearest)
     nearest = team.sum(found).astype(np.int64)
     return np.stack([rows[nearest], columns[nearest]]) + _REACH
