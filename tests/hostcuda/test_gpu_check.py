@@ -30,11 +30,11 @@ TOLD = {
 
 def check(folder, *options):
     """Runs it, and returns the process and what it wrote."""
-    command = [sys.executable, "-m", "tests.hostcuda", "scripts.gpu_check", "--small"]
+    command = [sys.executable, "-m", "tests.hostcuda", "gpu_check", "--small"]
     done = subprocess.run(
         [*command, "--out", folder, *options],
         cwd=ROOT,
-        env=os.environ | {"HOSTCUDA_MET": ""},
+        env=os.environ | {"HOSTCUDA_MET": "", "PYTHONPATH": str(ROOT / "scripts")},
         capture_output=True,
         text=True,
     )

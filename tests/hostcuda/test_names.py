@@ -9,7 +9,7 @@ cupy = pytest.importorskip("cupy", exc_type=ImportError)
 
 def test_all_that_the_package_asks_for_is_there():
     paths = sorted(
-        [*names.PACKAGE.rglob("*.py"), names.PACKAGE.parent / "scripts" / "gpu_check.py"]
+        [*names.PACKAGE.rglob("*.py"), *(names.PACKAGE.parent / "scripts" / "gpu").glob("*.py")]
     )
     assert names.missing(cupy, paths) == []
 

@@ -1,0 +1,1 @@
+"""Stages of scripts/gpu_check, what they measure with, and PyTorch beside them."""
