@@ -8,6 +8,7 @@ import pytest
 import texsynth
 from tests.conftest import make_texture
 from texsynth import Checkpoints, Config
+from texsynth.objective.colours import Colours
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import forecast, pyramid
 from texsynth.synthesis.forecast import Forecast
@@ -43,7 +44,7 @@ class Studied:
         team = SimpleNamespace(any=bool)
         device = SimpleNamespace(send=lambda array: array, xp=np)
         self.workshop = SimpleNamespace(team=team, engine=engine, device=device)
-        self.plan, self.basis, self.evaluated = plan, None, []
+        self.plan, self.colours, self.evaluated = plan, Colours(None), []
         self._paces, self._clock, self._once = paces, clock, once
 
     def objective(self, number):

@@ -5,10 +5,38 @@ from typing import Any
 
 from texsynth.compat import chainer
 from texsynth.statistics import colours
-from texsynth.typing import Array
+from texsynth.typing import Array, Batch
 
 MOST_PIXELS = 1 << 22
 """Of an image that is optimised in three colours of its own; in larger ones memory counts more."""
+
+
+class Colours:
+    """The colours in which an image is optimised.
+
+    Args:
+        basis (numpy.ndarray): ``(3, K)``: the colours as columns; ``None`` takes red, green and
+            blue as they are.
+
+    Attributes:
+        number (int): How many there are.
+    """
+
+    def __init__(self, basis: Array | None) -> None:
+        self._basis = basis
+        self.number = 3 if basis is None else basis.shape[1]
+
+    def coordinates(self, image: Batch) -> Batch:
+        """Returns an image's coordinates, ``(1, K, H, W)``, of ``(1, 3, H, W)``."""
+        return image if self._basis is None else colours.coordinates(image, self._basis)
+
+    def rgb(self, coordinates: Batch) -> Batch:
+        """Returns the image of coordinates, ``(1, 3, H, W)``."""
+        return coordinates if self._basis is None else colours.applied(self._basis, coordinates)
+
+    def objective(self, objective: Any, in_place: bool = False) -> Any:
+        """Returns an objective as a function of coordinates, see :class:`InColours`."""
+        return objective if self._basis is None else InColours(objective, self._basis, in_place)
 
 
 class InColours:

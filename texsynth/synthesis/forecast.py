@@ -10,8 +10,6 @@ import numpy as np
 from texsynth import images
 from texsynth.compat import chainer
 from texsynth.network import device
-from texsynth.objective.colours import InColours
-from texsynth.statistics import colours
 from texsynth.synthesis.pyramid import Level
 from texsynth.typing import Size
 
@@ -120,11 +118,9 @@ def _tried(study: Any, number: int, repeats: bool) -> float:
     workshop, objective = study.workshop, study.objective(number)
     # Noise, for what all pixels have in common would be sorted, or multiplied, sooner.
     start = images.noise(study.plan[number - 1].canvas_size, 0, np.full(3, 128.0))
-    evaluate = objective
-    if study.basis is not None:
-        start = colours.coordinates(start, study.basis)
-        evaluate = InColours(objective, study.basis)
-    image = chainer.Parameter(workshop.device.send(objective.own(start)))
+    start = objective.own(study.colours.coordinates(start))
+    evaluate = study.colours.objective(objective)
+    image = chainer.Parameter(workshop.device.send(start))
     seconds = _timed(evaluate, image)
     if repeats or workshop.team.any(seconds < _SHORT):
         seconds = _timed(evaluate, image)

@@ -9,8 +9,6 @@ from texsynth import images, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
 from texsynth.network import device
-from texsynth.objective.colours import InColours
-from texsynth.statistics import colours
 
 
 class LevelRun:
@@ -38,15 +36,13 @@ class LevelRun:
         self._device, self._stop = study.workshop.device, stop
         self._objective = study.objective(number)
         self._evaluated_before = self._objective.evaluations  # it may have served another texture
-        self._basis = study.basis
-        channels = 3 if self._basis is None else self._basis.shape[1]
-        self._shape = (1, channels, *self.level.canvas_size[::-1])
+        self._colours = study.colours
+        self._shape = (1, self._colours.number, *self.level.canvas_size[::-1])
         if start is None:
             start = np.zeros(self._shape, np.float32)
         else:
             start = images.mirrored(study.begun(number, start), self.level.canvas_size)
-            if self._basis is not None:
-                start = colours.coordinates(start, self._basis)
+            start = self._colours.coordinates(start)
         self._candidate = optimizers.Image(self._objective.own(start))
         del start  # as large as the image
         self._candidate.to_device(self._device)
@@ -58,10 +54,8 @@ class LevelRun:
             self._device.xp,
         )
         self._optimizer.setup(self._candidate)
-        self._loss_of = self._objective
-        if self._basis is not None:
-            in_place = isinstance(self._optimizer, optimizers.DeviceLBFGS | optimizers.DeviceAdam)
-            self._loss_of = InColours(self._objective, self._basis, in_place)
+        in_place = isinstance(self._optimizer, optimizers.DeviceLBFGS | optimizers.DeviceAdam)
+        self._loss_of = self._colours.objective(self._objective, in_place)
         self.losses = []
         self.reason = None
 
@@ -99,7 +93,7 @@ class LevelRun:
 
     def pixels(self):
         """Returns this process's part of the image as it is now, ``(1, 3, H, W)``, NumPy."""
-        return self._in_rgb(chainer.get_device("@numpy").send(self._candidate.pixels.array))
+        return self._colours.rgb(chainer.get_device("@numpy").send(self._candidate.pixels.array))
 
     def texture(self):
         """Returns the image as it is now, without its margin, ``(1, 3, H, W)`` float32.
@@ -108,10 +102,8 @@ class LevelRun:
         """
         canvas = self._objective.gathered(self._candidate.pixels.array)
         # Processes on different machines may round differently.
-        return self._in_rgb(images.centre(self._team.agreed(canvas), self.level.output_size))
-
-    def _in_rgb(self, image):
-        return image if self._basis is None else colours.applied(self._basis, image)
+        centre = images.centre(self._team.agreed(canvas), self.level.output_size)
+        return self._colours.rgb(centre)
 
     def end(self):
         """Lets go of all but the image."""

@@ -16,7 +16,7 @@ from texsynth.losses import Loss, RangePenalty, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
-from texsynth.objective.colours import MOST_PIXELS
+from texsynth.objective.colours import MOST_PIXELS, Colours
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.objective.whole import Objective
@@ -155,8 +155,7 @@ class Study:
         exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for.
         is_grey (bool): Whether it has no colours; then its textures have none either.
         scheme (texsynth.synthesis.presets.Scheme): What the preset and the settings come to.
-        basis (numpy.ndarray): ``(3, K)``: the colours in which textures are optimised; ``None``
-            leaves them as they are.
+        colours (texsynth.objective.colours.Colours): Those in which textures are optimised.
         losses (list): Losses to sum, the range penalty among them.
         layers (list): Names of the layers that the losses read.
         plan (list): The levels, each a :class:`texsynth.synthesis.pyramid.Level`, the coarsest
@@ -183,11 +182,7 @@ class Study:
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan)
-        self.basis = None
-        if self.is_grey:
-            self.basis = colours.GREY
-        elif self.scheme.own_colours and math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS:
-            self.basis = workshop.team.agreed(colours.own(self.exemplar))
+        self.colours = self._chosen_colours()
         self._objectives = {}
 
     def objective(self, number):
@@ -202,28 +197,36 @@ class Study:
             padded = images.mirrored(scaled, level.padded_size)
             losses = level_losses.at_level(self.losses, self.plan, number)
             layers = level_losses.layers_of(losses)
-            kind, settings = Objective, {"wrap": self.workshop.config.wrap}
-            size = level.canvas_size[::-1]
-            if any(level_losses.is_coarse(loss) for loss in losses):
-                pass  # whole, by each process: these are no sums over positions
-            elif can_share(size, layers, self.workshop.team, self.workshop.table):
-                kind = StripObjective
-                settings |= {"size": size, "team": self.workshop.team}
-                settings |= {"block": max(size), **self._blocks}
-            elif self._blocks:
-                kind = BlockObjective
-                settings |= self._blocks
-            elif self.workshop.engine == "cuda":
-                kind = fitting.on_a_gpu(losses)
+            kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
             self._objectives[number] = kind(
                 self.workshop.features(layers),
                 losses,
                 self.workshop.device.send(padded),
                 tuple(level.pad + cut for cut in level.trim),
                 level.margin,
+                wrap=self.workshop.config.wrap,
                 **settings,
             )
         return self._objectives[number]
+
+    def _kind_of_objective(self, size, losses, layers):
+        """What evaluates an image of that size, ``(height, width)``, and its own settings."""
+        workshop = self.workshop
+        if any(level_losses.is_coarse(loss) for loss in losses):
+            return Objective, {}  # whole, by each process: these are no sums over positions
+        if can_share(size, layers, workshop.team, workshop.table):
+            settings = {"size": size, "team": workshop.team, "block": max(size)}
+            return StripObjective, settings | self._blocks
+        if self._blocks:
+            return BlockObjective, self._blocks
+        return fitting.on_a_gpu(losses) if workshop.engine == "cuda" else Objective, {}
+
+    def _chosen_colours(self):
+        if self.is_grey:
+            return Colours(colours.GREY)
+        if self.scheme.own_colours and math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS:
+            return Colours(self.workshop.team.agreed(colours.own(self.exemplar)))
+        return Colours(None)
 
     def make_network(self):
         """Makes the network for all levels, so that it is there before a clock starts."""
