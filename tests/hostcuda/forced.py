@@ -26,6 +26,8 @@ LEFT_OUT = {
     "test_a_loss_that_needs_the_whole_image_is_refused": "its amounts are of the CPU's memory",
     "test_a_fifth_of_what_is_free_is_left": "its amounts are of the CPU's memory",
     "test_blocks_of_what_tiles_are_planned": "its amounts are of the CPU's memory",
+    "test_memory_is_planned_for_the_network": "its amounts are of the CPU's memory",
+    "test_one_answer_ends_it_even_while": "small levels are not tried on a GPU",
     "test_time_in_all_counts_every_level": "its amounts are of the CPU's memory",
     "test_a_level_that_is_done_holds_no_memory": "it looks for the CPU's optimizer",
     "test_what_comes_to_nothing_at_a_later_level": "it stands in for the CPU's objective",

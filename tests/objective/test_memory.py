@@ -455,3 +455,8 @@ def test_estimates_of_losses_are_what_a_gpu_gives(hostcuda):
         estimated -= 2 * 12 * side**2  # not optimised in own colours, which take two images more
         assert in_use == pytest.approx(estimated, rel=0.06), case
         assert given <= 1.3 * estimated, case
+
+
+def test_own_colours_take_two_images_more_as_long_as_they_are_used():
+    small, large = (memory.history_bytes((side, side), 0) / side**2 for side in (2048, 2049))
+    assert small - large == 2 * 12

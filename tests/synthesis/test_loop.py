@@ -335,17 +335,27 @@ def test_correspondence_takes_part_at_the_coarser_level_only(config, exemplar):
         config(levels=2, losses=(Term("gram"), Term("correspondence", 0.5, {"pool2": 1.0})))
     ).study(exemplar)
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 24, 32)).astype(np.float32)
+    send = study.workshop.device.send
     with_it = study.objective(1), study.objective(2)
     study.losses = [loss for loss in study.losses if not level_losses.is_coarse(loss)]
     study._objectives.clear()
     without = study.objective(1), study.objective(2)
     values = [
-        objective(chainer.Variable(images.resize(image, level.canvas_size)))
+        float(objective(chainer.Variable(send(images.resize(image, level.canvas_size)))))
         for objectives in (with_it, without)
         for objective, level in zip(objectives, study.plan, strict=True)
     ]
     assert values[0] > values[2] + 0.1  # about 2 times .5 if nothing corresponds
     assert values[1] == values[3]
+
+
+def test_what_is_large_is_optimised_in_usual_colours(config, exemplar):
+    """For two images more would count then."""
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 4, 5)).astype(np.float32)
+    for side, is_usual in ((2000, False), (2048, True)):
+        settings = config(preset="natural", output_size=(side, side), levels=1)
+        found = Workshop(settings).study(exemplar).colours.coordinates(image)
+        assert (found is image) == is_usual
 
 
 def test_correspondence_alone_or_at_one_level_is_refused(config, exemplar):
