@@ -13,7 +13,7 @@ from texsynth.network import architecture
 from texsynth.terms import Term, as_layers, check_layers, parse_term
 
 ENGINES = ("auto", "plain", "winograd", "cuda")
-PRECISIONS = ("fp32", "tf32")
+PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 OPTIMIZERS = ("lbfgs", "adam")
 POOLINGS = ("average", "max")
 PRESETS = ("auto", "gatys", "regular", "natural", "paper")
@@ -81,8 +81,10 @@ class Config:
         gpu: CUDA device number; -1 means the CPU.
         engine: How to evaluate the network: ``"plain"``, ``"winograd"`` (fast, CPU only),
             ``"cuda"`` (fast, GPU only), or ``"auto"`` for the fastest that works.
-        precision: Precision of the GPU's matrix products: ``"fp32"``, or ``"tf32"``, which rounds
-            their factors to 10 bits and is faster.
+        precision: Precision of the factors of matrix products, whose sums are always float32:
+            ``"fp32"``; ``"bf16"`` (8 bits, engine ``"winograd"`` on a processor with AVX512_BF16);
+            ``"tf32"`` (11 bits, engine ``"cuda"``); or ``"auto"``, which is ``"bf16"`` where that
+            is possible and ``"fp32"`` elsewhere.
 
     Raises:
         texsynth.errors.ConfigError: (also a ``ValueError``) A value is out of range.
@@ -111,7 +113,7 @@ class Config:
     memory: int | str | None = None
     gpu: int = -1
     engine: str = "auto"
-    precision: str = "fp32"
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         layers = as_layers(DEFAULT_LAYERS if self.layers is None else self.layers)

@@ -85,7 +85,8 @@ class _Command(OneLineErrors):
     default=Config.precision,
     show_default=True,
     type=click.Choice(settings.PRECISIONS),
-    help="Precision of engine cuda; tf32 is faster, but rounds the factors of matrix products.",
+    help="How the factors of matrix products are rounded: bf16 (8 bits, processors that have it), tf32"
+    " (11 bits, GPU) or fp32 (not); auto is bf16 where the processor has it, else fp32.",
 )
 @click.option(
     "--preset",

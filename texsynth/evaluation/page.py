@@ -99,7 +99,8 @@ def _made(record):
     if record.pooling:
         told.append(f"{record.pooling} pooling")
     if record.engine:
-        told.append(f"engine {escape(record.engine)}")
+        precision = f" in {escape(record.precision)}" if record.precision else ""
+        told.append(f"engine {escape(record.engine)}{precision}")
     if not told:
         return '<p class="made">The file does not say how it was made.</p>'
     return f'<p class="made">According to the file: {"; ".join(told)}.</p>'

@@ -36,6 +36,7 @@ class Record:
         layers: Names of the layers that were optimised, shallow ones first.
         pooling: ``"average"`` or ``"max"``.
         engine: What evaluated the network.
+        precision: How the factors of its matrix products were rounded.
         tile: Axes along which it tiles, ``"x"``, ``"y"`` or ``"xy"``; empty if it is not to tile.
         history: Loss after each step, one list of floats for each level.
     """
@@ -46,6 +47,7 @@ class Record:
     layers: tuple | None = None
     pooling: str | None = None
     engine: str | None = None
+    precision: str | None = None
     tile: str | None = None
     history: list | None = None
 
@@ -67,7 +69,8 @@ def read(path):
         losses=terms and tuple(dict.fromkeys(term.name for term in terms if term.weight)),
         layers=terms and _layers(terms, settings.get("layers") or DEFAULT_LAYERS),
         pooling=settings.get("pooling"),
-        engine=_engine(text.get("texsynth:engine")),
+        engine=_word(text.get("texsynth:engine")),
+        precision=_word(text.get("texsynth:precision")),
         tile=settings.get("tile"),
         history=_parsed(path, text, "history", _history),
     )
@@ -145,7 +148,7 @@ def _history(value):
     return [[float(loss) for loss in level] for level in value]
 
 
-def _engine(text):
+def _word(text):
     return text if text and len(text) <= 40 and text.isprintable() else None
 
 

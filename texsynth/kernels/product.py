@@ -12,12 +12,16 @@ from numba.extending import intrinsic
 
 from texsynth.kernels.aligned import aligned_zeros
 from texsynth.kernels.simd import (
+    INT32,
     LANES,
     LLVM_VECTOR,
+    add_products_of_pairs,
     element_pointer,
     has_wide_registers,
+    load_pairs,
     load_vector,
     splat,
+    splat_pair,
     store_vector,
 )
 
@@ -52,7 +56,9 @@ def _block_kernel(block_rows):
             a_rows = [builder.mul(a_row, a_row.type(row)) for row in range(block_rows)]
             a = builder.gep(a, [builder.mul(first, a_row)])
             c = builder.gep(c, [builder.mul(first, c_row)])
-            sums = _emit_sums(builder, (a, a_rows, a_step), (b, b_step), depth)
+            is_rounded = sig.args[1].dtype == types.uint16
+            emit_step = _emit_step_of_pairs if is_rounded else _emit_step
+            sums = _emit_sums(builder, emit_step, (a, a_rows, a_step), (b, b_step), depth)
             _emit_stores(builder, sums, c, c_row, add)
             return context.get_dummy_value()
 
@@ -61,7 +67,7 @@ def _block_kernel(block_rows):
     return multiply
 
 
-def _emit_sums(builder, a, b, depth):
+def _emit_sums(builder, emit_step, a, b, depth):
     """Emit the loop over the depth; return the sums, for each row a list of vectors."""
     a, a_rows, a_step = a
     b, b_step = b
@@ -74,26 +80,50 @@ def _emit_sums(builder, a, b, depth):
     step = builder.phi(integer)
     sums = [[builder.phi(LLVM_VECTOR) for _ in range(BLOCK_VECTORS)] for _ in a_rows]
     b_row = builder.gep(b, [builder.mul(step, b_step)])
-    b_values = [
-        load_vector(builder, builder.gep(b_row, [integer(vector * LANES)]))
-        for vector in range(BLOCK_VECTORS)
-    ]
     a_column = builder.gep(a, [builder.mul(step, a_step)])
-    for row, offset in enumerate(a_rows):
-        factor = splat(builder, builder.load(builder.gep(a_column, [offset])))
-        for vector, b_value in enumerate(b_values):
-            total = sums[row][vector]
-            product = builder.fmul(factor, b_value, flags=_FUSE)
-            new_total = builder.fadd(product, total, flags=_FUSE)
+    new_sums = emit_step(builder, [builder.gep(a_column, [row]) for row in a_rows], b_row, sums)
+    for totals, new_totals in zip(sums, new_sums, strict=True):
+        for total, new_total in zip(totals, new_totals, strict=True):
             total.add_incoming(_ZERO, before)
             total.add_incoming(new_total, loop)
-            sums[row][vector] = new_total
     next_step = builder.add(step, integer(1))
     step.add_incoming(integer(0), before)
     step.add_incoming(next_step, loop)
     builder.cbranch(builder.icmp_signed("<", next_step, depth), loop, after)
     builder.position_at_end(after)
-    return sums
+    return new_sums
+
+
+def _emit_step(builder, a_pointers, b_row, sums):
+    """Emit one step of the depth; return the new sums."""
+    offsets = [INT32(vector * LANES) for vector in range(BLOCK_VECTORS)]
+    b_values = [load_vector(builder, builder.gep(b_row, [offset])) for offset in offsets]
+    new_sums = []
+    for pointer, totals in zip(a_pointers, sums, strict=True):
+        factor = splat(builder, builder.load(pointer))
+        new_sums.append(
+            [
+                builder.fadd(builder.fmul(factor, b, flags=_FUSE), total, flags=_FUSE)
+                for b, total in zip(b_values, totals, strict=True)
+            ]
+        )
+    return new_sums
+
+
+def _emit_step_of_pairs(builder, a_pointers, b_row, sums):
+    """Emit two steps of the depth in one, on pairs of bfloat16."""
+    offsets = [INT32(vector * 2 * LANES) for vector in range(BLOCK_VECTORS)]
+    b_values = [load_pairs(builder, builder.gep(b_row, [offset])) for offset in offsets]
+    new_sums = []
+    for pointer, totals in zip(a_pointers, sums, strict=True):
+        factor = splat_pair(builder, pointer)
+        new_sums.append(
+            [
+                add_products_of_pairs(builder, total, factor, b)
+                for b, total in zip(b_values, totals, strict=True)
+            ]
+        )
+    return new_sums
 
 
 def _emit_stores(builder, sums, c, c_row, add):
@@ -149,20 +179,23 @@ def multiply_point(v, weights, m, point, panel, m_channel, tiles):
     """Do one of the 36 products for one panel of output channels.
 
     Args:
-        v: (36, tiles, >= depth) float32, transformed inputs.
-        weights: (panels, 36, depth, PANEL) float32, transformed kernels.
+        v: (36, tiles, parts, >= depth), transformed inputs, float32 or the bits of bfloat16; the
+            parts of each are summed.
+        weights: transformed kernels, (panels, 36, depth, PANEL) float32 or, with ``v`` of
+            bfloat16, (panels, 36, depth / 2, 2 * PANEL) as ``in_pairs`` makes them.
         m: (36, tiles, channels) float32, written: the products.
         point: which of the 36.
         panel: which panel of ``weights``.
         m_channel: first channel of the panel in ``m``.
         tiles: tiles in use.
     """
-    multiply_panel(
-        v, (point, 0, 0), v.shape[2], 1,
-        weights, (panel, point, 0, 0), PANEL,
-        m, (point, 0, m_channel), m.shape[2],
-        tiles, weights.shape[2], False,
-    )  # fmt: skip
+    for part in range(v.shape[2]):
+        multiply_panel(
+            v, (point, 0, part, 0), v.shape[2] * v.shape[3], weights.shape[3] // PANEL,
+            weights, (panel, point, 0, 0), weights.shape[3],
+            m, (point, 0, m_channel), m.shape[2],
+            tiles, weights.shape[2], part > 0,
+        )  # fmt: skip
 
 
 def in_panels(matrices):
@@ -176,3 +209,21 @@ def in_panels(matrices):
     panels = aligned_zeros(ordered.shape)
     panels[...] = ordered
     return panels
+
+
+def in_pairs(panels):
+    """Round what ``in_panels`` returned to bfloat16, two steps of the depth side by side.
+
+    Args:
+        panels: (..., depth, PANEL) float32, depth even.
+
+    Returns:
+        (..., depth / 2, 2 * PANEL) uint16: the bits of bfloat16, rounded to the nearest.
+    """
+    bits = panels.view(np.uint32)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    *others, depth, columns = panels.shape
+    pairs = rounded.reshape(*others, depth // 2, 2, columns).swapaxes(-1, -2)
+    result = aligned_zeros((*others, depth // 2, 2 * columns), np.uint16)
+    result[...] = pairs.reshape(result.shape)
+    return result

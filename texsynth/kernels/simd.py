@@ -9,7 +9,7 @@ elements of a float32 array.  Nothing here names an instruction set: LLVM maps
 
 import operator
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
@@ -20,6 +20,23 @@ LANES = 16
 LLVM_VECTOR = ir.VectorType(ir.FloatType(), LANES)
 LLVM_MASK = ir.VectorType(ir.IntType(1), LANES)
 INT32 = ir.IntType(32)
+
+
+class _Bfloat16(ir.types.Type):
+    """LLVM's bfloat, which llvmlite does not name: a float32 without its last 16 bits."""
+
+    def _to_string(self):
+        return "bfloat"
+
+    def __eq__(self, other):
+        return isinstance(other, _Bfloat16)
+
+    def __hash__(self):
+        return hash(_Bfloat16)
+
+
+LLVM_ROUNDED = ir.VectorType(_Bfloat16(), LANES)
+LLVM_PAIRS = ir.VectorType(_Bfloat16(), 2 * LANES)
 
 
 class Float32x16(types.Type):
@@ -41,8 +58,18 @@ class _Float32x16Model(models.PrimitiveModel):
 
 def has_wide_registers():
     """Tell whether the CPU compiled for has 32 registers of 512 bits (AVX-512)."""
-    features = cpu_target.target_context.codegen().magic_tuple()[2]
-    return "+avx512f" in features.split(",")
+    return "+avx512f" in _cpu_features()
+
+
+def has_bfloat16_products():
+    """Tell whether the CPU compiled for sums products of bfloat16 (AVX512_BF16)."""
+    # With an older LLVM the instruction's function takes other types.
+    is_recent = binding.llvm_version_info[0] >= 20
+    return is_recent and has_wide_registers() and "+avx512bf16" in _cpu_features()
+
+
+def _cpu_features():
+    return cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
 
 def splat(builder, scalar):
@@ -65,6 +92,37 @@ def load_vector(builder, pointer):
 def store_vector(builder, value, pointer):
     """Emit IR that stores 16 floats without assuming alignment."""
     builder.store(value, vector_at(builder, pointer), align=4)
+
+
+def store_rounded(builder, value, pointer):
+    """Emit IR that stores 16 floats as bfloat16 at a pointer to 16-bit integers."""
+    rounded = builder.fptrunc(value, LLVM_ROUNDED)
+    builder.store(rounded, builder.bitcast(pointer, LLVM_ROUNDED.as_pointer()), align=2)
+
+
+def load_pairs(builder, pointer):
+    """Emit IR that loads 32 bfloat16 from a pointer to 16-bit integers."""
+    return builder.load(builder.bitcast(pointer, LLVM_PAIRS.as_pointer()), align=2)
+
+
+def splat_pair(builder, pointer):
+    """Emit IR that copies the pair of bfloat16 at a pointer to 16-bit integers to all lanes."""
+    vector = ir.VectorType(INT32, LANES)
+    pair = builder.load(builder.bitcast(pointer, INT32.as_pointer()), align=2)
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, pair, INT32(0))
+    return builder.bitcast(
+        builder.shuffle_vector(first, undefined, ir.Constant(vector, None)), LLVM_PAIRS
+    )
+
+
+def add_products_of_pairs(builder, total, a, b):
+    """Emit IR for ``total[i] + a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1]`` (AVX512_BF16)."""
+    kind = ir.FunctionType(LLVM_VECTOR, (LLVM_VECTOR, LLVM_PAIRS, LLVM_PAIRS))
+    function = cgutils.get_or_insert_function(
+        builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512"
+    )
+    return builder.call(function, (total, a, b))
 
 
 def element_pointer(context, builder, array_type, array, index_type, index):
@@ -134,16 +192,32 @@ def load(_typing, array, index):
 
 @intrinsic
 def store(_typing, array, index, value):
-    """``store(array, (i, j, k), v)``: write 16 floats from ``array[i, j, k]`` on."""
+    """``store(array, (i, j, k), v)``: write 16 floats from ``array[i, j, k]`` on.
+
+    Into an array of uint16 they are written as bfloat16, rounded to the nearest.
+    """
 
     def emit(context, builder, sig, arguments):
         pointer = element_pointer(
             context, builder, sig.args[0], arguments[0], sig.args[1], arguments[1]
         )
-        store_vector(builder, arguments[2], pointer)
+        if sig.args[0].dtype == types.uint16:
+            store_rounded(builder, arguments[2], pointer)
+        else:
+            store_vector(builder, arguments[2], pointer)
         return context.get_dummy_value()
 
     return types.void(array, index, float32x16), emit
+
+
+@intrinsic
+def rounded(_typing, value):
+    """The nearest values that bfloat16 has, as floats."""
+
+    def emit(_context, builder, _signature, arguments):
+        return builder.fpext(builder.fptrunc(arguments[0], LLVM_ROUNDED), LLVM_VECTOR)
+
+    return float32x16(value), emit
 
 
 @intrinsic

@@ -16,7 +16,7 @@ from texsynth.network.vgg import VGGFeatures
 _log = logging.getLogger(__name__)
 
 
-def choose(name, device, precision="fp32"):
+def choose(name, device, precision="auto"):
     """Returns the engine to use.
 
     Args:
@@ -43,9 +43,35 @@ def choose(name, device, precision="fp32"):
             raise EngineError(f"engine {name} cannot be used: {obstacle}")
         else:
             _log.warning("engine %s is passed over for the slower %s: %s", wanted, chosen, obstacle)
-    if precision != "fp32" and chosen != "cuda":
-        raise EngineError(f"precision {precision} needs engine cuda on a GPU, not engine {chosen}")
+    needed = _ENGINES_OF_PRECISION.get(precision)
+    if needed is not None and chosen != needed:
+        where = {"cuda": "a GPU", "winograd": "the CPU"}[needed]
+        raise EngineError(
+            f"precision {precision} needs engine {needed} on {where}, not engine {chosen}"
+        )
     return chosen
+
+
+_ENGINES_OF_PRECISION = {"tf32": "cuda", "bf16": "winograd"}
+
+
+def precision_of(name, precision):
+    """Returns the precision that an engine computes with.
+
+    Args:
+        name (str): ``"plain"``, ``"winograd"`` or ``"cuda"``, as :func:`choose` returned it.
+        precision (str): What was asked for then, one of :data:`texsynth.config.PRECISIONS`.
+
+    Returns:
+        str: ``"fp32"``, ``"bf16"`` or ``"tf32"``.
+    """
+    if precision != "auto":
+        return precision
+    if name == "winograd":
+        from texsynth.network.winograd import features
+
+        return features.fastest_precision()
+    return "fp32"
 
 
 def _obstacle_to_winograd(device, precision):
@@ -61,6 +87,8 @@ def _obstacle_to_winograd(device, precision):
         from texsynth.network.winograd import features
 
         features.try_out()
+        if precision == "bf16" and features.fastest_precision() != "bf16":
+            return "this processor has no products of bfloat16 (AVX512_BF16)"
     # A damaged Numba, or one that does not fit this NumPy, fails in ways of its own.
     except Exception as error:
         return f"Numba cannot be used ({error})"
@@ -110,7 +138,7 @@ def make_features(engine, weights, layers, pooling, device, precision="fp32"):
         layers: Names of the layers whose activations are wanted.
         pooling (str): ``"average"`` or ``"max"``.
         device (chainer.backend.Device): Where to compute.
-        precision (str): One of :data:`texsynth.config.PRECISIONS`; of engine ``"cuda"``.
+        precision (str): ``"fp32"``, ``"bf16"`` or ``"tf32"``, as :func:`precision_of` returned it.
     """
     if not layers:
         return _NoFeatures()
@@ -122,7 +150,7 @@ def make_features(engine, weights, layers, pooling, device, precision="fp32"):
     if engine == "winograd":
         from texsynth.network.winograd.features import WinogradFeatures
 
-        return WinogradFeatures(weights, layers, pooling)
+        return WinogradFeatures(weights, layers, pooling, precision)
     features = VGGFeatures(weights, layers, pooling)
     features.to_device(device)
     return features

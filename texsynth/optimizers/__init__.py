@@ -25,6 +25,7 @@ def make(
     pairs: int = 20,
     team: Team | Alone = ALONE,
     xp: ModuleType = np,
+    noise: float = 0.0,
 ) -> LBFGS | Adam | DeviceLBFGS | DeviceAdam:
     """Makes an optimizer by its name in :data:`texsynth.config.OPTIMIZERS`.
 
@@ -35,8 +36,9 @@ def make(
         team (texsynth.objective.team.Team): The processes that share the image's rows out among
             them.
         xp: The module of the image's arrays, NumPy or CuPy.
+        noise (float): Relative error that rounding may make in the loss; for L-BFGS on the CPU.
     """
     on_device = xp is not np and team.size == 1
     if name == "adam":
         return DeviceAdam(learning_rate) if on_device else Adam(learning_rate)
-    return DeviceLBFGS(pairs) if on_device else LBFGS(pairs, team=team)
+    return DeviceLBFGS(pairs) if on_device else LBFGS(pairs, team=team, noise=noise)

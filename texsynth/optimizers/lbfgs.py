@@ -35,13 +35,21 @@ class LBFGS(chainer.Optimizer):
             the pairs were dropped, in grey levels.
         team (texsynth.objective.team.Team): The processes that share the image's rows out among
             them.
+        noise (float): Relative error that rounding may make in the loss. A step may raise the loss
+            by so much, for nothing tells it from a step that lowers it (the relaxed line search of
+            Shi, Xie, Byrd and Nocedal 2022, *A noise-tolerant quasi-Newton algorithm for
+            unconstrained optimization*).
 
     Attributes:
         stop_reason (str): Why no further step can be taken; ``None`` as long as one can.
     """
 
     def __init__(
-        self, memory: int = 20, first_step: float = 20.0, team: Team | Alone = ALONE
+        self,
+        memory: int = 20,
+        first_step: float = 20.0,
+        team: Team | Alone = ALONE,
+        noise: float = 0.0,
     ) -> None:
         super().__init__()
         if memory < 1:
@@ -51,6 +59,7 @@ class LBFGS(chainer.Optimizer):
         self._team = team
         self._pairs: deque[tuple[Array, Array, float]] = deque(maxlen=memory)  # s, y, 1 / s.y
         self._first_step = first_step
+        self._noise = noise
         self._loss: Any = None
         self.stop_reason: str | None = None
 
@@ -133,7 +142,8 @@ class LBFGS(chainer.Optimizer):
             except Stopped:
                 image.array, image.grad = start, gradient
                 raise
-            lower = loss <= self._loss + _SUFFICIENT_DECREASE * step * slope
+            allowed = self._loss + self._noise * abs(self._loss)
+            lower = loss <= allowed + _SUFFICIENT_DECREASE * step * slope
             # With a finite loss a gradient can still overflow; such a point is no progress.
             if lower and math.isfinite(self._team.dot(image.grad, image.grad)):
                 xp.subtract(image.array, start, out=direction)  # no memory but what is there

@@ -22,8 +22,8 @@ def describe(workshop: "Workshop") -> dict[str, Any]:
         workshop (texsynth.synthesis.workshop.Workshop): Where it is made.
 
     Returns:
-        dict: Versions of the program, of Python and of the packages that compute; engine, device,
-        the name of a GPU, and the kind of machine.
+        dict: Versions of the program, of Python and of the packages that compute; engine,
+        precision, device, the name of a GPU, and the kind of machine.
     """
     versions = {name: version for name in _PACKAGES if (version := _version(name))}
     card = _card(workshop.device)
@@ -32,6 +32,7 @@ def describe(workshop: "Workshop") -> dict[str, Any]:
         "python": platform.python_version(),
         **versions,
         "engine": workshop.engine,
+        "precision": workshop.precision,
         "device": str(workshop.device),
         **({} if card is None else {"card": card}),
         "machine": f"{platform.system()} {platform.machine()}",

@@ -10,6 +10,10 @@ from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
 from texsynth.network import device
 
+# How far rounding the factors of products to 8 bits moves the loss, relative to it: without it
+# L-BFGS found no step that lowers the loss after 200 of the 240 steps at 64 pixels.
+_NOISE = {"bf16": 1e-3}
+
 
 class LevelRun:
     """A level of the pyramid, from its start to its last step.
@@ -52,6 +56,7 @@ class LevelRun:
             study.pairs,
             self._objective.team,
             self._device.xp,
+            _NOISE.get(study.workshop.precision, 0.0),
         )
         self._optimizer.setup(self._candidate)
         in_place = isinstance(self._optimizer, optimizers.DeviceLBFGS | optimizers.DeviceAdam)

@@ -91,7 +91,11 @@ class Result:
             # but no seconds: the same seed, the same bytes
         }
         reason = self.reason if self.is_finished else INTERRUPTED
-        text = {"engine": self.engine, "reason": reason}
+        text = {
+            "engine": self.engine,
+            "precision": self.environment["precision"],
+            "reason": reason,
+        }
         text |= {key: json.dumps(value) for key, value in values.items()}
         return {f"texsynth:{key}": value for key, value in text.items()}
 

@@ -43,6 +43,7 @@ class Workshop:
         team (texsynth.objective.team.Team): The same.
         device (chainer.backend.Device): Where to compute.
         engine (str): ``"plain"``, ``"winograd"`` or ``"cuda"``.
+        precision (str): ``"fp32"``, ``"bf16"`` or ``"tf32"``.
 
     Raises:
         texsynth.errors.TexsynthError: The device or the engine cannot be used.
@@ -54,6 +55,7 @@ class Workshop:
         self.config, self.team = config, team
         self.device = device.select(config.gpu)
         self.engine = engine.choose(config.engine, self.device, config.precision)
+        self.precision = engine.precision_of(self.engine, config.precision)
         engine.share_processor(self.engine, team.neighbours)
         self._losses = losses
         self._features = {}
@@ -63,8 +65,8 @@ class Workshop:
         """The network's :class:`texsynth.weights.VGGWeights`, read when first asked for."""
         network = self.config.network
         path = self.config.weights or weights.find_or_fetch(network)
-        told = self.device, self.engine, network, path
-        _log.debug("device %s, engine %s, network %s, weights %s", *told)
+        told = self.device, self.engine, self.precision, network, path
+        _log.debug("device %s, engine %s in %s, network %s, weights %s", *told)
         return weights.load(path, network)
 
     @property
@@ -89,7 +91,7 @@ class Workshop:
                 layers,
                 self.config.pooling,
                 self.device,
-                self.config.precision,
+                self.precision,
             )
         return self._features[layers]
 

@@ -7,6 +7,7 @@ import numpy as np
 from texsynth.compat import chainer
 from texsynth.kernels import cache
 from texsynth.kernels.gram import gram_sum
+from texsynth.kernels.simd import has_bfloat16_products
 from texsynth.network.convolution import NO_WRAP
 from texsynth.network.vgg import check_wrap
 from texsynth.network.winograd import SOURCES
@@ -29,25 +30,33 @@ def try_out():
     gram_sum(np.zeros((1, 1, 1, 64), np.float32))
 
 
+def fastest_precision():
+    """Returns ``"bf16"`` on a processor that has its products, elsewhere ``"fp32"``."""
+    return "bf16" if has_bfloat16_products() else "fp32"
+
+
 class WinogradFeatures:
     """Image to activations by Winograd convolutions on the CPU.
 
     The same names, values and gradients as :class:`texsynth.network.vgg.VGGFeatures`, to
-    rounding. The activations are views of buffers that the next call writes over: a target is made
-    of them at once, or copied.
+    rounding: with ``"bf16"`` the factors of the matrix products have 8 bits. The activations are
+    views of buffers that the next call writes over: a target is made of them at once, or copied.
 
     Args:
         weights (texsynth.weights.VGGWeights): Table of layers, kernels, biases and mean colour.
         layers: Names of the layers whose activations are wanted.
         pooling (str): ``"average"`` or ``"max"``.
+        precision (str): ``"fp32"`` or ``"bf16"``.
 
     Attributes:
         table: The network's layers by name.
     """
 
-    def __init__(self, weights, layers, pooling="average"):
+    def __init__(self, weights, layers, pooling="average", precision="fp32"):
         self.table = weights.table
-        self._network = WinogradVGG(weights.table, weights.tensors, tuple(layers), pooling)
+        self._network = WinogradVGG(
+            weights.table, weights.tensors, tuple(layers), pooling, precision
+        )
         self._mean = weights.mean.reshape(1, 3, 1, 1)
 
     def __call__(self, image, wrap=NO_WRAP, kept=None):

@@ -29,6 +29,7 @@ from texsynth.network.winograd.first_layer import (
 )
 from texsynth.network.winograd.gradients import seed_gradient, unpool
 from texsynth.network.winograd.kept import Kept
+from texsynth.network.winograd.rounding import round_kernels, tile_format
 from texsynth.network.winograd.schedule import Scratch, make_schedule
 from texsynth.network.winograd.transforms import TILE, transform_kernels
 
@@ -81,7 +82,7 @@ class WinogradVGG:
     of ``backward`` or ``forward``.
     """
 
-    def __init__(self, table, tensors, layers, pooling="average"):
+    def __init__(self, table, tensors, layers, pooling="average", precision="fp32"):
         """Transform the weights.
 
         Args:
@@ -89,9 +90,11 @@ class WinogradVGG:
             tensors: {"conv1_1": (kernels (out, in, 3, 3), bias (out,)), ...}, float32.
             layers: names wanted, conv*_* (after the ReLU) and pool*.
             pooling: "average" or "max".
+            precision: "fp32"; "bf16" rounds the factors of Winograd's products.
         """
         self.layers = tuple(layers)
         self._takes_maximum = pooling == "max"
+        self._precision = precision
         self._stages = self._make_stages(table, tensors)
         self._shape = self._wrap = None
         self._calls = 0  # of forward
@@ -109,8 +112,9 @@ class WinogradVGG:
             stage = Stage(conv, pool, not pool or conv in self.layers, bias.size, bias)
             if stages:
                 points = transform_kernels(kernels)
-                stage.forward_weights = in_panels(points)
-                stage.backward_weights = in_panels(points.transpose(0, 2, 1))
+                turned = points.transpose(0, 2, 1)
+                stage.forward_weights = round_kernels(self._precision, in_panels(points))
+                stage.backward_weights = round_kernels(self._precision, in_panels(turned))
             else:
                 stage.forward_weights = in_panels(forward_weights(kernels))
                 stage.backward_weights = in_panels(backward_weights(kernels))
@@ -162,12 +166,13 @@ class WinogradVGG:
             (before.channels, stage.channels, images * math.prod(map(tile_count, stage.size)))
             for before, stage in pairwise(self._stages)
         ]
+        form = tile_format(self._precision, images * math.prod(self._stages[0].size))
         self._schedules = [
-            (make_schedule(d, c, tiles, workers), make_schedule(c, d, tiles, workers))
+            (make_schedule(d, c, tiles, workers, form), make_schedule(c, d, tiles, workers, form))
             for d, c, tiles in convolutions
         ]
         if convolutions:
-            self._scratch = Scratch([s for pair in self._schedules for s in pair], workers)
+            self._scratch = Scratch([s for pair in self._schedules for s in pair], workers, form)
 
     def forward(self, x, wrap, kept=None):
         """Compute the activations.

@@ -32,10 +32,9 @@ def grouped(ends, weights, size, v, m, blocks):
 
     Args:
         ends: ``Forward`` or ``Backward``.
-        weights: (channels computed / PANEL, 36, channels summed over, PANEL) float32,
-            transformed kernels.
+        weights: transformed kernels, see ``multiply_point``.
         size: height and width of the image.
-        v: (workers, 36, tiles, > channels summed over) float32, scratch.
+        v: (workers, 36, tiles, parts, > channels summed over), scratch, see there.
         m: (workers, 36, tiles, PANEL) float32, scratch.
         blocks: (workers, 4, 4, PANEL) float32, scratch.
     """
@@ -64,7 +63,7 @@ def shared(ends, weights, size, v, m, blocks):
         ends: as there.
         weights: as there.
         size: as there.
-        v: (36, tiles, > channels summed over) float32, scratch.
+        v: (36, tiles, parts, > channels summed over), scratch.
         m: (36, tiles, > channels computed) float32, scratch.
         blocks: as there.
     """

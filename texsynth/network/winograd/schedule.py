@@ -24,7 +24,7 @@ class Schedule:
     m_shape: tuple
 
 
-def make_schedule(depth, channels, tiles, workers):
+def make_schedule(depth, channels, tiles, workers, tile_format):
     """Choose the pass of a convolution.
 
     Args:
@@ -32,27 +32,29 @@ def make_schedule(depth, channels, tiles, workers):
         channels: channels computed.
         tiles: tiles of all images.
         workers: threads.
+        tile_format: a ``TileFormat``.
     """
-    row = depth + _ROW_PADDING
-    tile_bytes = POINTS * row * 4
+    parts, row = tile_format.parts, depth + _ROW_PADDING
+    tile_bytes = POINTS * row * tile_format.item_bytes
     if max(depth, channels) >= _SHARED_FROM:
         group = max(_SHARED_BYTES // tile_bytes, BLOCK_ROWS) // BLOCK_ROWS * BLOCK_ROWS
         group = min(group, -(-tiles // BLOCK_ROWS) * BLOCK_ROWS)
-        shapes = (POINTS, group, row), (POINTS, group, channels + _ROW_PADDING)
+        shapes = (POINTS, group, parts, row), (POINTS, group, channels + _ROW_PADDING)
         return Schedule(shared, *shapes)
     share = -(-tiles // workers)  # no larger groups than keep all workers busy
     group = min(_GROUPED_BYTES // tile_bytes, share)
     group = max(1, group // BLOCK_ROWS) * BLOCK_ROWS
-    shapes = (workers, POINTS, group, row), (workers, POINTS, group, PANEL)
+    shapes = (workers, POINTS, group, parts, row), (workers, POINTS, group, PANEL)
     return Schedule(grouped, *shapes)
 
 
 class Scratch:
     """Memory for the steps between, the same for all convolutions."""
 
-    def __init__(self, schedules, workers):
+    def __init__(self, schedules, workers, tile_format):
         """Make enough for the largest of the schedules."""
-        self._v = aligned_zeros((max(int(np.prod(s.v_shape)) for s in schedules),))
+        tiles = max(int(np.prod(s.v_shape)) for s in schedules)
+        self._v = aligned_zeros((tiles,), tile_format.dtype)
         self._m = aligned_zeros((max(int(np.prod(s.m_shape)) for s in schedules),))
         self._blocks = aligned_zeros((workers, TILE, TILE, PANEL))
 

@@ -8,7 +8,7 @@ Tile (i, j) reads the 6x6 pixels from [4 i, 4 j] on and gives the 4x4 outputs at
 
 from numba import njit
 
-from texsynth.kernels.simd import LANES, keep, load, store
+from texsynth.kernels.simd import LANES, keep, load, rounded, store
 from texsynth.network.winograd.transforms import PATCH, TILE, from_points, to_points
 
 
@@ -21,16 +21,24 @@ def tile_position(tile, down, across):
 
 
 @njit(forceinline=True)
+def _store_value(v, point, tile, channel, value):
+    """Store a transformed value; its second part, if wanted, is what rounding left of it."""
+    store(v, (point, tile, 0, channel), value)
+    if v.shape[2] > 1:
+        store(v, (point, tile, 1, channel), value - rounded(value))
+
+
+@njit(forceinline=True)
 def _store_row(v, row, tile, channel, v0, v1, v2, v3, v4, v5):
     """Transform along one row and store its six values."""
     values = to_points(v0, v1, v2, v3, v4, v5)
     point = PATCH * row
-    store(v, (point, tile, channel), values[0])
-    store(v, (point + 1, tile, channel), values[1])
-    store(v, (point + 2, tile, channel), values[2])
-    store(v, (point + 3, tile, channel), values[3])
-    store(v, (point + 4, tile, channel), values[4])
-    store(v, (point + 5, tile, channel), values[5])
+    _store_value(v, point, tile, channel, values[0])
+    _store_value(v, point + 1, tile, channel, values[1])
+    _store_value(v, point + 2, tile, channel, values[2])
+    _store_value(v, point + 3, tile, channel, values[3])
+    _store_value(v, point + 4, tile, channel, values[4])
+    _store_value(v, point + 5, tile, channel, values[5])
 
 
 @njit(forceinline=True)
@@ -66,7 +74,7 @@ def transform_tile(source, image, y, x, step, v, tile):
         y: row of the buffer to begin with.
         x: column to begin with.
         step: 1, or -1 to read the patch backwards (backward pass).
-        v: (36, tiles, >= channels) float32, written at ``tile``.
+        v: (36, tiles, parts, >= channels), written at ``tile``, see ``multiply_point``.
         tile: which tile of ``v``.
     """
     for channel in range(0, source.shape[3], LANES):
@@ -113,7 +121,7 @@ def transform_unpooled_tile(source, bits, scale, image, y, x, v, tile):
         image: which image.
         y: row of ``bits`` to begin with.
         x: column to begin with.
-        v: (36, tiles, >= channels) float32, written at ``tile``.
+        v: (36, tiles, parts, >= channels), written at ``tile``, see ``multiply_point``.
         tile: which tile of ``v``.
     """
     for channel in range(0, source.shape[3], LANES):

@@ -29,13 +29,18 @@ TILE = 4  # outputs along a side
 PATCH = 6  # inputs along a side
 POINTS = PATCH * PATCH
 
+_A, _B = 2 / 3, 3 / 2  # the points; _A * _B = 1 leaves out some factors
+_A2, _B2 = _A**2, _B**2
+_SCALE_0 = 1.0
+_SCALE_A = 1 / (2 * _A2 * (_A2 - _B2))
+_SCALE_B = 1 / (2 * _B2 * (_B2 - _A2))
 KERNEL_TRANSFORM = np.array(  # G
     [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
+        [1, 0, 0],
+        [_SCALE_A, _SCALE_A * _A, _SCALE_A * _A2],
+        [_SCALE_A, -_SCALE_A * _A, _SCALE_A * _A2],
+        [_SCALE_B, _SCALE_B * _B, _SCALE_B * _B2],
+        [_SCALE_B, -_SCALE_B * _B, _SCALE_B * _B2],
         [0, 0, 1],
     ]
 )
@@ -63,17 +68,17 @@ def transform_kernels(kernels):
 @njit(forceinline=True)
 def to_points(d0, d1, d2, d3, d4, d5):
     """``B^T d`` in one dimension: six inputs to their values at six points."""
-    even1 = d4 - 4.0 * d2
-    odd1 = d3 - 4.0 * d1
-    even2 = d4 - d2
-    odd2 = 2.0 * (d3 - d1)
+    even1 = d4 - _B2 * d2
+    odd1 = _A * (d3 - _B2 * d1)
+    even2 = d4 - _A2 * d2
+    odd2 = _B * (d3 - _A2 * d1)
     return (
-        4.0 * d0 - 5.0 * d2 + d4,
+        d0 - (_A2 + _B2) * d2 + d4,
         even1 + odd1,
         even1 - odd1,
         even2 + odd2,
         even2 - odd2,
-        4.0 * d1 - 5.0 * d3 + d5,
+        d1 - (_A2 + _B2) * d3 + d5,
     )
 
 
@@ -86,7 +91,7 @@ def from_points(m0, m1, m2, m3, m4, m5):
     difference2 = m3 - m4
     return (
         m0 + sum1 + sum2,
-        difference1 + 2.0 * difference2,
-        sum1 + 4.0 * sum2,
-        difference1 + 8.0 * difference2 + m5,
+        _A * difference1 + _B * difference2,
+        _A2 * sum1 + _B2 * sum2,
+        _A**3 * difference1 + _B**3 * difference2 + m5,
     )
