@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 from texsynth.command import cli
 from texsynth.compat import chainer
 from texsynth.network import architecture
-from texsynth.network.winograd import network
 from texsynth.weights import CAFFE_MEAN, VGGWeights, find, reading
 
 
@@ -139,24 +138,6 @@ def random_vgg19_file(random_vgg19, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "random19.npz"
     save(path, random_vgg19)
     return path
-
-
-@pytest.fixture(scope="session", autouse=True)
-def transformed_once(random_weights):
-    """What the Winograd engine makes of the random kernels is made once: it takes a second."""
-    transform, made = network.transform_kernels, {}
-    ours = {id(W) for W, _ in random_weights.tensors.values()}
-
-    def transform_once(kernels):
-        if id(kernels) not in ours:
-            return transform(kernels)
-        if id(kernels) not in made:
-            made[id(kernels)] = transform(kernels)
-        return made[id(kernels)]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "transform_kernels", transform_once)
-        yield
 
 
 @pytest.fixture(scope="module")

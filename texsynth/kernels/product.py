@@ -182,7 +182,7 @@ def multiply_point(v, weights, m, point, panel, m_channel, tiles):
         v: (36, tiles, parts, >= depth), transformed inputs, float32 or the bits of bfloat16; the
             parts of each are summed.
         weights: transformed kernels, (panels, 36, depth, PANEL) float32 or, with ``v`` of
-            bfloat16, (panels, 36, depth / 2, 2 * PANEL) as ``in_pairs`` makes them.
+            bfloat16, (panels, 36, depth / 2, 2 * PANEL), where two steps of the depth take turns.
         m: (36, tiles, channels) float32, written: the products.
         point: which of the 36.
         panel: which panel of ``weights``.
@@ -209,21 +209,3 @@ def in_panels(matrices):
     panels = aligned_zeros(ordered.shape)
     panels[...] = ordered
     return panels
-
-
-def in_pairs(panels):
-    """Round what ``in_panels`` returned to bfloat16, two steps of the depth side by side.
-
-    Args:
-        panels: (..., depth, PANEL) float32, depth even.
-
-    Returns:
-        (..., depth / 2, 2 * PANEL) uint16: the bits of bfloat16, rounded to the nearest.
-    """
-    bits = panels.view(np.uint32)
-    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-    *others, depth, columns = panels.shape
-    pairs = rounded.reshape(*others, depth // 2, 2, columns).swapaxes(-1, -2)
-    result = aligned_zeros((*others, depth // 2, 2 * columns), np.uint16)
-    result[...] = pairs.reshape(result.shape)
-    return result

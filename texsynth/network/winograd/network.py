@@ -29,9 +29,10 @@ from texsynth.network.winograd.first_layer import (
 )
 from texsynth.network.winograd.gradients import seed_gradient, unpool
 from texsynth.network.winograd.kept import Kept
-from texsynth.network.winograd.rounding import round_kernels, tile_format
+from texsynth.network.winograd.kernels import backward_kernels, forward_kernels
+from texsynth.network.winograd.rounding import tile_format
 from texsynth.network.winograd.schedule import Scratch, make_schedule
-from texsynth.network.winograd.transforms import TILE, transform_kernels
+from texsynth.network.winograd.transforms import TILE
 
 
 @dataclass
@@ -111,10 +112,8 @@ class WinogradVGG:
             kernels, bias = tensors[conv]
             stage = Stage(conv, pool, not pool or conv in self.layers, bias.size, bias)
             if stages:
-                points = transform_kernels(kernels)
-                turned = points.transpose(0, 2, 1)
-                stage.forward_weights = round_kernels(self._precision, in_panels(points))
-                stage.backward_weights = round_kernels(self._precision, in_panels(turned))
+                stage.forward_weights = forward_kernels(kernels, self._precision)
+                stage.backward_weights = backward_kernels(kernels, self._precision)
             else:
                 stage.forward_weights = in_panels(forward_weights(kernels))
                 stage.backward_weights = in_panels(backward_weights(kernels))

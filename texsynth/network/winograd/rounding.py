@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from texsynth.kernels.product import in_pairs
-
 _FEW_PIXELS = 96 * 96
 
 
@@ -45,8 +43,3 @@ def tile_format(precision, pixels):
     if precision == "fp32":
         return TileFormat(np.float32)
     return TileFormat(np.uint16, 2 if pixels <= _FEW_PIXELS else 1)
-
-
-def round_kernels(precision, panels):
-    """Returns transformed kernels as the product wants them, see ``multiply_point``."""
-    return panels if precision == "fp32" else in_pairs(panels)

@@ -6,8 +6,11 @@ A 3x3 convolution is computed tile by tile: 6x6 inputs ``d`` give 4x4 outputs
     y = A^T [ (G g G^T) * (B^T d B) ] A
 
 with ``*`` element by element: 36 products where the direct sum needs 144.
-Row and column transforms evaluate polynomials at the points 0, 1, -1, 2, -2 and
-infinity; the product of two values at a point is the value of the product.
+Row and column transforms evaluate polynomials at the points 0, 2/3, -2/3, 3/2, -3/2
+and infinity; the product of two values at a point is the value of the product.  The
+usual points are 1, -1, 2 and -2; these make half of their rounding error (see
+docs/performance.md), and the first and last row of ``B^T`` have no factor, for
+2/3 * 3/2 = 1.
 
 Summed over the input channels, the 36 products become 36 matrix products
 ``V[p] U[p]`` (tiles x channels in) (channels in x channels out).
@@ -29,40 +32,25 @@ TILE = 4  # outputs along a side
 PATCH = 6  # inputs along a side
 POINTS = PATCH * PATCH
 
-_A, _B = 2 / 3, 3 / 2  # the points; _A * _B = 1 leaves out some factors
+_A, _B = 2 / 3, 3 / 2
 _A2, _B2 = _A**2, _B**2
-_SCALE_0 = 1.0
-_SCALE_A = 1 / (2 * _A2 * (_A2 - _B2))
-_SCALE_B = 1 / (2 * _B2 * (_B2 - _A2))
+
+
+def _row(point, scale):
+    return [scale, scale * point, scale * point**2]
+
+
+_SCALE_A, _SCALE_B = (1 / (2 * own * (own - other)) for own, other in ((_A2, _B2), (_B2, _A2)))
 KERNEL_TRANSFORM = np.array(  # G
     [
         [1, 0, 0],
-        [_SCALE_A, _SCALE_A * _A, _SCALE_A * _A2],
-        [_SCALE_A, -_SCALE_A * _A, _SCALE_A * _A2],
-        [_SCALE_B, _SCALE_B * _B, _SCALE_B * _B2],
-        [_SCALE_B, -_SCALE_B * _B, _SCALE_B * _B2],
+        _row(_A, _SCALE_A),
+        _row(-_A, _SCALE_A),
+        _row(_B, _SCALE_B),
+        _row(-_B, _SCALE_B),
         [0, 0, 1],
     ]
 )
-
-
-def transform_kernels(kernels):
-    """Transform the kernels of a layer, once, in double precision.
-
-    Args:
-        kernels: (out, in, 3, 3) float32.
-
-    Returns:
-        (36, in, out) float32, ``G g G^T`` of each kernel.
-    """
-    g = KERNEL_TRANSFORM
-    out_channels, in_channels = kernels.shape[:2]
-    points = np.empty((POINTS, in_channels, out_channels), np.float32)
-    for row in range(PATCH):
-        half = np.tensordot(g[row], kernels.astype(np.float64), (0, 2))  # (out, in, 3)
-        for column in range(PATCH):
-            points[row * PATCH + column] = (half @ g[column]).T
-    return points
 
 
 @njit(forceinline=True)
