@@ -6,10 +6,11 @@ from numba import njit, prange
 from texsynth.kernels.aligned import aligned_zeros
 from texsynth.kernels.parallel import parallel, thread_count
 from texsynth.kernels.product import BLOCK_ROWS, PANEL, STRIP_ROWS, in_panels, multiply_panel
-from texsynth.kernels.simd import LANES, load, store
+from texsynth.kernels.simd import LANES, load, store, take_number
 
 _CHUNK = 256  # positions packed at a time, so that they stay in the cache
 _BLOCKS = 8  # the same for the product, in blocks of rows
+_ROW_PARTS = 4  # of the result's rows, at least, so that a worker that is slower does fewer
 _PARTS = 16  # of many positions; whatever the number of workers, for sums to be the same bits
 
 
@@ -39,10 +40,12 @@ def _sum_parts(activation, sums, packed, row_parts):
     """
     parts, workers, chunk = sums.shape[0], packed.shape[0], packed.shape[1]
     positions, channels = activation[..., 0].size, activation.shape[3]
+    taken = np.zeros(1, np.int64)
     for worker in prange(workers):
         own = packed[worker]
-        for job in range(worker, parts * row_parts, workers):
-            part, row_part = divmod(np.intp(job), row_parts)  # prange counts unsigned
+        job = take_number(taken)
+        while job < parts * row_parts:
+            part, row_part = divmod(job, row_parts)
             for first in range(part * chunk, positions, parts * chunk):
                 count = _pack(activation, first, own)
                 for row in range(row_part * BLOCK_ROWS, channels, row_parts * BLOCK_ROWS):
@@ -53,6 +56,7 @@ def _sum_parts(activation, sums, packed, row_parts):
                             sums, (part, row, column), channels,
                             min(BLOCK_ROWS, channels - row), count, True,
                         )  # fmt: skip
+            job = take_number(taken)
 
 
 @parallel
@@ -87,7 +91,12 @@ def gram_sum(activation):
     result = np.empty((images, channels, channels), np.float32)
     for image in range(images):
         sums = aligned_zeros((parts, channels, channels))
-        _sum_parts(activation[image : image + 1], sums, packed, max(1, workers // parts))
+        _sum_parts(
+            activation[image : image + 1],
+            sums,
+            packed,
+            max(workers, _ROW_PARTS) if parts == 1 else 1,
+        )
         _add_parts(sums, result[image])
     return result
 
@@ -104,9 +113,11 @@ def _multiply_positions(activation, matrix, out, packed):
     """
     workers, chunk, channels = packed.shape
     positions = activation[..., 0].size
+    taken = np.zeros(1, np.int64)
     for worker in prange(workers):
         own = packed[worker]
-        for first in range(worker * chunk, positions, workers * chunk):
+        first = take_number(taken) * chunk
+        while first < positions:
             count = _pack(activation, first, own)
             for panel in range(matrix.shape[0]):
                 multiply_panel(
@@ -115,6 +126,7 @@ def _multiply_positions(activation, matrix, out, packed):
                     out, (first, panel * PANEL), channels,
                     count, channels, False,
                 )  # fmt: skip
+            first = take_number(taken) * chunk
 
 
 def gram_sum_backward(activation, matrix):

@@ -5,9 +5,15 @@ import functools
 import os
 import threading
 
+import numba
 from numba import get_num_threads, njit, set_num_threads, threading_layer
 
 from texsynth import machine
+
+# How the threads of GNU's OpenMP wait for one another. By spinning, as they do by themselves, they
+# are there at once; but beside other programs they then lose the processor when they are to go on.
+_WAITING = "OMP_WAIT_POLICY"
+_BUSY = 0.3  # processors that others take beyond those that are free
 
 # Of Numba's layers of threads, "workqueue" ends the process if two threads call kernels at once.
 _one_at_a_time = threading.Lock()
@@ -26,8 +32,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+@functools.cache
+def _launch():
+    """Starts the threads, once; they wait asleep if other programs want the processors too."""
+    wanted = numba.config.NUMBA_NUM_THREADS
+    is_crowded = machine.taken_by_others() + wanted > machine.processors() + _BUSY
+    is_set = is_crowded and _WAITING not in os.environ and "GOMP_SPINCOUNT" not in os.environ
+    if is_set:
+        os.environ[_WAITING] = "passive"  # which is read when the threads are started
+    try:
+        get_num_threads()
+    finally:
+        if is_set:
+            del os.environ[_WAITING]
+
+
 def thread_count():
     """Returns how many threads a kernel called by this thread is shared out to."""
+    _launch()
     return min(get_num_threads(), machine.processors())
 
 
@@ -54,6 +76,7 @@ def _threads():
             "this process was forked from one that had threads of OpenMP, which it cannot use; "
             'start it by multiprocessing\'s method "spawn"'
         )
+    _launch()
     every, few = get_num_threads(), thread_count()
     with _one_at_a_time if threading_layer() == "workqueue" else contextlib.nullcontext():
         set_num_threads(few)  # this thread's own number

@@ -211,6 +211,17 @@ def store(_typing, array, index, value):
 
 
 @intrinsic
+def take_number(_typing, counter):
+    """Count one on in ``counter``, (1,) int64, which threads share; return the number before."""
+
+    def emit(context, builder, sig, arguments):
+        array = context.make_array(sig.args[0])(context, builder, arguments[0])
+        return builder.atomic_rmw("add", array.data, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(counter), emit
+
+
+@intrinsic
 def rounded(_typing, value):
     """The nearest values that bfloat16 has, as floats."""
 

@@ -10,10 +10,11 @@ from numba import njit, prange
 
 from texsynth.kernels.parallel import parallel
 from texsynth.kernels.product import PANEL, multiply_panel
-from texsynth.kernels.simd import LANES, load, maximum, store, zeros
+from texsynth.kernels.simd import LANES, load, maximum, store, take_number, zeros
 
 KERNEL = 27  # 3 channels of 3 x 3
 _SIDE = 3
+_BAND = 16  # rows of the gradient that a worker takes at a time; two more are read for them
 _PADDED_KERNEL = 32  # KERNEL rounded up to whole panels
 
 
@@ -55,9 +56,11 @@ def first_forward(image, weights, bias, target, height, width, unrolled, sums):
         sums: (workers, columns, 64) float32, scratch; columns >= width + STRIP_ROWS.
     """
     workers, channels = unrolled.shape[0], bias.size
+    taken = np.zeros(1, np.int64)
     for worker in prange(workers):
         own, total = unrolled[worker], sums[worker]
-        for line in range(worker, image.shape[0] * height, workers):
+        line = take_number(taken)
+        while line < image.shape[0] * height:
             number, y = divmod(line, height)
             _unroll_row(image, number, y, width, own)
             for panel in range(weights.shape[0]):
@@ -72,6 +75,7 @@ def first_forward(image, weights, bias, target, height, width, unrolled, sums):
                     value = load(total, (x, channel)) + load(bias, (channel,))
                     value = maximum(value, zeros())
                     store(target, (number, y + 1, x + 1, channel), value)
+            line = take_number(taken)
 
 
 @njit(cache=True)
@@ -114,13 +118,16 @@ def first_backward(gradient, weights, image_gradient, products):
     """
     workers = products.shape[0]
     images, _, height, width = image_gradient.shape
+    bands = -(-height // _BAND)
+    taken = np.zeros(1, np.int64)
     for worker in prange(workers):
         own = products[worker]
-        begin, end = worker * height // workers, (worker + 1) * height // workers
-        for number in range(images):
-            if begin == end:
-                continue
-            for row in range(begin, end + 2):
+        job = take_number(taken)
+        while job < images * bands:
+            number, band = divmod(job, bands)
+            begin = band * _BAND
+            for row in range(begin, min(begin + _BAND, height) + 2):
                 _weigh_row(gradient, number, row, width + 2, weights, own[row % _SIDE])
                 if row >= begin + 2:
                     _gather_row(own, number, row - 2, image_gradient)
+            job = take_number(taken)
