@@ -87,7 +87,7 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
         ({"losses": (5,)}, "losses must be terms, or texts of them, not 5"),
         ({"losses": (Term("gram", 0.0),)}, "at least one loss must have a weight above 0"),
         ({"engine": "fast"}, "engine must be one of auto, plain, winograd, cuda, not 'fast'"),
-        ({"precision": "fp16"}, "precision must be one of fp32, tf32, not 'fp16'"),
+        ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16, tf32, not 'fp16'"),
         ({"output_size": (5,)}, r"output size must be \(width, height\), not \(5,\)"),
         ({"iterations": 0}, "iterations must be at least 1, not 0"),
         ({"iterations": True}, "iterations must be a whole number, not True"),

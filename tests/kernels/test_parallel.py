@@ -147,3 +147,42 @@ def test_no_more_threads_than_a_control_group_allows(monkeypatch):
             assert seen[-1] == few
         assert seen[-1] == 8
     assert numba.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("others", "variables", "seen"),
+    [
+        (0.0, {}, None),
+        (0.2, {}, None),
+        (1.0, {}, "passive"),
+        (1.0, {"OMP_WAIT_POLICY": "active"}, "active"),
+        (1.0, {"GOMP_SPINCOUNT": "7"}, None),
+    ],
+)
+def test_beside_other_programs_threads_wait_asleep(monkeypatch, others, variables, seen):
+    """What OpenMP reads when the threads are started; afterwards the variables are as they were."""
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    before, found = dict(os.environ), []
+    monkeypatch.setattr(machine, "taken_by_others", lambda: others)
+    monkeypatch.setattr(machine, "processors", lambda: 2)
+    monkeypatch.setattr(parallel.numba.config, "NUMBA_NUM_THREADS", 2)
+    note = lambda: found.append(os.environ.get("OMP_WAIT_POLICY"))  # noqa: E731
+    monkeypatch.setattr(parallel, "get_num_threads", note)
+    parallel._launch.__wrapped__()
+    assert found == [seen]
+    assert dict(os.environ) == before
+
+
+def test_where_processors_are_free_for_all_threads_wait_as_ever(monkeypatch):
+    found = []
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr(machine, "taken_by_others", lambda: 5.0)
+    monkeypatch.setattr(machine, "processors", lambda: 8)
+    monkeypatch.setattr(parallel.numba.config, "NUMBA_NUM_THREADS", 2)
+    note = lambda: found.append(os.environ.get("OMP_WAIT_POLICY"))  # noqa: E731
+    monkeypatch.setattr(parallel, "get_num_threads", note)
+    parallel._launch.__wrapped__()
+    assert found == [None]

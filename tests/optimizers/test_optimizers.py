@@ -150,6 +150,37 @@ def test_lbfgs_gives_up_on_a_wrong_gradient_and_leaves_the_image_as_it_was():
     np.testing.assert_array_equal(x, START)
 
 
+def test_lbfgs_goes_on_where_rounding_hides_that_the_loss_falls():
+    """A loss of steps: a thousandth of it is lost, and the gradient turns by a hundredth."""
+
+    def coarse(x):
+        loss, gradient = rosenbrock(x)
+        loss = 1e3 + loss  # of which the steps are then .5
+        return math.floor(loss * 2) / 2, gradient * (1 + np.sin(1e6 * x) / 100)
+
+    found = []
+    for noise in (0.0, 1e-3):
+        optimizer = optimizers.make("lbfgs", 4.0, 20, noise=noise)
+        x, losses, _ = run(optimizer, coarse, steps=150)
+        found.append((optimizer.stop_reason, len(losses), rosenbrock(x)[0]))
+    (without, few, far), (_, many, near) = found
+    assert without is not None and few < many
+    assert near < far / 10
+
+
+def test_lbfgs_may_raise_the_loss_by_its_noise_and_no_more():
+    for rise, taken in ((0.9e-3, True), (1.1e-3, False)):
+        seen = []
+
+        def rising(x, rise=rise, seen=seen):
+            seen.append(1)
+            return 5.0 * (1 + rise * (len(seen) > 1)), np.ones_like(x)
+
+        optimizer = optimizers.LBFGS(noise=1e-3)
+        run(optimizer, rising, steps=1)
+        assert (optimizer.stop_reason is None) == taken
+
+
 def test_lbfgs_drops_its_pairs_and_goes_on_after_a_failed_line(monkeypatch):
     optimizer = optimizers.LBFGS(first_step=0.5)
     image = optimizers.Image(START.copy())

@@ -85,8 +85,8 @@ class _Command(OneLineErrors):
     default=Config.precision,
     show_default=True,
     type=click.Choice(settings.PRECISIONS),
-    help="How the factors of matrix products are rounded: bf16 (to 8 bits, on a CPU that has it), tf32"
-    " (to 11 bits, on a GPU) or fp32 (not); auto is bf16 where the CPU has it, else fp32.",
+    help="How the factors of matrix products are rounded: bf16 (to 8 bits, CPUs that have it), tf32"
+    " (to 11 bits, GPU) or fp32 (not); auto is bf16 where the CPU has it, else fp32.",
 )
 @click.option(
     "--preset",

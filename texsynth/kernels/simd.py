@@ -224,9 +224,18 @@ def take_number(_typing, counter):
 @intrinsic
 def rounded(_typing, value):
     """The nearest values that bfloat16 has, as floats."""
+    # By integers, for not every processor's LLVM can convert: those of 32 bits that it adds make
+    # the nearest value of 16 bits, or the even one, of what is cut off.
+    vector = ir.VectorType(INT32, LANES)
+    half, odd, sixteen, high = (
+        ir.Constant(vector, [bits] * LANES) for bits in (0x7FFF, 1, 16, 0xFFFF0000)
+    )
 
     def emit(_context, builder, _signature, arguments):
-        return builder.fpext(builder.fptrunc(arguments[0], LLVM_ROUNDED), LLVM_VECTOR)
+        bits = builder.bitcast(arguments[0], vector)
+        is_odd = builder.and_(builder.lshr(bits, sixteen), odd)
+        bits = builder.and_(builder.add(bits, builder.add(is_odd, half)), high)
+        return builder.bitcast(bits, LLVM_VECTOR)
 
     return float32x16(value), emit
 

@@ -98,6 +98,7 @@ def _obstacle_to_winograd(device, precision):
 def _obstacle_to_cuda(device, precision):
     if device.xp is np:
         return "it needs a GPU (--gpu 0)"
+    precision = "tf32" if precision == "tf32" else "fp32"
     if (device.name, precision) not in _tried:
         try:
             from texsynth.network.cuda import trial
