@@ -186,6 +186,29 @@ def _positions(activations: chainer.Variable | Array) -> int:
     return activations.shape[2] * activations.shape[3]
 
 
+class _RelativeDistance(chainer.FunctionNode):
+    """A statistic to its distance from a target: one function, where a graph would have four."""
+
+    def __init__(self, target: Array, least: float) -> None:
+        super().__init__()
+        self._target, self._least = target, least
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        (statistic,) = inputs
+        # Kept on the device: a scalar read here would stop a GPU once a layer.
+        self._scale = 1 / ((self._target**2).sum() + self._least)
+        self._difference = statistic - self._target
+        distance = (self._difference**2).sum() * self._scale
+        xp = chainer.backend.get_array_module(statistic)
+        return (xp.asarray(distance, statistic.dtype),)  # NumPy makes a scalar of it
+
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
+        gradient = self._difference * (2 * self._scale * grad_outputs[0].array)
+        return (chainer.as_variable(gradient),)
+
+
 def relative_distance(
     statistic: chainer.Variable, target: chainer.Variable | Array, least: float = TINY
 ) -> chainer.Variable:
@@ -196,8 +219,6 @@ def relative_distance(
         target (chainer.Variable): Of the exemplar, the same shape; no gradient goes to it.
         least (float): What of a target is as good as nothing, squared.
     """
-    target = chainer.as_array(target)
-    # Kept on the device: a scalar read here would stop a GPU once a layer.
-    scale = 1 / ((target**2).sum() + least)
-    distance: chainer.Variable = chainer.functions.sum((statistic - target) ** 2) * scale
-    return distance
+    function = _RelativeDistance(chainer.as_array(target), least)
+    (distance,) = function.apply((chainer.as_variable(statistic),))
+    return cast(chainer.Variable, distance)

@@ -8,6 +8,21 @@ from texsynth.statistics import spectrum
 from texsynth.typing import Array
 
 
+class _SquaredExcess(chainer.FunctionNode):
+    """Pixels to the sum of their squared distances from 0..255."""
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        (x,) = inputs
+        self._excess = x - x.clip(0.0, 255.0)
+        xp = chainer.backend.get_array_module(x)
+        return (xp.asarray((self._excess**2).sum(), x.dtype),)  # NumPy makes a scalar of it
+
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
+        return (chainer.as_variable(self._excess * (2 * grad_outputs[0].array)),)
+
+
 class RangePenalty:
     """Mean squared distance of the pixels from 0..255, times a weight.
 
@@ -35,8 +50,8 @@ class RangePenalty:
         if IMAGE not in activations:
             return {}
         x = activations[IMAGE]
-        excess = x - chainer.functions.clip(x, 0.0, 255.0)
-        return {IMAGE: Partial((chainer.functions.sum(excess**2),), x.size)}
+        (total,) = _SquaredExcess().apply((chainer.as_variable(x),))
+        return {IMAGE: Partial((total,), x.size)}
 
     def sums_gradient(self, pixels: Array, gradients: Sequence[Array]) -> Array:
         """Returns the gradient for the pixels, from that for their sum.

@@ -25,6 +25,7 @@ from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.workshop import Study, Workshop
 from texsynth.typing import Batch, Pixels
 
+_WORTH = 160 * 160  # pixels from which another network, to measure the texture, is worth its time
 _LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
 _BLOCK, _LARGE_BLOCK = 256, 512  # pixels, in which a texture is measured if memory is short, or not
 
@@ -167,7 +168,8 @@ def make_variation(
     del texture
     study.rest()
     made_with = environment.describe(workshop)
-    is_worth_it = pixels[..., 0].size >= _LARGE or workshop.engine == "cuda"
+    size = pixels[..., 0].size
+    is_worth_it = size >= (_LARGE if study.is_in_blocks else _WORTH) or workshop.engine == "cuda"
     by = workshop.engine if is_worth_it else "plain"
     block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
     with engine.threads(workshop.engine):  # as before: then their number changes no bit of it

@@ -43,9 +43,10 @@ class Stage:
     pool: str  # name of the pooling; empty: none
     keeps_conv: bool  # whether the activation before the pooling is needed
     channels: int
+    kernels: np.ndarray  # as given
     bias: np.ndarray
     forward_weights: np.ndarray = None
-    backward_weights: np.ndarray = None
+    backward_weights: np.ndarray = None  # made when first asked for: measuring needs none
     # Made for an image size:
     size: tuple = (0, 0)
     activation: np.ndarray = field(default_factory=lambda: NO_FLOATS)
@@ -110,13 +111,12 @@ class WinogradVGG:
             conv = layer.name
             pool = following.name if isinstance(following, architecture.Pooling) else ""
             kernels, bias = tensors[conv]
-            stage = Stage(conv, pool, not pool or conv in self.layers, bias.size, bias)
+            keeps_conv = not pool or conv in self.layers
+            stage = Stage(conv, pool, keeps_conv, bias.size, kernels, bias)
             if stages:
                 stage.forward_weights = forward_kernels(kernels, self._precision)
-                stage.backward_weights = backward_kernels(kernels, self._precision)
             else:
                 stage.forward_weights = in_panels(forward_weights(kernels))
-                stage.backward_weights = in_panels(backward_weights(kernels))
             stages.append(stage)
         return stages
 
@@ -276,9 +276,18 @@ class WinogradVGG:
             if reached:
                 self._backward_stage(index, from_pool, grads, scale)
         if reached:
-            first = self._stages[0]
-            first_backward(first.activation, first.backward_weights, result, self._products)
+            activation = self._stages[0].activation
+            first_backward(activation, self._backward_weights(0), result, self._products)
         return result
+
+    def _backward_weights(self, index):
+        stage = self._stages[index]
+        if stage.backward_weights is None:
+            if index == 0:
+                stage.backward_weights = in_panels(backward_weights(stage.kernels))
+            else:
+                stage.backward_weights = backward_kernels(stage.kernels, self._precision)
+        return stage.backward_weights
 
     def _seed(self, stage, grads):
         """Begin the backward pass at a stage, if one of its layers has a gradient; tell so."""
@@ -309,5 +318,5 @@ class WinogradVGG:
         added = grads.get(before.output_name, NO_FLOATS)
         ends = Backward(source, bits, scale, before.output, added, not before.pool)
         scratch = self._scratch.arrays(schedule)
-        schedule.run(ends, stage.backward_weights, stage.size, *scratch)
+        schedule.run(ends, self._backward_weights(index), stage.size, *scratch)
         fill_border(before.output, before.output_size, self._wrap)
