@@ -1,21 +1,26 @@
 """Times one evaluation, loss and gradient for the image, by texsynth's engines and by others.
 
+With ``--job``, times the whole default command instead, in two checkouts.
+
 Every way runs in a process of its own, with the same network, loss, exemplar and image. The ways
 take turns, so that a machine whose speed drifts drifts for all of them alike; medians and the
 median of the ratios of neighbouring runs are printed.
 """
 
+import contextlib
 import importlib.util
 import json
 import multiprocessing
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import click
 import numpy as np
+from benchmarks import job
 
 LAYERS = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 DOUBLE_LIMIT = 512  # the float64 gradient, to compare with, is computed up to this size
@@ -31,14 +36,19 @@ def winograd_way(weights, exemplar, image):
     return engine_way("winograd", weights, exemplar, image)
 
 
-def engine_way(name, weights, exemplar, image):
+def rounding_way(weights, exemplar, image):
+    """The objective with the Winograd engine and products of bfloat16."""
+    return engine_way("winograd", weights, exemplar, image, "bf16")
+
+
+def engine_way(name, weights, exemplar, image, precision="fp32"):
     """The objective with one of the engines."""
     from texsynth.compat import chainer
     from texsynth.losses import GramLoss
     from texsynth.network import device, engine
     from texsynth.objective.whole import Objective
 
-    features = engine.make_features(name, weights, LAYERS, "average", device.select(-1))
+    features = engine.make_features(name, weights, LAYERS, "average", device.select(-1), precision)
     objective = Objective(features, [GramLoss(dict.fromkeys(LAYERS, 1.0))], exemplar)
     candidate = chainer.Parameter(image)
 
@@ -85,19 +95,31 @@ def double_way(weights, exemplar, image):
     return chainer_way(weights, exemplar.astype(np.float64), image.astype(np.float64))
 
 
-def torch_way(weights, exemplar, image):
-    """PyTorch in eager mode on the CPU."""
+def torch_last_way(weights, exemplar, image):
+    """PyTorch with the channels last in memory, which is its fastest order for float32."""
+    return torch_way(weights, exemplar, image, channels_last=True)
+
+
+def torch_rounding_way(weights, exemplar, image):
+    """PyTorch with the channels last, and products of bfloat16 by its automatic casts."""
+    return torch_way(weights, exemplar, image, channels_last=True, rounds=True)
+
+
+def torch_way(weights, exemplar, image, channels_last=False, rounds=False):
+    """PyTorch in eager mode on the CPU, in its default order."""
     import torch
 
+    order = torch.channels_last if channels_last else torch.contiguous_format
+
     tensors = {
-        name: (torch.from_numpy(W), torch.from_numpy(b))
+        name: (torch.from_numpy(W).to(memory_format=order), torch.from_numpy(b))
         for name, (W, b) in path(weights)
         if W is not None
     }
     mean = torch.from_numpy(weights.mean).reshape(1, 3, 1, 1)
 
     def grams(x):
-        h, found = x.flip(1) - mean, []
+        h, found = (x.flip(1) - mean).to(memory_format=order), []
         for name, (W, _) in path(weights):
             if W is None:
                 h = torch.nn.functional.avg_pool2d(h, 2)
@@ -108,24 +130,32 @@ def torch_way(weights, exemplar, image):
                 found.append(flat @ flat.T / flat.shape[1])
         return found
 
-    with torch.no_grad():
-        targets = grams(torch.from_numpy(exemplar))
+    def cast():
+        return torch.autocast("cpu", torch.bfloat16) if rounds else contextlib.nullcontext()
+
+    with torch.no_grad(), cast():
+        targets = [gram.float() for gram in grams(torch.from_numpy(exemplar))]
     candidate = torch.from_numpy(image).requires_grad_()
 
     def evaluate():
         candidate.grad = None
-        pairs = zip(grams(candidate), targets, strict=True)
-        sum(((g - t) ** 2).sum() / (t**2).sum() for g, t in pairs).backward()
+        with cast():
+            pairs = zip(grams(candidate), targets, strict=True)
+            loss = sum(((g.float() - t) ** 2).sum() / (t**2).sum() for g, t in pairs)
+        loss.backward()
         return candidate.grad.numpy()
 
     return evaluate
 
 
 WAYS = {
+    "bf16": rounding_way,
     "winograd": winograd_way,
     "plain": plain_way,
     "chainer": chainer_way,
     "torch": torch_way,
+    "torch-last": torch_last_way,
+    "torch-bf16": torch_rounding_way,
 }
 
 
@@ -151,6 +181,8 @@ class Worker:
         self._process = context.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         other.close()
+        # One after the other: an engine looks at what else runs when it starts its threads.
+        self._pipe.recv()
 
     def evaluate(self):
         """Returns the seconds of one evaluation."""
@@ -176,6 +208,7 @@ def _work(way, size, network, clock, pipe):
     )
     evaluate = way(loaded, exemplar, image)
     gradient = evaluate()  # warms up: buffers, caches, compilers
+    pipe.send("ready")
     while pipe.recv() == "evaluate":
         began = now()
         gradient = evaluate()
@@ -184,6 +217,20 @@ def _work(way, size, network, clock, pipe):
     unit = 2**20 if sys.platform == "darwin" else 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     pipe.send((np.array(gradient, dtype=np.float64), peak))
+
+
+@contextlib.contextmanager
+def busy(count):
+    """So many other processes that compute all the time."""
+    code = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(count)]
+    try:
+        time.sleep(0.5 if count else 0)
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def compare(ways, size, runs, network="vgg16", clock="wall"):
@@ -220,20 +267,33 @@ def cosine(a, b):
 @click.option("--runs", default=7, show_default=True, help="Timed evaluations of each way.")
 @click.option("--network", default="vgg16", show_default=True, help="Whose weights.")
 @click.option("--clock", type=click.Choice(list(CLOCKS)), default="wall", show_default=True)
+@click.option("--beside", default=0, show_default=True, help="Other processes that compute.")
+@click.option(
+    "--job",
+    "other",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Time the default job instead, here and in this other checkout, in turn.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write a file.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw it (needs matplotlib).")
-def main(sizes, ways, runs, network, clock, json_path, plot):
+def main(sizes, ways, runs, network, clock, beside, other, json_path, plot):
     """Print seconds per evaluation, ratio to PyTorch, memory, and gradient error."""
+    if other is not None:
+        with busy(beside):
+            job.compare(Path(__file__).parents[1], other, runs)
+        return
     ways = {name: WAYS[name] for name in ways.split(",")}
     if "torch" in ways and importlib.util.find_spec("torch") is None:
-        ways.pop("torch")
+        ways = {name: way for name, way in ways.items() if not name.startswith("torch")}
         click.echo("PyTorch is not installed: ratios are to the last way", err=True)
     click.echo(
         f"{'size':>5} {'way':10} {'seconds':>8} {'ratio':>6} {'peak MiB':>9} {'1-cosine':>9}"
     )
     rows = []
     for size in map(int, sizes.split(",")):
-        for row in compare(ways, size, runs, network, clock):
+        with busy(beside):
+            found = compare(ways, size, runs, network, clock)
+        for row in found:
             error = "" if row["one_minus_cosine"] is None else f"{row['one_minus_cosine']:9.1e}"
             click.echo(
                 f"{size:5} {row['way']:10} {row['seconds']:8.3f} {row['ratio']:6.2f} "

@@ -220,5 +220,5 @@ def relative_distance(
         least (float): What of a target is as good as nothing, squared.
     """
     function = _RelativeDistance(chainer.as_array(target), least)
-    (distance,) = function.apply((chainer.as_variable(statistic),))
-    return cast(chainer.Variable, distance)
+    distance: chainer.Variable = function.apply((chainer.as_variable(statistic),))[0]
+    return distance

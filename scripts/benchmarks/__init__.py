@@ -1,0 +1,1 @@
+"""What scripts/benchmark times beside evaluations."""
