@@ -7,10 +7,10 @@ once.
 import os
 
 import click
-from click.core import ParameterSource
 
 from texsynth import config as settings
 from texsynth.command.asked import Asked
+from texsynth.command.device import device_options, given
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import EVERY
 from texsynth.command.shared import (
@@ -70,9 +70,7 @@ class _Command(OneLineErrors):
 
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
 @click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1)
-@click.option(
-    "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
-)
+@device_options
 @click.option(
     "--engine",
     default=Config.engine,
@@ -265,6 +263,7 @@ class _Command(OneLineErrors):
     help=f"Steps between checkpoints.  [default: {EVERY}]",
 )
 @click.option(
+    "-r",
     "--resume",
     "resume_path",
     metavar="FILE",
@@ -311,9 +310,6 @@ def main(context, image_paths, offline, quiet, verbose, **options):
 
 
 def _given(context):
-    """Names of the options that are on the command line."""
-    return {
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    """Names of the options that are on the command line; ``--device`` is another for ``--gpu``."""
+    names = {name for name in context.params if given(name)}
+    return names | {"gpu"} if "device" in names else names
