@@ -9,7 +9,7 @@ and those where windows overlap more often.
 import logging
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE, check_additive
+from texsynth.losses import IMAGE, check_additive, report
 from texsynth.losses.loss import Partial
 from texsynth.network import architecture
 from texsynth.objective import blocks
@@ -159,7 +159,9 @@ class BlockObjective(Undivided):
     def _finish(self, totals):
         """Returns the loss of the sums, and leaves its derivatives in their ``grad``."""
         triples = zip(self._losses, totals, self.targets, strict=True)
-        loss = sum(loss.finish(total, target) for loss, total, target in triples)
+        values = [loss.finish(total, target) for loss, total, target in triples]
+        loss = sum(values)
+        report(loss, self._losses, values)
         loss.backward()
         return loss_value(loss)
 

@@ -10,7 +10,7 @@ import cupy
 import numpy as np
 
 from texsynth import cuda
-from texsynth.losses import GramLoss, PaperGramLoss, RangePenalty
+from texsynth.losses import GramLoss, PaperGramLoss, RangePenalty, is_listened_to, report
 from texsynth.network.cuda.passes import Passes
 from texsynth.network.vgg import check_wrap
 from texsynth.objective.blocks import kept, regions
@@ -84,7 +84,10 @@ class CapturedObjective(Undivided):
             self._recorded = _Recorded(self, image.array)
         self.evaluations += 1
         image.grad = self._recorded.gradient
-        return self._recorded.replay()
+        loss = self._recorded.replay()
+        if is_listened_to():
+            self._recorded.report()
+        return loss
 
     def rest(self):
         """Lets go of what only evaluations need; the next one makes it again."""
@@ -133,6 +136,8 @@ class _Recorded:
         self._ready = {}
         self._excess = cupy.empty(self._passes.blocks, np.float32)
         self._inside = tuple(kept(side, 1, cut) for side, cut in zip(size, margin, strict=True))
+        weight = 0 if objective.penalty is None else objective.penalty.weight
+        self._penalty_weight = weight / (3 * math.prod(_lengths(self._inside)))
         self.gradient = cupy.empty_like(image)
         self._loss = cupy.empty((), np.float32)
         self._graph = self._capture()
@@ -146,6 +151,15 @@ class _Recorded:
         self._graph.launch()
         return self._loss
 
+    def report(self):
+        """Reports loss and terms of the last evaluation, which the next writes over."""
+        objective, gram = self._objective, self._parts.sum()
+        losses, values = [objective.gram], [gram]
+        if objective.penalty is not None:
+            losses.append(objective.penalty)
+            values.append(self._excess.sum() * self._penalty_weight)
+        report(self._loss.copy(), losses, values)
+
     def _capture(self):
         self._evaluate()  # loads what cannot be loaded while a graph is recorded
         return cuda.record(self._evaluate)
@@ -154,9 +168,8 @@ class _Recorded:
         objective = self._objective
         self._ready.clear()
         self._passes.forward(self._image, self._start_statistics)
-        weight, penalty = 0, None
+        weight, penalty = self._penalty_weight, None
         if objective.penalty is not None:
-            weight = objective.penalty.weight / (3 * math.prod(_lengths(self._inside)))
             penalty = self._inside, weight
         image, gradient = self._image, self.gradient
         self._passes.backward(self._gradient_of, image, gradient, penalty, self._excess)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE
+from texsynth.losses import IMAGE, report
 from texsynth.network import architecture
 from texsynth.objective.interior import interior
 from texsynth.objective.team import ALONE
@@ -89,9 +89,11 @@ class Objective(Undivided):
         """
         image.cleargrad()
         activations = self._activations(image, self._margin, self._wrap)
-        total = 0
+        total, values = 0, []
         for loss, target in zip(self._losses, self._targets, strict=True):
-            total += loss.measure(activations, target)
+            values.append(loss.measure(activations, target))
+            total += values[-1]
+        report(total, self._losses, values)
         total.backward()
         self.evaluations += 1
         return loss_value(total)
