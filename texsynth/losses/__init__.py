@@ -26,6 +26,7 @@ __all__ = [
     "check_additive",
     "is_listened_to",
     "make_losses",
+    "recalled",
     "report",
 ]
 
@@ -131,3 +132,31 @@ def check_additive(losses: Iterable[Loss]) -> None:
             raise ConfigError(
                 f"loss {name} needs the whole image at once and cannot be computed in parts"
             )
+
+
+def recalled(losses: Iterable[Loss], moments: Mapping[str, Any]) -> list[Any]:
+    """Returns the target of each loss, of an exemplar of which only statistics are known.
+
+    Args:
+        losses: Losses to sum.
+        moments: ``{layer: texsynth.targets.Moments}``, on the device of the losses.
+
+    Raises:
+        texsynth.errors.ConfigError: A loss needs the exemplar itself, or a layer that is not known.
+    """
+    targets = []
+    for loss in losses:
+        name = _NAMES.get(type(loss), type(loss).__name__)
+        if not hasattr(loss, "recalled"):
+            able = [known for known, kind in LOSSES.items() if hasattr(kind, "recalled")]
+            raise ConfigError(
+                f"loss {name} needs the exemplar itself, not its statistics; "
+                f"{', '.join(able)} do without"
+            )
+        if missing := [layer for layer in loss.layers if layer not in {*moments, IMAGE}]:
+            raise ConfigError(
+                f"loss {name} reads {missing[0]}, of which there are no statistics; "
+                f"there are those of {', '.join(moments)}"
+            )
+        targets.append(loss.recalled(moments))
+    return targets

@@ -49,18 +49,35 @@ class CapturedObjective(Undivided):
         trim: As for :class:`texsynth.objective.Objective`.
         margin: As there.
         wrap: As there.
+        targets: As there.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
     """
 
-    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
+    def __init__(
+        self,
+        features,
+        losses,
+        exemplar,
+        trim=(0, 0),
+        margin=(0, 0),
+        wrap=(False, False),
+        targets=None,
+    ):
         self.network = features.network
         (self.gram,) = (loss for loss in losses if isinstance(loss, GramLoss))
         self.penalty = next((loss for loss in losses if isinstance(loss, RangePenalty)), None)
         self.margin, self.wrap = margin, wrap
         self.kernel = cuda.load(__package__, "gram_errors")
-        self.targets = self._targets_of(exemplar, trim)
+        if targets is None:
+            matrices = self._matrices_of(exemplar, trim)
+        else:
+            (target,) = (each for each in targets if each is not None)
+            matrices = {name: cupy.ascontiguousarray(x.array[0]) for name, x in target.items()}
+        self.targets = {
+            name: (x, float((x.astype(np.float64) ** 2).sum())) for name, x in matrices.items()
+        }
         self._recorded = None
         self.evaluations = 0
 
@@ -93,8 +110,8 @@ class CapturedObjective(Undivided):
         """Lets go of what only evaluations need; the next one makes it again."""
         self._recorded = None
 
-    def _targets_of(self, exemplar, trim):
-        """The Gram matrix of each layer, and its squared norm, which is read once, here."""
+    def _matrices_of(self, exemplar, trim):
+        """The Gram matrix of each layer."""
         size = exemplar.shape[2:]
         read = regions(self.network.layers, size, trim)
         # Before the buffers: in a part of what they leave, a matrix would keep all of it.
@@ -106,7 +123,7 @@ class CapturedObjective(Undivided):
             targets[name] /= math.prod(activations.shape[1:])
         del passes, activations
         cupy.get_default_memory_pool().free_all_blocks()  # what the exemplar took fits no canvas
-        return {name: (x, float((x.astype(np.float64) ** 2).sum())) for name, x in targets.items()}
+        return targets
 
 
 class _Recorded:
