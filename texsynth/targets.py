@@ -30,6 +30,7 @@ _KIND = "texsynth statistics"
 _TEXTS = ("kind", "network", "pooling", "weights_sha256", "version")
 _ALL_BESIDE = (*_TEXTS, "format", "sizes", "grey")
 _MOST_CHARACTERS, _MOST_EXEMPLARS = 200, 100_000
+_LARGEST_SIDE = 65536  # pixels, as in texsynth.config
 _ASYMMETRY = 1e-3  # of the largest value: what is more is no rounding
 _NOT_WHOLE = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
@@ -87,6 +88,8 @@ class Statistics:
             raise StatisticsError(f"they are of a pooling {self.pooling!r}, which is unknown")
         if not self.sizes or min(map(min, self.sizes)) < 1:
             raise StatisticsError("they have no sizes of exemplars")
+        if max(map(max, self.sizes)) > _LARGEST_SIDE:
+            raise StatisticsError(f"sizes of exemplars must be at most {_LARGEST_SIDE} px")
         if not self.layers:
             raise StatisticsError("they have no layers")
         for name, moments in [*self.layers.items(), (IMAGE, self.image)]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FILES = {
-    "another exemplar": "exemplar",
+    "another exemplar or target": "exemplar",
     "another image to start from": "init",
     "other weights": "weights",
 }
