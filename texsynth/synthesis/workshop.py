@@ -179,13 +179,13 @@ class Study:
         self.scheme = self.source.scheme(config)
         self.source.check(workshop)
         self.losses = workshop.losses(self.scheme)
+        if self.exemplar is None:
+            self.source.recalled(self.losses, workshop.device)  # or it ends here
         self.layers = level_losses.layers_of(self.losses)
         self.plan = _plan(self.source, config, self.scheme, self.layers)
         if config.losses is not None:
             level_losses.check(self.losses, self.plan)
-        if self.exemplar is None:
-            self.source.recalled(self.losses, workshop.device)  # or it ends here
-        else:
+        if self.exemplar is not None:
             _warn_of_little(self.source.given_size, self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
