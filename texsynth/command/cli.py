@@ -208,6 +208,14 @@ class _Command(OneLineErrors):
     "  [default: set by the preset]",
 )
 @click.option(
+    "--target",
+    "target_path",
+    metavar="FILE",
+    type=PATH,
+    help="Make the texture from statistics alone, as python -m texsynth.statistics saved them, in"
+    " the place of IMAGE; as by preset gatys, or by preset paper.",
+)
+@click.option(
     "--memory",
     metavar="SIZE",
     callback=from_text(settings.parse_memory),

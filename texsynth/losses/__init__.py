@@ -4,9 +4,11 @@
 """
 
 import importlib
+import itertools
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses.gram import CentredGramLoss, GramLoss, PaperGramLoss
 from texsynth.losses.loss import IMAGE, Loss
@@ -22,7 +24,10 @@ __all__ = [
     "PaperGramLoss",
     "RangePenalty",
     "check_additive",
+    "is_listened_to",
     "make_losses",
+    "recalled",
+    "report",
 ]
 
 
@@ -46,6 +51,47 @@ def _class(path: str) -> type[LossOfLayers]:
 
 LOSSES = {name: _class(kind.path) for name, kind in KINDS.items()}
 """The classes of the registry; each takes ``{layer: weight}``."""
+
+_NAMES: dict[type, str] = {RangePenalty: "range", **{each: name for name, each in LOSSES.items()}}
+
+
+def report(
+    total: Any, losses: Iterable[Loss], values: Iterable[Any], observer: chainer.Link | None = None
+) -> None:
+    """Hands a loss and its terms to ``chainer.report``, for ``LogReport`` and the like.
+
+    They are called ``loss`` and by the registry's names, or those of their classes; a second of a
+    name ``<name>_2``. The penalty of what is beyond 0..255 is ``range``.
+
+    Args:
+        total: The loss: a number, an array of no dimensions or a ``chainer.Variable``.
+        losses: The losses that it sums.
+        values: The value of each, with its weight.
+        observer: The link whose name the reporter puts before them; ``None`` reports them as they
+            are.
+    """
+    observed = {"loss": total}
+    for loss, value in zip(losses, values, strict=True):
+        kind = _NAMES.get(type(loss), type(loss).__name__)
+        places = itertools.count(2)
+        name = kind
+        while name in observed:
+            name = f"{kind}_{next(places)}"
+        observed[name] = value
+    chainer.report({name: _without_graph(value) for name, value in observed.items()}, observer)
+
+
+def is_listened_to() -> bool:
+    """Returns whether what :func:`report` hands on reaches anybody, a trainer for example."""
+    try:
+        chainer.get_current_reporter()
+    except IndexError:  # which is how Chainer says that there is none
+        return False
+    return True
+
+
+def _without_graph(value: Any) -> Any:
+    return value.array if isinstance(value, chainer.Variable) else value
 
 
 def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list[Loss]:
@@ -80,10 +126,37 @@ def check_additive(losses: Iterable[Loss]) -> None:
     Raises:
         texsynth.errors.ConfigError: A loss needs the whole image at once; it names that loss.
     """
-    names: dict[type, str] = {loss: name for name, loss in LOSSES.items()}
     for loss in losses:
         if not hasattr(loss, "partial"):
-            name = names.get(type(loss), type(loss).__name__)
+            name = _NAMES.get(type(loss), type(loss).__name__)
             raise ConfigError(
                 f"loss {name} needs the whole image at once and cannot be computed in parts"
             )
+
+
+def recalled(losses: Iterable[Loss], moments: Mapping[str, Any]) -> list[Any]:
+    """Returns the target of each loss, of an exemplar of which only statistics are known.
+
+    Args:
+        losses: Losses to sum.
+        moments: ``{layer: texsynth.targets.Moments}``, on the device of the losses.
+
+    Raises:
+        texsynth.errors.ConfigError: A loss needs the exemplar itself, or a layer that is not known.
+    """
+    targets = []
+    for loss in losses:
+        name = _NAMES.get(type(loss), type(loss).__name__)
+        if not hasattr(loss, "recalled"):
+            able = [known for known, kind in LOSSES.items() if hasattr(kind, "recalled")]
+            raise ConfigError(
+                f"loss {name} needs the exemplar itself, not its statistics; "
+                f"{', '.join(able)} do without"
+            )
+        if missing := [layer for layer in loss.layers if layer not in {*moments, IMAGE}]:
+            raise ConfigError(
+                f"loss {name} reads {missing[0]}, of which there are no statistics; "
+                f"there are those of {', '.join(moments)}"
+            )
+        targets.append(loss.recalled(moments))
+    return targets
