@@ -1,7 +1,12 @@
+import importlib
+import pkgutil
+
 import click
 import pytest
 from click.testing import CliRunner
 
+import texsynth.command
+import texsynth.evaluation
 from texsynth.command import OneLineErrors, device_options
 from texsynth.command.cli import main
 from texsynth.command.device import parse
@@ -64,6 +69,22 @@ def test_two_that_say_different_things_are_refused(gpu, device, number):
         result = CliRunner().invoke(command, ["work", "-g", gpu, "-d", device])
         assert result.exit_code == USAGE and result.stderr.count("\n") == 1
         assert f"--gpu {gpu} and --device {number} are different devices" in result.stderr
+
+
+def commands():
+    """All commands of the package."""
+    for room in (texsynth.command, texsynth.evaluation):
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            for item in vars(importlib.import_module(module.name)).values():
+                if isinstance(item, click.Command):
+                    yield item
+                    yield from getattr(item, "commands", {}).values()
+
+
+def test_every_command_with_a_gpu_has_a_device():
+    found = {command.name: {option.name for option in command.params} for command in commands()}
+    assert {"texsynth", "texsynth.evaluate", "texsynth.statistics"} <= found.keys()
+    assert [name for name, options in found.items() if len({"gpu", "device"} & options) == 1] == []
 
 
 def test_a_record_and_a_png_name_the_number(tmp_path, monkeypatch):

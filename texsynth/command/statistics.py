@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
+from texsynth.command.device import device_options
 from texsynth.command.folders import expanded
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -60,9 +61,7 @@ from texsynth.version import __version__
     callback=from_text(settings.parse_range),
     help="Which values are black and white in an image whose type does not say so.",
 )
-@click.option(
-    "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
-)
+@device_options
 @click.option(
     "--weights",
     type=click.Path(readable=False),
