@@ -15,6 +15,7 @@ import click
 import texsynth
 
 ROOT = Path(__file__).resolve().parent.parent
+TUTORIAL = ROOT / "docs/tutorial.ipynb"
 ELSEWHERE = re.compile(r"\s*(?:https?:)?//")
 LINKS = {"a", "area"}  # go elsewhere when someone asks for it
 NAMING = {"canonical", "author", "license"}  # relations of a <link> that no browser loads
@@ -86,10 +87,34 @@ def undocumented(page):
     return sorted(names - set(re.findall(r'id="texsynth\.(\w+)"', page)))
 
 
+def run_tutorial(path):
+    """Runs a notebook, and writes what came of it into the same file, without times and versions.
+
+    Args:
+        path (pathlib.Path): The notebook; it runs in its folder.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: A cell failed; the file is as it was.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    book = nbformat.read(path, 4)
+    kept = dict(book.metadata)
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(book, resources=resources, record_timing=False).execute()
+    book.metadata = nbformat.from_dict(kept)
+    nbformat.write(book, path)
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=ROOT / "build/site")
-def main(folder):
+@click.option("--tutorial", is_flag=True, help="Only run the tutorial, and keep its pictures.")
+def main(folder, tutorial):
     """Build the site in FOLDER."""
+    if tutorial:
+        run_tutorial(TUTORIAL)
+        return
     if subprocess.run(command(ROOT, folder)).returncode:
         raise click.ClickException("the site could not be built; the reasons are above")
     wrong = [

@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import docs
 
 ROOT = Path(__file__).parents[2]
-TUTORIAL = ROOT / "docs/tutorial.ipynb"
 
 
 @pytest.mark.parametrize(
@@ -90,14 +89,34 @@ def test_what_leads_nowhere_ends_the_build(tmp_path, text, told):
     assert told is None or told in done.stderr
 
 
+@pytest.mark.slow
+def test_a_notebook_is_kept_as_it_ran(tmp_path):
+    for name in ("nbclient", "ipykernel"):
+        pytest.importorskip(name)
+    path = tmp_path / "book.ipynb"
+    cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    book = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}}
+    path.write_text(json.dumps({**book, "cells": [{**cell, "source": "6 * 7"}]}))
+    docs.run_tutorial(path)
+    ran = json.loads(path.read_text())
+    assert ran["metadata"] == {"kernelspec": kernel} and ran["cells"][0]["metadata"] == {}
+    assert ran["cells"][0]["outputs"][0]["data"] == {"text/plain": ["42"]}
+    failing = {**book, "cells": [{**cell, "source": "1 / 0"}]}
+    path.write_text(json.dumps(failing))
+    with pytest.raises(Exception, match="division by zero"):
+        docs.run_tutorial(path)
+    assert json.loads(path.read_text()) == failing
+
+
 def test_the_tutorial_is_kept_as_it_ran():
     """Whole and in order, without an error, with its pictures, and small."""
     cells = [
-        c for c in json.loads(TUTORIAL.read_text("utf-8"))["cells"] if c["cell_type"] == "code"
+        c for c in json.loads(docs.TUTORIAL.read_text("utf-8"))["cells"] if c["cell_type"] == "code"
     ]
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert {output["output_type"] for output in outputs} <= {"display_data", "execute_result"}
     kinds = [kind for output in outputs for kind in output["data"]]
     assert sum(kind.startswith("image/") for kind in kinds) >= 6
-    assert TUTORIAL.stat().st_size < 400_000
+    assert docs.TUTORIAL.stat().st_size < 400_000
