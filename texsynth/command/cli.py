@@ -165,6 +165,13 @@ class _Command(OneLineErrors):
     f"  [default: {','.join(settings.DEFAULT_LAYERS)}]",
 )
 @click.option(
+    "--components",
+    metavar="K",
+    type=int,
+    help="Take Gram losses along the K principal components of each layer of the exemplar, not all"
+    " its channels.",
+)
+@click.option(
     "--pooling",
     default=Config.pooling,
     show_default=True,

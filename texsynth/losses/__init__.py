@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
-from texsynth.losses.gram import CentredGramLoss, GramLoss, PaperGramLoss
+from texsynth.losses.components import ComponentsLoss
+from texsynth.losses.gram import GramLoss, PaperGramLoss
 from texsynth.losses.loss import IMAGE, Loss
 from texsynth.losses.pixels import RangePenalty
+from texsynth.terms import GRAM_LOSSES, Term, as_layers
 from texsynth.terms import LOSSES as KINDS
-from texsynth.terms import Term, as_layers
 
 __all__ = [
     "IMAGE",
@@ -55,6 +56,12 @@ LOSSES = {name: _class(kind.path) for name, kind in KINDS.items()}
 _NAMES: dict[type, str] = {RangePenalty: "range", **{each: name for name, each in LOSSES.items()}}
 
 
+def _name(loss: object) -> str:
+    """What a loss is called in reports and messages."""
+    kind = type(loss.inner if isinstance(loss, ComponentsLoss) else loss)
+    return _NAMES.get(kind, kind.__name__)
+
+
 def report(
     total: Any, losses: Iterable[Loss], values: Iterable[Any], observer: chainer.Link | None = None
 ) -> None:
@@ -72,7 +79,7 @@ def report(
     """
     observed = {"loss": total}
     for loss, value in zip(losses, values, strict=True):
-        kind = _NAMES.get(type(loss), type(loss).__name__)
+        kind = _name(loss)
         places = itertools.count(2)
         name = kind
         while name in observed:
@@ -94,13 +101,17 @@ def _without_graph(value: Any) -> Any:
     return value.array if isinstance(value, chainer.Variable) else value
 
 
-def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list[Loss]:
+def make_losses(
+    terms: Iterable[Term], gram_layers: Mapping[str, float], components: int | None = None
+) -> list[Loss]:
     """Makes losses of the terms that users write.
 
     Args:
         terms: Sequence of :class:`texsynth.terms.Term`; those of weight 0 are left out.
         gram_layers: ``{layer: weight}`` of Gram terms that name no layers; other losses have their
             own defaults.
+        components (int): Principal components of each layer that Gram terms are taken along;
+            ``None`` takes all channels.
 
     Returns:
         list: One loss for each term.
@@ -108,12 +119,14 @@ def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list
     losses: list[Loss] = []
     for term in terms:
         loss = LOSSES[term.name]
-        layers = as_layers(term.layers)
+        layers, is_gram = as_layers(term.layers), term.name in GRAM_LOSSES
         if layers is None:
-            is_gram = loss in (GramLoss, PaperGramLoss, CentredGramLoss)
             layers = gram_layers if is_gram else dict.fromkeys(loss.default_layers, 1.0)
         if term.weight > 0:
-            losses.append(loss({name: term.weight * weight for name, weight in layers.items()}))
+            made: Any = loss({name: term.weight * weight for name, weight in layers.items()})
+            if is_gram and components is not None:
+                made = ComponentsLoss(made, components)
+            losses.append(made)
     return losses
 
 
@@ -128,9 +141,8 @@ def check_additive(losses: Iterable[Loss]) -> None:
     """
     for loss in losses:
         if not hasattr(loss, "partial"):
-            name = _NAMES.get(type(loss), type(loss).__name__)
             raise ConfigError(
-                f"loss {name} needs the whole image at once and cannot be computed in parts"
+                f"loss {_name(loss)} needs the whole image at once and cannot be computed in parts"
             )
 
 
@@ -146,7 +158,7 @@ def recalled(losses: Iterable[Loss], moments: Mapping[str, Any]) -> list[Any]:
     """
     targets = []
     for loss in losses:
-        name = _NAMES.get(type(loss), type(loss).__name__)
+        name = _name(loss)
         if not hasattr(loss, "recalled"):
             able = [known for known, kind in LOSSES.items() if hasattr(kind, "recalled")]
             raise ConfigError(

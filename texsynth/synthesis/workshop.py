@@ -13,6 +13,7 @@ import numpy.typing as npt
 from texsynth import images, weights
 from texsynth.compat import chainer
 from texsynth.config import Config
+from texsynth.errors import ConfigError
 from texsynth.losses import Loss, RangePenalty, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
@@ -57,6 +58,8 @@ class Workshop:
         self.device = device.select(config.gpu)
         self.engine = engine.choose(config.engine, self.device, config.precision)
         engine.share_processor(self.engine, team.neighbours)
+        if losses is not None and config.components is not None:
+            raise ConfigError("components are of the settings' losses, not of losses of one's own")
         self._losses = losses
         self._features = {}
 
@@ -130,7 +133,7 @@ class Workshop:
         """
         losses = self._losses
         if losses is None:
-            losses = make_losses(scheme.losses, self.config.layers)
+            losses = make_losses(scheme.losses, self.config.layers, self.config.components)
         return [*losses, RangePenalty(self.config.range_weight)]
 
     def study(self, exemplar: npt.ArrayLike | Statistics) -> "Study":
