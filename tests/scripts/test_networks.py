@@ -8,11 +8,13 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
+import gpu_check
 import networks
 
 from tests.weights import torch_files
 from tests.weights.test_reading import keras_names
 from texsynth import weights
+from texsynth.config import NETWORKS
 from texsynth.images import fit, read, to_batch
 
 
@@ -26,6 +28,10 @@ def scaled(random_weights):
         tensors[name] = W.astype(np.float32), (b * factor).astype(np.float32)
         before = factor
     return tensors
+
+
+def test_the_check_of_a_gpu_knows_all_networks():
+    assert gpu_check.NETWORKS == NETWORKS
 
 
 def test_a_network_agrees_with_its_scaled_copy(random_weights, scaled):
