@@ -12,7 +12,7 @@ from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses.components import ComponentsLoss
 from texsynth.losses.gram import GramLoss, PaperGramLoss
-from texsynth.losses.loss import IMAGE, Loss
+from texsynth.losses.loss import IMAGE, AdditiveLoss, LayerLoss, Loss
 from texsynth.losses.pixels import RangePenalty
 from texsynth.terms import GRAM_LOSSES, Term, as_layers
 from texsynth.terms import LOSSES as KINDS
@@ -20,7 +20,9 @@ from texsynth.terms import LOSSES as KINDS
 __all__ = [
     "IMAGE",
     "LOSSES",
+    "AdditiveLoss",
     "GramLoss",
+    "LayerLoss",
     "Loss",
     "PaperGramLoss",
     "RangePenalty",
