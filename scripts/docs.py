@@ -38,6 +38,9 @@ class _Loads(HTMLParser):
             parts = text.split(",") if name == "srcset" else [text]
             self.found += styled(text) if name == "style" else filter(ELSEWHERE.match, parts)
 
+    def handle_endtag(self, tag):
+        self._is_style = False
+
     def handle_data(self, data):
         if self._is_style:
             self.found += styled(data)
