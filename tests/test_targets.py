@@ -125,6 +125,8 @@ def test_a_texture_of_statistics_is_that_of_the_exemplar(measured, path, config,
     for name, error in alone.errors.items():
         assert error == pytest.approx(whole.errors[name], abs=1e-3)
     assert list(alone.errors) == LAYERS and alone.exemplar is None
+    assert alone == dataclasses.replace(alone, seconds=7.0)
+    assert alone != whole and whole != alone
     assert alone.scheme.name == "gatys"
 
 

@@ -99,9 +99,7 @@ class _Features(VGGFeatures):
         elif size is not None:
             raise ConfigError("size is for a sequence of images, not for a batch")
         if not isinstance(images, chainer.Variable):
-            images = self.device.send(
-                np.asarray(images, np.float32) if _is_host(images) else images
-            )
+            images = self.device.send(images.astype(np.float32, copy=False))
         return self.forward(images, layers)
 
 
@@ -153,7 +151,8 @@ class Texture(chainer.Chain):
     them.
 
     Args:
-        features: A link from a batch and ``layers`` to activations, as :class:`VGG19Features`.
+        features: A link from a batch and ``layers`` to activations, as :class:`VGG19Features`;
+            the texture is made on its device, where it must stay.
         losses: Losses to sum, as those of :mod:`texsynth.losses`, or of one's own.
         exemplar: ``(H, W, 3)`` array, RGB, 0..255.
         start: ``(H, W, 3)`` array to start from; ``None`` is noise about the exemplar's mean
@@ -242,10 +241,6 @@ def _random(network: str) -> VGGWeights:
 
 def _is_batch(images: Any) -> bool:
     return getattr(images, "ndim", None) == 4
-
-
-def _is_host(array: Any) -> bool:
-    return chainer.backend.get_array_module(array) is np
 
 
 def _batch(images: Any, size: tuple[int, int] | None) -> Batch:

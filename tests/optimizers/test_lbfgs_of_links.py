@@ -86,10 +86,40 @@ def test_a_frozen_parameter_stays():
     link = Rosenbrock()
     optimizer = optimizers.LBFGS(first_step=0.5).setup(link)
     link.b.update_rule.enabled = False
+    with pytest.raises(AssertionError):  # it would move
+        np.testing.assert_array_equal(fit(Rosenbrock(), 1)[0].target.b.array, link.b.array)
     for _ in range(40):
         optimizer.update(link)
     np.testing.assert_array_equal(link.b.array, [[1.0], [2.0]])
     np.testing.assert_allclose(link.a.array**2, [1, 2], atol=0.02)
+
+
+def test_a_link_that_is_frozen_whole_is_told():
+    link = Rosenbrock()
+    optimizer = optimizers.LBFGS().setup(link)
+    link.disable_update()
+    with pytest.raises(ValueError, match="no parameter of the link may be updated"):
+        optimizer.update(link)
+
+
+def test_pairs_are_kept_in_hdf5_too(tmp_path):
+    optimizer, _ = fit(Rosenbrock(), steps=3)
+    chainer.serializers.save_hdf5(tmp_path / "optimizer.h5", optimizer)
+    other = optimizers.LBFGS().setup(Rosenbrock())
+    chainer.serializers.load_hdf5(tmp_path / "optimizer.h5", other)
+    for own, its in zip(optimizer._pairs, other._pairs, strict=True):
+        for one, two in zip(own, its, strict=True):
+            np.testing.assert_array_equal(one.ravel() if np.ndim(one) else one, two)
+
+
+def test_parameters_of_several_dtypes_keep_them():
+    link = Rosenbrock()
+    link.a.array = link.a.array.astype(np.float32)
+    optimizer = optimizers.LBFGS(first_step=0.5).setup(link)
+    for _ in range(60):
+        optimizer.update(lambda: F.sum((F.cast(link.a, np.float64) - F.flatten(link.b)) ** 2))
+    assert (link.a.array.dtype, link.b.array.dtype) == (np.float32, np.float64)
+    np.testing.assert_allclose(link.a.array, link.b.array.ravel(), atol=1e-5)
 
 
 def test_a_parameter_may_get_its_shape_from_the_data():

@@ -72,6 +72,10 @@ class Asked:
             return
         if self.image_paths:
             raise ConfigError("--target stands in the place of IMAGE; give one of them")
+        if "comparison" in self.given and self.options["comparison"]:
+            raise ConfigError(
+                "--comparison needs the exemplar itself, not its statistics (--target)"
+            )
         if "size" in self.given:
             raise ConfigError(
                 "--size has no part in --target: it is chosen when statistics are measured"

@@ -79,8 +79,8 @@ def read(resumed, path):
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from error
     is_target = paths["target"] is not None
-    path = paths["target"] if is_target else paths["image"]
-    return Earlier(config, path, is_target, paths["init"], paths["out"], kept)
+    exemplar = paths["target" if is_target else "image"]
+    return Earlier(config, exemplar, is_target, paths["init"], paths["out"], kept)
 
 
 _PATHS = ("image", "target", "init", "weights", "out")

@@ -13,6 +13,9 @@ class Vectors:
 
     Args:
         link (chainer.Link): The link.
+
+    Raises:
+        ValueError: When asked for, if no parameter may change.
     """
 
     def __init__(self, link: chainer.Link) -> None:
@@ -60,6 +63,8 @@ class Vectors:
 
 
 def _joined(arrays: Sequence[Array]) -> Array:
+    if not arrays:
+        raise ValueError("no parameter of the link may be updated")
     if len(arrays) == 1:
         return arrays[0]
     xp = chainer.backend.get_array_module(*arrays)

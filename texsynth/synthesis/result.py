@@ -103,7 +103,9 @@ class Result:
         names = [field.name for field in dataclasses.fields(self) if field.name != "seconds"]
         pairs = ((getattr(self, name), getattr(other, name)) for name in names)
         return all(
-            np.array_equal(own, its) if isinstance(own, np.ndarray) else own == its
+            np.array_equal(own, its)
+            if isinstance(own, np.ndarray) and isinstance(its, np.ndarray)
+            else type(own) is type(its) and own == its
             for own, its in pairs
         )
 
