@@ -4,6 +4,7 @@ import dataclasses
 import io
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -356,6 +357,15 @@ def test_a_file_that_is_not_there_or_a_folder_is_told(tmp_path):
         Statistics.load(tmp_path / "none.npz")
     with pytest.raises(StatisticsError, match="is not a file"):
         Statistics.load(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_told(path, monkeypatch):
+    def refuse(self, *arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(StatisticsError, match=r"cannot read .*stats\.npz: Permission denied"):
+        Statistics.load(path)
 
 
 def test_a_file_that_cannot_be_written_is_told(measured, tmp_path):

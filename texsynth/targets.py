@@ -140,6 +140,7 @@ class Statistics:
                 raise StatisticsError(f"no such file: {path}")
             if not path.is_file():  # to open a pipe may take for ever
                 raise StatisticsError(f"{path} is not a file")
+            path.open("rb").close()  # or who may not read it would be told that it is none
             fields = _read(path)
             names = {name.rpartition("/")[0]: None for name in fields if "/" in name}
             layers = {name: _moments(fields, name) for name in names}
