@@ -70,7 +70,13 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=13.6"],
         "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
         "heif": ["pillow-heif>=0.18"],
-        "docs": ["matplotlib>=3.8"],
+        "docs": [  # pinned where a new version may warn, and warnings end the building
+            "furo==2025.12.19",
+            "matplotlib>=3.8",
+            "myst-nb==1.4.0",
+            "myst-parser==5.2.0",
+            "sphinx==9.0.4",
+        ],
         "mpi": MPI,
         "test": [
             *MPI,

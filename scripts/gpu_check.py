@@ -13,24 +13,29 @@ import time
 from pathlib import Path
 
 import click
+from gpu.network import network_options
 from gpu.scale import FULL, SMALL
-from gpu.stages import ROOT, STAGES, weights_options
+from gpu.stages import ROOT, STAGES
+
+NETWORKS = ("vgg16", "vgg19-normalised", "vgg19")  # as texsynth.config has them
 
 
 @click.command()
 @click.option("--out", default="gpu_check", help="Folder for results.", show_default=True)
-@click.option("--weights", type=click.Path(exists=True), help="File of VGG16 weights.")
+@click.option("--weights", type=click.Path(exists=True), help="File of the network's weights.")
+@click.option("--network", default="vgg16", show_default=True, type=click.Choice(NETWORKS))
 @click.option("--without-timings", is_flag=True, help="Leave out what measures time.")
 @click.option("--only", multiple=True, type=click.Choice(list(STAGES)), help="Only these stages.")
 @click.option("--without", multiple=True, type=click.Choice(list(STAGES)), help="Not these stages.")
 @click.option("--small", is_flag=True, help="Tiny images and few steps: whether all runs at all.")
 @click.option("--stage", hidden=True, type=click.Choice(list(STAGES)))
-def main(out, weights, without_timings, only, without, small, stage):
+def main(out, weights, network, without_timings, only, without, small, stage):
     """Try all that needs a GPU; writes gpu_check.json and gpu_check.md into a folder."""
     out = Path(out).resolve()
     options = {
         "out": str(out),
         "weights": weights and str(Path(weights).resolve()),
+        "network": network,
         "scale": SMALL if small else FULL,
     }
     if stage:
@@ -53,7 +58,7 @@ def _run(name, limit, options):
     """Runs a stage; returns what it told, however it ended."""
     is_small = options["scale"] is SMALL
     limit *= 5 if is_small else 1  # what is small is for what is slow
-    more = [*weights_options(options), *(["--small"] if is_small else [])]
+    more = [*network_options(options), *(["--small"] if is_small else [])]
     command = [sys.executable, __file__, "--stage", name, "--out", options["out"], *more]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     began, error = time.perf_counter(), ""

@@ -24,6 +24,7 @@ from paper.models import figure_3 as models_of_figure_3
 from PIL import Image, ImageDraw, ImageFont
 
 from texsynth import Config, metrics, synthesize, weights
+from texsynth.command import device_options
 from texsynth.config import NETWORKS
 from texsynth.errors import TexsynthError
 from texsynth.images import fit, read, save_png, to_batch, to_pixels
@@ -200,7 +201,7 @@ FIGURES = {"2": figure_2, "3": figure_3}
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--network", type=click.Choice(NETWORKS), default="vgg16", show_default=True)
 @click.option("--weights", "weights_path", type=PATH, help="File of the trained weights.")
-@click.option("--gpu", "-g", type=int, default=-1, show_default=True, help="-1 means the CPU.")
+@device_options
 def main(images, out, figure, size, iterations, seed, network, weights_path, gpu):
     """Make figure2.png and figure3.png of these exemplars, or of four samples.
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 import texsynth
 from texsynth import Config, weights
+from texsynth.config import NETWORKS
 from texsynth.images import fit, fitted_size, read, save_png, side_by_side, to_batch, to_pixels
 from texsynth.metrics import Evaluator
 from texsynth.statistics import regularity
@@ -25,11 +26,15 @@ COLUMNS = ("conv1_1", "pool1", "pool2", "pool3", "pool4", "pool5")
 @click.option("--size", default=256, show_default=True, help="Longer side in pixels.")
 @click.option("--iterations", type=int, help="Steps at full size.  [default: the presets']")
 @click.option("--choices", is_flag=True, help="Only print what auto chooses, and make nothing.")
-@click.option("--weights", "weights_path", help="VGG16 weights.  [default: found, or fetched]")
-def main(out, images, size, iterations, choices, weights_path):
+@click.option("--network", type=click.Choice(NETWORKS), default="vgg16", show_default=True)
+@click.option(
+    "--weights", "weights_path", help="The network's weights.  [default: found, or fetched]"
+)
+def main(out, images, size, iterations, choices, network, weights_path):
     """Writes OUT/NAME.jpg (the exemplar and what each preset made), and prints the table.
 
-    What OUT/quality.json has already is not made again.
+    The network that makes the textures also measures them. What OUT/quality.json has already is not
+    made again.
     """
     if choices:
         for path in images:
@@ -40,13 +45,19 @@ def main(out, images, size, iterations, choices, weights_path):
     out.mkdir(parents=True, exist_ok=True)
     record_path = out / "quality.json"
     record = json.loads(record_path.read_text()) if record_path.exists() else {}
-    weights_path = str(weights_path or weights.find_or_fetch())
+    weights_path = str(weights_path or weights.find_or_fetch(network))
     for path in images:
         exemplar = read_exemplar(path, size)
         for preset in PRESETS:
             key = f"{path.stem} {preset}"
             if key not in record:
-                config = Config(preset, size=0, iterations=iterations, weights=weights_path)
+                config = Config(
+                    preset=preset,
+                    network=network,
+                    size=0,
+                    iterations=iterations,
+                    weights=weights_path,
+                )
                 record[key] = measured(exemplar, config, out / f"{path.stem}_{preset}.png")
                 record_path.write_text(json.dumps(record, indent=1))
                 click.echo(key, err=True)
@@ -79,7 +90,7 @@ def measured(exemplar, config, path):
     save_png(path, result.image)
     rows, columns = (max(1, side // TRIM) for side in exemplar.shape[:2])
     inner = np.ascontiguousarray(exemplar[rows:-rows, columns:-columns])
-    vgg_weights = weights.load(config.weights)
+    vgg_weights = weights.load(config.weights, config.network)
     values = {"seconds": result.seconds, "evaluations": result.evaluations}
     for name, source in (("whole", exemplar), ("inner", inner)):
         values[name] = Evaluator(source, vgg_weights).measure(result.image).as_dict()

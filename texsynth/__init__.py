@@ -16,20 +16,24 @@ from texsynth.version import __version__
 if TYPE_CHECKING:
     from texsynth.images import read as read_image
     from texsynth.synthesis.loop import Progress, make_variation, synthesize
+    from texsynth.synthesis.measuring import measure
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
     from texsynth.synthesis.workshop import Workshop
+    from texsynth.targets import Statistics
 
 __all__ = [
     "Checkpoints",
     "Config",
     "Progress",
     "Result",
+    "Statistics",
     "Term",
     "TexsynthError",
     "Workshop",
     "__version__",
     "make_variation",
+    "measure",
     "read_image",
     "synthesize",
 ]
@@ -39,8 +43,10 @@ _LATER = {
     "Checkpoints": ("texsynth.synthesis.resuming", "Checkpoints"),
     "Progress": ("texsynth.synthesis.loop", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
+    "Statistics": ("texsynth.targets", "Statistics"),
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
+    "measure": ("texsynth.synthesis.measuring", "measure"),
     "read_image": ("texsynth.images", "read"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
 }

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
-from texsynth.terms import Term, as_layers, check_layers, parse_term
+from texsynth.terms import GRAM_LOSSES, Term, as_layers, check_layers, parse_term
 
 ENGINES = ("auto", "plain", "winograd", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
@@ -28,6 +28,7 @@ _UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
 
 _PLAIN = {
     **dict.fromkeys(("size", "seed", "gpu", "iterations", "levels", "margin", "memory"), int),
+    "components": int,
     **dict.fromkeys(("learning_rate", "range_weight"), float),
     **dict.fromkeys(("match_colours", "detail"), bool),
 }
@@ -57,6 +58,8 @@ class Config:
             as texts, such as ``["gram", "autocorrelation=0.5:pool2"]``, or one.
         layers: Weight of each layer's Gram error, by layer name, for terms that name no layers. May
             be given as names alone, each of weight 1.
+        components: Principal components of each layer of the exemplar along which Gram losses are
+            taken; ``None`` takes all channels.
         pooling: ``"average"`` (Gatys et al. 2015, section 2) or ``"max"`` (VGG as trained).
         start: ``"noise"``, uniform about the mean colour, or ``"phase"``, the exemplar with random
             phases (:func:`texsynth.statistics.spectrum.random_phase`); ``None`` means the preset's.
@@ -100,6 +103,7 @@ class Config:
     learning_rate: float = 4.0
     losses: Sequence[Term | str] | str | None = None
     layers: Mapping[str, float] | Sequence[str] | None = None
+    components: int | None = None
     pooling: str = "average"
     start: str | None = None
     levels: int | None = None
@@ -157,6 +161,8 @@ class Config:
             _check_integer("iterations", self.iterations, 1)
         if self.levels is not None:
             _check_integer("levels", self.levels, 1)
+        if self.components is not None:
+            _check_integer("components", self.components, 1)
         if self.margin is not None:
             _check_integer("margin", self.margin, 0, LARGEST_SIDE)
         _check_integer("seed", self.seed, 0, 2**64 - 1)
@@ -201,6 +207,8 @@ class Config:
                 check_layers(term.layers, self.network)
         if not any(term.weight for term in terms):
             raise ConfigError("at least one loss must have a weight above 0")
+        if self.components is not None and not any(t.name in GRAM_LOSSES for t in terms):
+            raise ConfigError(f"components are of losses {', '.join(GRAM_LOSSES)}; there is none")
         object.__setattr__(self, "losses", terms)
 
     @classmethod

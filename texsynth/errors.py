@@ -35,3 +35,7 @@ class RecordError(TexsynthError):
 
 class CheckpointError(TexsynthError):
     """A checkpoint cannot be written, read or trusted."""
+
+
+class StatisticsError(TexsynthError):
+    """Saved statistics cannot be written, read or used."""

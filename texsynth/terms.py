@@ -36,6 +36,9 @@ LOSSES = {
 }
 """The registry of losses, by the names that users give them."""
 
+GRAM_LOSSES = ("gram", "paper-gram", "centred-gram")
+"""Those on one matrix a layer, which can be taken along principal components."""
+
 
 @dataclass(frozen=True)
 class Term:

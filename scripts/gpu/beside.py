@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gpu.network import read_weights
 from gpu.scale import LAYERS
 
 
@@ -12,9 +13,7 @@ def pytorch(options):
     except ImportError:
         yield "left out", "PyTorch is not installed"
         return
-    from texsynth import weights
-
-    vgg = weights.load(options["weights"] or weights.find_or_fetch())
+    vgg = read_weights(options)
     torch.backends.cudnn.benchmark = True
     all_sizes = options["scale"].sizes
     for compiled, sizes in ((False, all_sizes[:5]), (True, all_sizes[2:3])):
@@ -28,15 +27,13 @@ def pytorch(options):
 
 
 def _torch_milliseconds(torch, vgg, size, compiled):
-    from texsynth.network import architecture
-
     device = torch.device("cuda")
     mean = torch.from_numpy(vgg.mean).reshape(1, 3, 1, 1).to(device)
     tensors = {
         name: tuple(torch.from_numpy(x).to(device) for x in pair)
         for name, pair in vgg.tensors.items()
     }
-    path = list(architecture.VGG16)[: list(architecture.VGG16).index(LAYERS[-1]) + 1]
+    path = list(vgg.table)[: list(vgg.table).index(LAYERS[-1]) + 1]
 
     def grams(image):
         h, found = image.flip(1) - mean, []

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gpu.beside import pytorch
+from gpu.network import network_options, read_weights
 from gpu.scale import LAYERS, PRECISIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,18 +81,13 @@ def _command(options, *arguments, weights=True):
     """Runs the command; returns its exit code, the seconds that it took, and what it told."""
     command = [sys.executable, "-m", "texsynth", *arguments]
     if weights:
-        command += ["--gpu", "0", *weights_options(options)]
+        command += ["--gpu", "0", *network_options(options)]
     began = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     told = [line for line in done.stderr.splitlines() if "evaluations" in line or "rror" in line]
     told += [line for line in done.stderr.splitlines() if "same" in line]
     seconds = time.perf_counter() - began
     return done.returncode, seconds, "; ".join(told) or f"exit code {done.returncode}"
-
-
-def weights_options(options):
-    """Options of a command for the weights that were given."""
-    return ["--weights", options["weights"]] if options["weights"] else []
 
 
 def timings(options):
@@ -134,7 +130,7 @@ def _free():
 
 def _objective(options, engine, precision, size, margin=0):
     """An objective and an image of noise, as the default job at full size has them."""
-    from texsynth import optimizers, weights
+    from texsynth import optimizers
     from texsynth.losses import GramLoss, RangePenalty
     from texsynth.network import device
     from texsynth.network import engine as engines
@@ -143,7 +139,7 @@ def _objective(options, engine, precision, size, margin=0):
 
     gpu = device.select(0)
     gpu.use()
-    vgg = weights.load(options["weights"] or weights.find_or_fetch())
+    vgg = read_weights(options)
     features = engines.make_features(engine, vgg, LAYERS, "average", gpu, precision)
     kind = CapturedObjective if engine == "cuda" else Objective
     random = np.random.default_rng(0)
@@ -202,6 +198,7 @@ def _taken(options, size, margin):
     import cupy
 
     from texsynth import optimizers
+    from texsynth.network import architecture
     from texsynth.objective import memory as plan
 
     objective, image = _objective(options, "cuda", "fp32", size, margin)
@@ -210,7 +207,9 @@ def _taken(options, size, margin):
     for _ in range(2):
         optimizer.update(objective, image.pixels)
     taken = cupy.get_default_memory_pool().total_bytes()
-    planned = plan.whole_bytes("cuda", LAYERS, image.pixels.shape[2:], (margin, margin))
+    table = architecture.NETWORKS[options["network"]]
+    edges = margin, margin
+    planned = plan.whole_bytes("cuda", LAYERS, image.pixels.shape[2:], edges, table=table)
     return f"{taken / 1e6:.0f} MB taken, {planned / 1e6:.0f} planned ({taken / planned:.2f})"
 
 
@@ -228,7 +227,6 @@ def accuracy(options):
 
 
 def _gradient(options, name, engine, dtype, precision="fp32"):
-    from texsynth import weights
     from texsynth.compat import chainer
     from texsynth.losses import IMAGE, LOSSES
     from texsynth.network import device
@@ -237,9 +235,9 @@ def _gradient(options, name, engine, dtype, precision="fp32"):
 
     gpu = device.select(0)
     gpu.use()
-    vgg = weights.load(options["weights"] or weights.find_or_fetch())
+    vgg = read_weights(options)
     tensors = {key: tuple(x.astype(dtype) for x in pair) for key, pair in vgg.tensors.items()}
-    vgg = type(vgg)(tensors, vgg.mean.astype(dtype))
+    vgg = type(vgg)(tensors, vgg.mean.astype(dtype), vgg.network)
     loss = LOSSES[name](dict.fromkeys(LOSSES[name].default_layers, 1.0))
     layers = tuple(layer for layer in loss.layers if layer != IMAGE)
     features = engines.make_features(engine, vgg, layers, "average", gpu, precision)

@@ -467,7 +467,8 @@ def test_another_gpu_is_the_same_job_but_no_gpu_is_not(make, stopped, monkeypatc
     monkeypatch.setattr("texsynth.network.device.select", lambda gpu: chainer.get_device("@numpy"))
     stopped(make, "--gpu", "0", "--checkpoint", "run.ckpt")
     assert_refused(USAGE, "gpu was 0, not -1", "--resume", "run.ckpt", "--gpu", "-1")
-    assert run("--resume", "run.ckpt", "--gpu", "1").exit_code == 0
+    assert_refused(USAGE, "gpu was 0, not -1", "--resume", "run.ckpt", "--device", "@numpy")
+    assert run("-r", "run.ckpt", "--device", "@cupy:1").exit_code == 0
 
 
 def test_it_can_be_made_longer(make):
@@ -551,6 +552,7 @@ def test_odd_fields_are_told(made, change, told):
         ("stone.png --replay r", "--replay takes IMAGE and settings only from the record"),
         ("--replay r --seed 1", "--replay takes IMAGE and settings only from the record"),
         ("--replay r --gpu -1", "--replay takes IMAGE and settings only from the record"),
+        ("--replay r -d @numpy", "--replay takes IMAGE and settings only from the record"),
         ("--replay r --init noise", "--replay takes IMAGE and settings only from the record"),
         ("--replay r --checkpoint c", "--replay cannot be combined with --checkpoint or --resume"),
         ("--replay r --resume c", "--replay cannot be combined with --checkpoint or --resume"),

@@ -304,6 +304,9 @@ def make_bad_files(folder):
         (["stone.png", "a.png", "--size", "-1"], USAGE, "--size"),
         (["stone.png", "a.png", "--gpu", "-2"], USAGE, "--gpu"),
         (["stone.png", "a.png", "--gpu", "99"], FAILURE, "--gpu 99: "),
+        (["stone.png", "a.png", "--device", "@cupy:99"], FAILURE, "--gpu 99: "),
+        (["stone.png", "a.png", "--device", "cuda:0"], USAGE, "ChainerX is not used here"),
+        (["stone.png", "a.png", "-g", "1", "-d", "@numpy"], USAGE, "are different devices"),
         (["stone.png", "a.png", "--pooling", "min"], USAGE, "--pooling"),
         (
             ["stone.png", "a.png", "--weights", "none.npz"],
@@ -414,7 +417,7 @@ def test_it_runs_as_a_module(folder, random_weights_file):
 
 def test_every_option_has_a_help_and_defaults_are_said():
     options = [option for option in evaluate.main.params if option.param_type_name == "option"]
-    assert len(options) == 12
+    assert len(options) == 13
     assert all(option.help for option in options)
     text = CliRunner().invoke(evaluate.main, ["-h"]).stdout
     assert "the size recorded in OUTPUT, or 0" in " ".join(text.split())

@@ -215,3 +215,18 @@ def test_what_can_be_captured():
         [Mine({"pool1": 1.0}), penalty],
     ):
         assert not can_capture(losses)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("has_penalty", [True, False])
+def test_loss_and_terms_are_reported(make, gpu, has_penalty):
+    losses = of_layers(SHALLOW)[: 1 + has_penalty]
+    objective = make(SHALLOW, losses, noise((24, 20), 0))
+    parameter, observed = chainer.Parameter(gpu.send(noise((21, 18), 1, -90))), {}
+    with chainer.Reporter().scope(observed):
+        loss = float(objective(parameter))
+    parameter.array[...] = 0
+    objective(parameter)  # writes over what is not a copy
+    assert list(observed) == ["loss", "gram", "range"][: 2 + has_penalty]
+    values = [float(value) for value in observed.values()]
+    assert values[0] == loss == pytest.approx(sum(values[1:]), rel=1e-5)

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import texsynth
 from tests import hostcuda
 from tests.conftest import ONE_THREAD, make_texture
+from texsynth.config import Config
 from texsynth.errors import TexsynthError
 from texsynth.objective import memory
 from texsynth.objective.strip_objective import can_share
@@ -81,6 +83,21 @@ def test_any_number_of_processes_makes_the_same_image(mpirun, tmp_path, options)
         assert np.abs(np.asarray(one, int) - np.asarray(two)).max() <= 2
         histories = [json.loads(x.text["texsynth:history"]) for x in (one, two)]
     np.testing.assert_allclose(*(np.concatenate(h) for h in histories), rtol=2e-3)
+
+
+@pytest.mark.slow
+def test_processes_share_a_texture_of_statistics(mpirun, tmp_path, random_weights_file):
+    """And along principal components, whose basis each of them finds for itself."""
+    config = Config(size=0, layers=LAYERS, weights=random_weights_file)
+    texsynth.measure(make_texture(48, 40), config).save(tmp_path / "stone.npz")
+    shown = []
+    for processes in (1, 2):
+        options = ["--components", "16", "--output-size", "96x128", "-o", f"{processes}.png"]
+        done = mpirun(processes, "--target", "stone.npz", *options)
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / f"{processes}.png") as image:
+            shown.append(np.asarray(image, int))
+    assert np.abs(shown[0] - shown[1]).max() <= 2
 
 
 @pytest.mark.gpu

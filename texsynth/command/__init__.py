@@ -1,5 +1,6 @@
 """The command: options to settings, jobs, batches; the only room that prints, exits and draws."""
 
+from texsynth.command.device import device_options
 from texsynth.command.shared import (
     EXIT_FAILURE,
     EXIT_INTERRUPTED,
@@ -20,6 +21,7 @@ __all__ = [
     "HELP_OPTIONS",
     "PATH",
     "OneLineErrors",
+    "device_options",
     "downloads_forbidden",
     "failure",
     "from_text",

@@ -50,7 +50,8 @@ class Asked:
         asked = self.options
         if asked["init"] == "":
             raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
-        if not (self.image_paths or asked["resume_path"] or asked["replay_path"]):
+        self._check_target()
+        if not (self._exemplars or asked["resume_path"] or asked["replay_path"]):
             raise click.UsageError("Missing argument 'IMAGE...'.")
         for name in ("checkpoint", "resume", "replay"):
             is_several = len(self.image_paths) > 1 or asked["variations"] is not None
@@ -62,8 +63,29 @@ class Asked:
         if asked["replay_path"]:
             if is_saved:
                 raise ConfigError("--replay cannot be combined with --checkpoint or --resume")
-            if self.image_paths or self._changed() - _FREE:
+            if self._exemplars or self._changed() - _FREE:
                 raise ConfigError("--replay takes IMAGE and settings only from the record")
+
+    def _check_target(self):
+        """Makes sure that nothing is asked for that statistics have no part in."""
+        if self.options["target_path"] is None:
+            return
+        if self.image_paths:
+            raise ConfigError("--target stands in the place of IMAGE; give one of them")
+        if "comparison" in self.given and self.options["comparison"]:
+            raise ConfigError(
+                "--comparison needs the exemplar itself, not its statistics (--target)"
+            )
+        if "size" in self.given:
+            raise ConfigError(
+                "--size has no part in --target: it is chosen when statistics are measured"
+            )
+
+    @property
+    def _exemplars(self):
+        """Paths of the exemplars, or of the statistics in their place."""
+        target = self.options["target_path"]
+        return self.image_paths if target is None else (target,)
 
     def _changed(self):
         """Names of the settings that were given; ``--init`` is one."""
@@ -79,13 +101,13 @@ class Asked:
         start = init if init in settings.STARTS else None
         return start, None if init is None or start else Path(init)
 
-    def _keeping(self, snapshots=None, record=False, comparison=True, resumed=None):
+    def _keeping(self, is_target, snapshots=None, record=False, comparison=True, resumed=None):
         """What is kept: as asked for, or as the command kept it that is gone on from."""
         asked = self.options
         if asked["distributed"]:
             snapshots = None  # what is resumed may have been alone
         return Keeping(
-            asked["comparison"] and comparison,
+            asked["comparison"] and comparison and not is_target,  # with nothing to compare
             asked["overwrites"],
             asked["snapshots"] or snapshots,
             asked["keeps_record"] or record,
@@ -97,16 +119,20 @@ class Asked:
     def _anew(self):
         start, init_path = self._start
         config = Config(start=start, **self._settings(self.options.keys()))
-        sources = Sources(self.image_paths, init_path, self.options["variations"])
-        return self._ordered(config, sources, self._keeping())
+        is_target = self.options["target_path"] is not None
+        sources = Sources(
+            self._exemplars, init_path, self.options["variations"], is_target=is_target
+        )
+        return self._ordered(config, sources, self._keeping(is_target))
 
     def _again(self):
         told = record.read(self.options["replay_path"])
         recipe = told.recipe
         config = dataclasses.replace(recipe.config, **self._settings(self._changed()))
         init_path = None if recipe.init is None else recipe.init.path
-        sources = Sources((recipe.exemplar.path,), init_path, record=told)
-        return self._ordered(config, sources, self._keeping())
+        is_target = recipe.exemplar.is_target
+        sources = Sources((recipe.exemplar.path,), init_path, record=told, is_target=is_target)
+        return self._ordered(config, sources, self._keeping(is_target))
 
     def _further(self):
         from texsynth.synthesis.resuming import Checkpoints  # imports Chainer, which takes a second
@@ -117,14 +143,19 @@ class Asked:
             asked["checkpoint_path"] or path, asked["every"] or EVERY, resume=path
         )
         earlier = notes.read(resumed, path)
-        if not self.image_paths and earlier.image_path is None:
+        if not self._exemplars and earlier.image_path is None:
             raise ConfigError(f"{path} does not name its IMAGE; pass IMAGE too")
         changed = self._settings(self._changed())
         if asked["init"] is not None:
             changed["start"] = start
         config = dataclasses.replace(earlier.config, **changed)
-        sources = Sources(self.image_paths or (earlier.image_path,), init_path or earlier.init_path)
-        keeping = self._keeping(**earlier.kept, resumed=resumed)
+        is_target = earlier.is_target if not self._exemplars else asked["target_path"] is not None
+        sources = Sources(
+            self._exemplars or (earlier.image_path,),
+            init_path or earlier.init_path,
+            is_target=is_target,
+        )
+        keeping = self._keeping(is_target, **earlier.kept, resumed=resumed)
         if earlier.out is not None and not asked["out"] and not is_below_here(earlier.out):
             raise ConfigError(
                 f"--resume: {path} says to write to {earlier.out}, outside the current folder; "

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs, make_folder
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.provenance import Picture, Recipe, exemplar_of
 from texsynth.command.shared import EXIT_FAILURE, NO_MEMORY
 from texsynth.command.watch import Telling
 from texsynth.config import Config
@@ -68,7 +68,7 @@ def make(order, quiet, team=None):
     """
     tasks = plan(order)
     tasks = tasks if team is None else tasks[team.rank :: team.size]
-    return Batch(tasks, order.sources.init_path, quiet).run() if tasks else 0
+    return Batch(tasks, order.sources, quiet).run() if tasks else 0
 
 
 def plan(order):
@@ -165,13 +165,13 @@ class Batch:
 
     Args:
         tasks: What to make, from :func:`plan`.
-        init_path (pathlib.Path): The image to start from, or ``None``.
+        sources (texsynth.command.order.Sources): What they are made from.
         quiet (bool): Say nothing but errors.
     """
 
-    def __init__(self, tasks, init_path, quiet):
+    def __init__(self, tasks, sources, quiet):
         self._tasks = tasks
-        self._init_path = init_path
+        self._sources = sources
         self._interruption = Interruption()
         self._telling = Telling(quiet, self._interruption)
         self._left = list(tasks)
@@ -201,11 +201,13 @@ class Batch:
 
     def _make_all(self):
         input_range = self._tasks[0].config.input_range  # of all
-        init = None if self._init_path is None else Picture(self._init_path, input_range)
+        init_path = self._sources.init_path
+        init = None if init_path is None else Picture(init_path, input_range)
         if init is not None:
             init.pixels  # noqa: B018 (read now, for without it nothing can be made)
         for path, tasks in itertools.groupby(self._tasks, key=lambda task: task.image_path):
-            self._make_all_of(Picture(path, input_range), init, list(tasks))
+            exemplar = exemplar_of(self._sources, path, input_range)
+            self._make_all_of(exemplar, init, list(tasks))
             if self._interruption.number is not None:
                 return
 

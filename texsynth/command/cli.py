@@ -7,10 +7,10 @@ once.
 import os
 
 import click
-from click.core import ParameterSource
 
 from texsynth import config as settings
 from texsynth.command.asked import Asked
+from texsynth.command.device import device_options, given
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import EVERY
 from texsynth.command.shared import (
@@ -70,9 +70,7 @@ class _Command(OneLineErrors):
 
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
 @click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1)
-@click.option(
-    "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
-)
+@device_options
 @click.option(
     "--engine",
     default=Config.engine,
@@ -168,6 +166,13 @@ class _Command(OneLineErrors):
     f"  [default: {','.join(settings.DEFAULT_LAYERS)}]",
 )
 @click.option(
+    "--components",
+    metavar="K",
+    type=int,
+    help="Take Gram losses along the K principal components of each layer of the exemplar, not all"
+    " its channels.",
+)
+@click.option(
     "--pooling",
     default=Config.pooling,
     show_default=True,
@@ -209,6 +214,14 @@ class _Command(OneLineErrors):
     metavar="noise|phase|IMAGE",
     help="Where to start: uniform noise, the exemplar with random phases, or an image."
     "  [default: set by the preset]",
+)
+@click.option(
+    "--target",
+    "target_path",
+    metavar="FILE",
+    type=PATH,
+    help="Make the texture from statistics alone, as python -m texsynth.statistics saved them, in"
+    " the place of IMAGE; as by preset gatys, or by preset paper.",
 )
 @click.option(
     "--memory",
@@ -266,6 +279,7 @@ class _Command(OneLineErrors):
     help=f"Steps between checkpoints.  [default: {EVERY}]",
 )
 @click.option(
+    "-r",
     "--resume",
     "resume_path",
     metavar="FILE",
@@ -312,9 +326,6 @@ def main(context, image_paths, offline, quiet, verbose, **options):
 
 
 def _given(context):
-    """Names of the options that are on the command line."""
-    return {
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    """Names of the options that are on the command line; ``--device`` is another for ``--gpu``."""
+    names = {name for name in context.params if given(name)}
+    return names | {"gpu"} if "device" in names else names

@@ -128,6 +128,8 @@ class Job:
 
     def _tell_of_size(self):
         """Says to which size the exemplar is brought, if to another one."""
+        if self._recipe.exemplar.is_target:  # the size was chosen when it was measured
+            return
         from texsynth import images
 
         given = self._recipe.exemplar.pixels.shape[1::-1]

@@ -12,8 +12,9 @@ class Earlier(NamedTuple):
 
     Attributes:
         config (texsynth.Config): The settings.
-        image_path (pathlib.Path): The exemplar; ``None`` if a library saved it, which notes
-            nothing. So are the next two.
+        image_path (pathlib.Path): The exemplar, or the statistics in its place; ``None`` if a
+            library saved it, which notes nothing. So are the next two.
+        is_target (bool): Whether it is statistics.
         init_path (pathlib.Path): The image to start from, or ``None``.
         out (pathlib.Path): The file or folder to write to, or ``None``.
         kept (dict): Steps between ``snapshots``, or ``None``; whether a ``record`` and a
@@ -22,6 +23,7 @@ class Earlier(NamedTuple):
 
     config: Config
     image_path: Path | None
+    is_target: bool
     init_path: Path | None
     out: Path | None
     kept: dict
@@ -35,7 +37,7 @@ def compose(order):
     """
     sources = order.sources
     paths = {
-        "image": sources.image_paths[0],
+        "target" if sources.is_target else "image": sources.image_paths[0],
         "init": sources.init_path,
         "weights": order.config.weights,
         "out": order.out,
@@ -62,7 +64,7 @@ def read(resumed, path):
     notes = resumed.notes
     with resumed.reading():
         # A checkpoint that was not made by the command has none.
-        paths = {name: _path(notes.get(name)) for name in ("image", "init", "weights", "out")}
+        paths = {name: _path(notes.get(name)) for name in _PATHS}
         kept = {
             "snapshots": notes.get("snapshots"),
             "record": notes.get("record", False),
@@ -76,7 +78,12 @@ def read(resumed, path):
             config = Config.from_dict({**resumed.settings, "weights": weights})
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from error
-    return Earlier(config, paths["image"], paths["init"], paths["out"], kept)
+    is_target = paths["target"] is not None
+    exemplar = paths["target" if is_target else "image"]
+    return Earlier(config, exemplar, is_target, paths["init"], paths["out"], kept)
+
+
+_PATHS = ("image", "target", "init", "weights", "out")
 
 
 def _path(noted):

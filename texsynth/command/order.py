@@ -18,16 +18,19 @@ class Sources:
         variations (int): Textures of each exemplar, or ``None`` for one, without its seed in its
             name.
         record (texsynth.command.record.Record): What the texture is to be the same as, or ``None``.
+        is_target (bool): Whether the exemplars are known by saved statistics alone, whose paths
+            stand in the place of theirs.
     """
 
     image_paths: tuple[Path, ...]
     init_path: Path | None = None
     variations: int | None = None
     record: Record | None = None
+    is_target: bool = False
 
     @property
     def pictures(self):
-        """Paths of all pictures that are read."""
+        """Paths of all pictures that are read, and of statistics in their place."""
         return [*self.image_paths, *([] if self.init_path is None else [self.init_path])]
 
 

@@ -21,7 +21,10 @@ class Picture:
 
     Attributes:
         path (pathlib.Path): The file.
+        is_target (bool): Whether it is a :class:`Target`.
     """
+
+    is_target = False
 
     def __init__(self, path, input_range=None):
         self.path = path
@@ -42,13 +45,46 @@ class Picture:
         return images.checksum(self.pixels)
 
 
+class Target(Picture):
+    """A file of statistics in the place of an exemplar.
+
+    Args:
+        path (pathlib.Path): The file.
+    """
+
+    is_target = True
+
+    @functools.cached_property
+    def pixels(self):
+        """The :class:`texsynth.Statistics`, which is taken where an exemplar's pixels are."""
+        from texsynth.targets import Statistics
+
+        return Statistics.load(self.path)
+
+    @functools.cached_property
+    def checksum(self):
+        """What its ``checksum`` returns."""
+        return self.pixels.checksum()
+
+
+def exemplar_of(sources, path, input_range):
+    """Returns the :class:`Picture` of an exemplar, or the :class:`Target` in its place.
+
+    Args:
+        sources (texsynth.command.order.Sources): What textures are made from.
+        path (pathlib.Path): The exemplar's file among them.
+        input_range: What is black and what white in it, of the settings; or ``None``.
+    """
+    return Target(path) if sources.is_target else Picture(path, input_range)
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What a texture is made from.
 
     Attributes:
         config (texsynth.Config): The settings.
-        exemplar (Picture): The exemplar.
+        exemplar (Picture): The exemplar, or the statistics in its place.
         init (Picture): The image to start from; ``None`` starts as the settings say.
     """
 
@@ -67,8 +103,8 @@ def origin(recipe):
         dict: Keywords and texts; the same for the same texture, and for no other.
     """
     exemplar, init = recipe.exemplar, recipe.init
-    used = {"image": exemplar.path.name}
-    text = {"exemplar_sha256": exemplar.checksum}
+    used = {"target" if exemplar.is_target else "image": exemplar.path.name}
+    text = {"target_sha256" if exemplar.is_target else "exemplar_sha256": exemplar.checksum}
     if init is not None:
         used["init"] = init.path.name
         text["init_sha256"] = init.checksum
@@ -125,8 +161,7 @@ def is_same(path, recipe, is_again):
     is_other_version = there["Software"] != expected["Software"]
     if is_other_version and _is_finished(there) and not is_again:
         return False
-    names = ("texsynth:exemplar_sha256", "texsynth:init_sha256")
-    if any(there.get(name) != expected.get(name) for name in names):
+    if any(there.get(name) != expected.get(name) for name in _CHECKSUMS):
         return False
     try:
         was, now = (_settings(each) for each in (there, expected))
@@ -140,6 +175,9 @@ def is_same(path, recipe, is_again):
     free = FREE if is_again else {}
     return dataclasses.replace(was, **free) == dataclasses.replace(now, **free)
 
+
+_FILES = {"image", "target", "init"}
+_CHECKSUMS = [f"texsynth:{name}_sha256" for name in ("exemplar", "target", "init")]
 
 FREE = {"weights": None, "iterations": None, "gpu": -1}
 """Settings, with a value for all, that may change when a texture is gone on with."""
@@ -165,7 +203,7 @@ def _settings(text):
     """The settings that a PNG tells, by its texts; those that its version lacked by default."""
     told = json.loads(text["texsynth:settings"])
     # The names of files, whose checksums say more.
-    return Config.from_dict({name: told[name] for name in told.keys() - {"image", "init"}})
+    return Config.from_dict({name: told[name] for name in told.keys() - _FILES})
 
 
 def _is_finished(text):

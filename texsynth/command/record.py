@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from texsynth.command.provenance import FREE, Picture, Recipe, has_more_steps
+from texsynth.command.provenance import FREE, Picture, Recipe, Target, has_more_steps
 from texsynth.config import Config
 from texsynth.errors import ConfigError, RecordError, TexsynthError
 from texsynth.files import write_text
@@ -50,7 +50,10 @@ class Record(NamedTuple):
         """
         for name, picture in (("exemplar", recipe.exemplar), ("init", recipe.init)):
             if picture is not None and picture.checksum != self.checksums[name]:
-                raise RecordError(f"{picture.path} is not the image that {self.path} was made from")
+                what = "target" if picture.is_target else "image"
+                raise RecordError(
+                    f"{picture.path} is not the {what} that {self.path} was made from"
+                )
 
     def check_result(self, result):
         """Makes sure that a texture is that of the record.
@@ -91,7 +94,7 @@ def compose(command, recipe, result, lengthened):
         "kind": _KIND,
         "format": FORMAT,
         "command": command,
-        "image": str(exemplar.path.absolute()),
+        "target" if exemplar.is_target else "image": str(exemplar.path.absolute()),
         "init": None if init is None else str(init.path.absolute()),
         "config": settings,
         "sha256": {
@@ -227,11 +230,15 @@ def _parsed(path, fields):
             f"{path}: the run was stopped early, so it cannot be repeated from its settings"
         )
     config = Config.from_dict(fields["config"])
-    init = fields["init"]
-    if any("\0" in path for path in (fields["image"], init or "")):
+    init, target = fields["init"], fields.get("target")
+    exemplar = fields["image"] if target is None else target
+    if any("\0" in path for path in (exemplar, init or "")):
         raise ValueError("a path with a zero byte")
     init = None if init is None else Picture(Path(init), config.input_range)
-    recipe = Recipe(config, Picture(Path(fields["image"]), config.input_range), init)
+    if target is None:
+        recipe = Recipe(config, Picture(Path(exemplar), config.input_range), init)
+    else:
+        recipe = Recipe(config, Target(Path(exemplar)), init)
     checksums = {name: fields["sha256"][name] for name in _CHECKED}
     return Record(path, recipe, checksums, dict(fields["environment"]))
 

@@ -8,7 +8,7 @@ from texsynth.command import notes
 from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
 from texsynth.command.outputs import outputs_for
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.provenance import Picture, Recipe, exemplar_of
 from texsynth.command.shared import NO_MEMORY, failure
 from texsynth.command.watch import Telling
 from texsynth.errors import ConfigError, TexsynthError
@@ -31,8 +31,10 @@ def make(order, quiet, team=None):
         texsynth.errors.TexsynthError: It cannot be made as it was asked for.
     """
     outputs, record = outputs_for(order), order.sources.record
-    pictures = [Picture(path, order.config.input_range) for path in order.sources.pictures]
-    recipe = Recipe(order.config, *pictures)
+    sources, input_range = order.sources, order.config.input_range
+    init = None if sources.init_path is None else Picture(sources.init_path, input_range)
+    exemplar = exemplar_of(sources, sources.image_paths[0], input_range)
+    recipe = Recipe(order.config, exemplar, init)
     if record is not None:
         record.check(recipe)
     checkpoints = order.keeping.checkpoints(notes.compose(order))

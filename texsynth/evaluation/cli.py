@@ -11,6 +11,7 @@ from texsynth.command import (
     HELP_OPTIONS,
     PATH,
     OneLineErrors,
+    device_options,
     downloads_forbidden,
     failure,
     from_text,
@@ -57,14 +58,7 @@ _STANDARD_OUTPUT = Path("-")
     type=click.Choice(settings.POOLINGS),
     help="Pooling of the network.  [default: the pooling recorded in OUTPUT, or average]",
 )
-@click.option(
-    "-g",
-    "--gpu",
-    default=-1,
-    show_default=True,
-    type=click.IntRange(min=-1),
-    help="CUDA device number; -1 is the CPU.",
-)
+@device_options
 @click.option(
     "--weights",
     "weights_path",

@@ -105,6 +105,7 @@ def _settings(value):
     """Those of the settings that matter here."""
     _demand(isinstance(value, dict), "it is not an object")
     size, layers, pooling = (value.get(key) for key in ("size", "layers", "pooling"))
+    size = None if "target" in value else size  # which no exemplar was brought to
     _demand(size is None or (type(size) is int and 0 <= size <= LARGEST_SIDE), "invalid size")
     _demand(pooling is None or pooling in POOLINGS, "unknown pooling")
     tile = value.get("tile") or ("" if "tile" in value else None)

@@ -4,25 +4,33 @@
 """
 
 import importlib
+import itertools
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+from texsynth.compat import chainer
 from texsynth.errors import ConfigError
-from texsynth.losses.gram import CentredGramLoss, GramLoss, PaperGramLoss
-from texsynth.losses.loss import IMAGE, Loss
+from texsynth.losses.components import ComponentsLoss
+from texsynth.losses.gram import GramLoss, PaperGramLoss
+from texsynth.losses.loss import IMAGE, AdditiveLoss, LayerLoss, Loss
 from texsynth.losses.pixels import RangePenalty
+from texsynth.terms import GRAM_LOSSES, Term, as_layers
 from texsynth.terms import LOSSES as KINDS
-from texsynth.terms import Term, as_layers
 
 __all__ = [
     "IMAGE",
     "LOSSES",
+    "AdditiveLoss",
     "GramLoss",
+    "LayerLoss",
     "Loss",
     "PaperGramLoss",
     "RangePenalty",
     "check_additive",
+    "is_listened_to",
     "make_losses",
+    "recalled",
+    "report",
 ]
 
 
@@ -47,14 +55,65 @@ def _class(path: str) -> type[LossOfLayers]:
 LOSSES = {name: _class(kind.path) for name, kind in KINDS.items()}
 """The classes of the registry; each takes ``{layer: weight}``."""
 
+_NAMES: dict[type, str] = {RangePenalty: "range", **{each: name for name, each in LOSSES.items()}}
 
-def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list[Loss]:
+
+def _name(loss: object) -> str:
+    """What a loss is called in reports and messages."""
+    kind = type(loss.inner if isinstance(loss, ComponentsLoss) else loss)
+    return _NAMES.get(kind, kind.__name__)
+
+
+def report(
+    total: Any, losses: Iterable[Loss], values: Iterable[Any], observer: chainer.Link | None = None
+) -> None:
+    """Hands a loss and its terms to ``chainer.report``, for ``LogReport`` and the like.
+
+    They are called ``loss`` and by the registry's names, or those of their classes; a second of a
+    name ``<name>_2``. The penalty of what is beyond 0..255 is ``range``.
+
+    Args:
+        total: The loss: a number, an array of no dimensions or a ``chainer.Variable``.
+        losses: The losses that it sums.
+        values: The value of each, with its weight.
+        observer: The link whose name the reporter puts before them; ``None`` reports them as they
+            are.
+    """
+    observed = {"loss": total}
+    for loss, value in zip(losses, values, strict=True):
+        kind = _name(loss)
+        places = itertools.count(2)
+        name = kind
+        while name in observed:
+            name = f"{kind}_{next(places)}"
+        observed[name] = value
+    chainer.report({name: _without_graph(value) for name, value in observed.items()}, observer)
+
+
+def is_listened_to() -> bool:
+    """Returns whether what :func:`report` hands on reaches anybody, a trainer for example."""
+    try:
+        chainer.get_current_reporter()
+    except IndexError:  # which is how Chainer says that there is none
+        return False
+    return True
+
+
+def _without_graph(value: Any) -> Any:
+    return value.array if isinstance(value, chainer.Variable) else value
+
+
+def make_losses(
+    terms: Iterable[Term], gram_layers: Mapping[str, float], components: int | None = None
+) -> list[Loss]:
     """Makes losses of the terms that users write.
 
     Args:
         terms: Sequence of :class:`texsynth.terms.Term`; those of weight 0 are left out.
         gram_layers: ``{layer: weight}`` of Gram terms that name no layers; other losses have their
             own defaults.
+        components (int): Principal components of each layer that Gram terms are taken along;
+            ``None`` takes all channels.
 
     Returns:
         list: One loss for each term.
@@ -62,12 +121,14 @@ def make_losses(terms: Iterable[Term], gram_layers: Mapping[str, float]) -> list
     losses: list[Loss] = []
     for term in terms:
         loss = LOSSES[term.name]
-        layers = as_layers(term.layers)
+        layers, is_gram = as_layers(term.layers), term.name in GRAM_LOSSES
         if layers is None:
-            is_gram = loss in (GramLoss, PaperGramLoss, CentredGramLoss)
             layers = gram_layers if is_gram else dict.fromkeys(loss.default_layers, 1.0)
         if term.weight > 0:
-            losses.append(loss({name: term.weight * weight for name, weight in layers.items()}))
+            made: Any = loss({name: term.weight * weight for name, weight in layers.items()})
+            if is_gram and components is not None:
+                made = ComponentsLoss(made, components)
+            losses.append(made)
     return losses
 
 
@@ -80,10 +141,36 @@ def check_additive(losses: Iterable[Loss]) -> None:
     Raises:
         texsynth.errors.ConfigError: A loss needs the whole image at once; it names that loss.
     """
-    names: dict[type, str] = {loss: name for name, loss in LOSSES.items()}
     for loss in losses:
         if not hasattr(loss, "partial"):
-            name = names.get(type(loss), type(loss).__name__)
             raise ConfigError(
-                f"loss {name} needs the whole image at once and cannot be computed in parts"
+                f"loss {_name(loss)} needs the whole image at once and cannot be computed in parts"
             )
+
+
+def recalled(losses: Iterable[Loss], moments: Mapping[str, Any]) -> list[Any]:
+    """Returns the target of each loss, of an exemplar of which only statistics are known.
+
+    Args:
+        losses: Losses to sum.
+        moments: ``{layer: texsynth.targets.Moments}``, on the device of the losses.
+
+    Raises:
+        texsynth.errors.ConfigError: A loss needs the exemplar itself, or a layer that is not known.
+    """
+    targets = []
+    for loss in losses:
+        name = _name(loss)
+        if not hasattr(loss, "recalled"):
+            able = [known for known, kind in LOSSES.items() if hasattr(kind, "recalled")]
+            raise ConfigError(
+                f"loss {name} needs the exemplar itself, not its statistics; "
+                f"{', '.join(able)} do without"
+            )
+        if missing := [layer for layer in loss.layers if layer not in {*moments, IMAGE}]:
+            raise ConfigError(
+                f"loss {name} reads {missing[0]}, of which there are no statistics; "
+                f"there are those of {', '.join(moments)}"
+            )
+        targets.append(loss.recalled(moments))
+    return targets

@@ -1,6 +1,6 @@
 """Losses on Gram matrices: as they are, about the mean, and between shifted positions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from texsynth.compat import chainer
@@ -40,6 +40,14 @@ class GramLoss(AdditiveLoss):
         """
         (gradient,) = gradients
         return gram.gram_sum_gradient(activations, gradient)
+
+    def recalled(self, moments: Mapping[str, Any]) -> dict[str, chainer.Variable]:
+        """Returns the target of an exemplar of which only statistics are known.
+
+        Args:
+            moments: ``{layer: texsynth.targets.Moments}``, on any device.
+        """
+        return {name: chainer.Variable(moments[name].gram[None]) for name in self.layers}
 
     def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
         """Returns the Gram matrix, ``(N, C, C)``."""
@@ -107,6 +115,14 @@ class CentredGramLoss(AdditiveLoss):
     def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
         """Returns the sums of products of channels, ``(N, C, C)``, and of channels, ``(N, C)``."""
         return gram.gram_sum(activations)[0], chainer.functions.sum(activations, axis=(2, 3))
+
+    def recalled(self, moments: Mapping[str, Any]) -> dict[str, chainer.Variable]:
+        """Returns the target from statistics, see :meth:`GramLoss.recalled`.
+
+        Args:
+            moments: As there.
+        """
+        return {name: chainer.Variable(moments[name].covariance[None]) for name in self.layers}
 
     def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
         """Returns the covariance, ``(N, C, C)``."""

@@ -77,6 +77,10 @@ class RangePenalty:
         """Returns ``None``: the range does not depend on the exemplar."""
         return None
 
+    def recalled(self, moments: Mapping[str, object]) -> None:
+        """Returns ``None``: the range does not depend on the exemplar."""
+        return None
+
     def measure(
         self, activations: Mapping[str, chainer.Variable], target: None
     ) -> chainer.Variable:

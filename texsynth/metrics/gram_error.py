@@ -52,6 +52,40 @@ def gram_errors(
     return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}
 
 
+def gram_errors_of_target(
+    pixels: Pixels,
+    grams: Mapping[str, Array],
+    vgg_weights: VGGWeights,
+    config: Config,
+    target_device: chainer.backend.Device,
+    by: str = "plain",
+    block: int = 512,
+) -> dict[str, float]:
+    """Returns the relative Gram error of an 8-bit image at the layers whose matrices are known.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        grams: ``{layer: (C, C) array}``, NumPy.
+        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
+        config (texsynth.Config): Gives the pooling.
+        target_device (chainer.backend.Device): Where to compute.
+        by (str): As for :func:`gram_errors`.
+        block (int): As there.
+
+    Returns:
+        dict: As there, for the known layers.
+    """
+    network = Network(vgg_weights, grams, config.pooling, target_device, by)
+    names = network.layers(min(pixels.shape[:2]))
+    features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
+    batch = target_device.send(images.to_batch(pixels))
+    candidate = BlockObjective(features, losses, batch, block=block).targets[0]
+    return {
+        name: gram.relative_error(candidate[name].array, target_device.send(grams[name])[None])
+        for name in names
+    }
+
+
 def gram_matrices(activations: Mapping[str, Array]) -> dict[str, Array]:
     """Returns ``{layer: (1, C, C)}`` of ``{layer: (1, C, H, W)}``, on the same device.
 

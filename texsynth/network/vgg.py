@@ -1,9 +1,13 @@
 """A VGG's convolutional part as a Chainer chain that turns an image into named activations."""
 
+from collections.abc import Collection, Iterable
+from typing import Any
+
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
 from texsynth.network.convolution import NO_WRAP, FrozenConvolutionReLU
+from texsynth.typing import Wrap
 
 
 def check_wrap(shape, wrap, layers):
@@ -49,14 +53,13 @@ class VGGFeatures(chainer.Chain):
         table: The network's layers by name.
     """
 
-    def __init__(self, weights, layers, pooling="average"):
+    def __init__(self, weights: Any, layers: Iterable[str], pooling: str = "average") -> None:
         super().__init__()
         self.layer_names = tuple(layers)
         self.pooling = pooling
         self.table = weights.table
-        self._path = architecture.to_deepest(self.layer_names, self.table)
         with self.init_scope():
-            for layer in self._path:
+            for layer in architecture.to_deepest(self.layer_names, self.table):
                 if isinstance(layer, architecture.Convolution):
                     setattr(self, layer.name, _link(layer, *weights.tensors[layer.name]))
         self.add_persistent("mean", weights.mean[::-1].reshape(1, 3, 1, 1).copy())
@@ -76,14 +79,32 @@ class VGGFeatures(chainer.Chain):
         Raises:
             texsynth.errors.ConfigError: See :func:`check_wrap`.
         """
-        check_wrap(image.shape, wrap, self.layer_names)
+        return self.activations(image, self.layer_names, wrap)
+
+    def activations(
+        self, image: chainer.Variable, layers: Collection[str], wrap: Wrap = NO_WRAP
+    ) -> dict[str, chainer.Variable]:
+        """Returns the activations of some layers, no deeper than the deepest of them.
+
+        Args:
+            image (chainer.Variable): As for :meth:`forward`.
+            layers: Names of layers, at least one, none deeper than those it was made for.
+            wrap: As there.
+
+        Returns:
+            dict: As there.
+
+        Raises:
+            texsynth.errors.ConfigError: See :func:`check_wrap`.
+        """
+        check_wrap(image.shape, wrap, layers)
         activations, h = {}, image - self.mean
-        for layer in self._path:
+        for layer in architecture.to_deepest(layers, self.table):
             if isinstance(layer, architecture.Convolution):
                 h = self[layer.name](h, wrap)
             else:
                 h = _POOL[self.pooling](h)
-            if layer.name in self.layer_names:
+            if layer.name in layers:
                 activations[layer.name] = h
         return activations
 

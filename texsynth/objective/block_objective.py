@@ -9,7 +9,7 @@ and those where windows overlap more often.
 import logging
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE, check_additive
+from texsynth.losses import IMAGE, check_additive, report
 from texsynth.losses.loss import Partial
 from texsynth.network import architecture
 from texsynth.objective import blocks
@@ -41,6 +41,7 @@ class BlockObjective(Undivided):
             the second, if ``features`` can
             (:meth:`texsynth.network.winograd.features.WinogradFeatures.keep`). ``None`` keeps
             nothing.
+        targets: What each loss would make of the exemplar, if there is none.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
@@ -61,6 +62,7 @@ class BlockObjective(Undivided):
         block=512,
         wrap=(False, False),
         keep=None,
+        targets=None,
     ):
         self._features = features
         self._losses = tuple(losses)
@@ -71,13 +73,17 @@ class BlockObjective(Undivided):
         self._keep = keep
         self._rooms, self._kept = {}, {}
         self.evaluations = 0
-        totals = [{} for _ in self._losses]
+        self.targets = self._targets_of(exemplar, trim) if targets is None else targets
+
+    def _targets_of(self, exemplar, trim):
+        """What each loss makes of the exemplar, which is taken in blocks too."""
+        totals, size = [{} for _ in self._losses], exemplar.shape[2:]
         with chainer.no_backprop_mode():
-            for each in blocks.plan(exemplar.shape[2:], self._layers, block, table=features.table):
-                view = View(exemplar, each, exemplar.shape[2:], trim)
+            for each in blocks.plan(size, self._layers, self.block, table=self._features.table):
+                view = View(exemplar, each, size, trim)
                 self._add(totals, view, self._activations(view))
             pairs = zip(self._losses, totals, strict=True)
-            self.targets = [loss.summary(total) for loss, total in pairs]
+            return [loss.summary(total) for loss, total in pairs]
 
     def rest(self):
         """Lets go of the memory that is used again from one evaluation to the next."""
@@ -159,7 +165,9 @@ class BlockObjective(Undivided):
     def _finish(self, totals):
         """Returns the loss of the sums, and leaves its derivatives in their ``grad``."""
         triples = zip(self._losses, totals, self.targets, strict=True)
-        loss = sum(loss.finish(total, target) for loss, total, target in triples)
+        values = [loss.finish(total, target) for loss, total, target in triples]
+        loss = sum(values)
+        report(loss, self._losses, values)
         loss.backward()
         return loss_value(loss)
 

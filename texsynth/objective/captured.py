@@ -10,7 +10,7 @@ import cupy
 import numpy as np
 
 from texsynth import cuda
-from texsynth.losses import GramLoss, PaperGramLoss, RangePenalty
+from texsynth.losses import GramLoss, PaperGramLoss, RangePenalty, is_listened_to, report
 from texsynth.network.cuda.passes import Passes
 from texsynth.network.vgg import check_wrap
 from texsynth.objective.blocks import kept, regions
@@ -49,18 +49,35 @@ class CapturedObjective(Undivided):
         trim: As for :class:`texsynth.objective.Objective`.
         margin: As there.
         wrap: As there.
+        targets: As there.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
     """
 
-    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
+    def __init__(
+        self,
+        features,
+        losses,
+        exemplar,
+        trim=(0, 0),
+        margin=(0, 0),
+        wrap=(False, False),
+        targets=None,
+    ):
         self.network = features.network
         (self.gram,) = (loss for loss in losses if isinstance(loss, GramLoss))
         self.penalty = next((loss for loss in losses if isinstance(loss, RangePenalty)), None)
         self.margin, self.wrap = margin, wrap
         self.kernel = cuda.load(__package__, "gram_errors")
-        self.targets = self._targets_of(exemplar, trim)
+        if targets is None:
+            matrices = self._matrices_of(exemplar, trim)
+        else:
+            (target,) = (each for each in targets if each is not None)
+            matrices = {name: cupy.ascontiguousarray(x.array[0]) for name, x in target.items()}
+        self.targets = {
+            name: (x, float((x.astype(np.float64) ** 2).sum())) for name, x in matrices.items()
+        }
         self._recorded = None
         self.evaluations = 0
 
@@ -84,14 +101,17 @@ class CapturedObjective(Undivided):
             self._recorded = _Recorded(self, image.array)
         self.evaluations += 1
         image.grad = self._recorded.gradient
-        return self._recorded.replay()
+        loss = self._recorded.replay()
+        if is_listened_to():
+            self._recorded.report()
+        return loss
 
     def rest(self):
         """Lets go of what only evaluations need; the next one makes it again."""
         self._recorded = None
 
-    def _targets_of(self, exemplar, trim):
-        """The Gram matrix of each layer, and its squared norm, which is read once, here."""
+    def _matrices_of(self, exemplar, trim):
+        """The Gram matrix of each layer."""
         size = exemplar.shape[2:]
         read = regions(self.network.layers, size, trim)
         # Before the buffers: in a part of what they leave, a matrix would keep all of it.
@@ -103,7 +123,7 @@ class CapturedObjective(Undivided):
             targets[name] /= math.prod(activations.shape[1:])
         del passes, activations
         cupy.get_default_memory_pool().free_all_blocks()  # what the exemplar took fits no canvas
-        return {name: (x, float((x.astype(np.float64) ** 2).sum())) for name, x in targets.items()}
+        return targets
 
 
 class _Recorded:
@@ -133,6 +153,8 @@ class _Recorded:
         self._ready = {}
         self._excess = cupy.empty(self._passes.blocks, np.float32)
         self._inside = tuple(kept(side, 1, cut) for side, cut in zip(size, margin, strict=True))
+        weight = 0 if objective.penalty is None else objective.penalty.weight
+        self._penalty_weight = weight / (3 * math.prod(_lengths(self._inside)))
         self.gradient = cupy.empty_like(image)
         self._loss = cupy.empty((), np.float32)
         self._graph = self._capture()
@@ -146,6 +168,15 @@ class _Recorded:
         self._graph.launch()
         return self._loss
 
+    def report(self):
+        """Reports loss and terms of the last evaluation, which the next writes over."""
+        objective, gram = self._objective, self._parts.sum()
+        losses, values = [objective.gram], [gram]
+        if objective.penalty is not None:
+            losses.append(objective.penalty)
+            values.append(self._excess.sum() * self._penalty_weight)
+        report(self._loss.copy(), losses, values)
+
     def _capture(self):
         self._evaluate()  # loads what cannot be loaded while a graph is recorded
         return cuda.record(self._evaluate)
@@ -154,9 +185,8 @@ class _Recorded:
         objective = self._objective
         self._ready.clear()
         self._passes.forward(self._image, self._start_statistics)
-        weight, penalty = 0, None
+        weight, penalty = self._penalty_weight, None
         if objective.penalty is not None:
-            weight = objective.penalty.weight / (3 * math.prod(_lengths(self._inside)))
             penalty = self._inside, weight
         image, gradient = self._image, self.gradient
         self._passes.backward(self._gradient_of, image, gradient, penalty, self._excess)

@@ -34,13 +34,14 @@ class StripObjective(BlockObjective):
         block (int): Side of a block's core in pixels, at most.
         wrap: As for :class:`texsynth.objective.block_objective.BlockObjective`.
         settings: Its other arguments.
+        others: Likewise, by name.
 
     Attributes:
         strips (texsynth.objective.strips.Strips): Which rows are whose.
     """
 
-    def __init__(self, *settings, size, team, block, wrap=(False, False), keep=None):
-        super().__init__(*settings, block=block, wrap=wrap, keep=keep)
+    def __init__(self, *settings, size, team, block, wrap=(False, False), **others):
+        super().__init__(*settings, block=block, wrap=wrap, **others)
         self.team, self._size = team, size
         stride = architecture.smallest_side(self._layers) if self._layers else 1
         share = -(-size[0] // (team.size * stride)) * stride

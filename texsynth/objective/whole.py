@@ -3,7 +3,7 @@
 import numpy as np
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE
+from texsynth.losses import IMAGE, report
 from texsynth.network import architecture
 from texsynth.objective.interior import interior
 from texsynth.objective.team import ALONE
@@ -64,18 +64,26 @@ class Objective(Undivided):
 
         wrap: ``(rows, columns)``: along which axes the image is taken as one that tiles; the
             exemplar never is.
+        targets: What each loss would make of the exemplar, if there is none.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
     """
 
-    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
+    def __init__(
+        self,
+        features,
+        losses,
+        exemplar,
+        trim=(0, 0),
+        margin=(0, 0),
+        wrap=(False, False),
+        targets=None,
+    ):
         self._features = features
         self._losses = tuple(losses)
         self._margin, self._wrap = margin, wrap
-        with chainer.no_backprop_mode():
-            activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
-            self._targets = [loss.target(activations) for loss in self._losses]
+        self._targets = self._targets_of(exemplar, trim) if targets is None else targets
         self.evaluations = 0
 
     def __call__(self, image):
@@ -89,12 +97,19 @@ class Objective(Undivided):
         """
         image.cleargrad()
         activations = self._activations(image, self._margin, self._wrap)
-        total = 0
+        total, values = 0, []
         for loss, target in zip(self._losses, self._targets, strict=True):
-            total += loss.measure(activations, target)
+            values.append(loss.measure(activations, target))
+            total += values[-1]
+        report(total, self._losses, values)
         total.backward()
         self.evaluations += 1
         return loss_value(total)
+
+    def _targets_of(self, exemplar, trim):
+        with chainer.no_backprop_mode():
+            activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
+            return [loss.target(activations) for loss in self._losses]
 
     def _activations(self, image, edge, wrap):
         activations = {IMAGE: image, **self._features(image, wrap)}

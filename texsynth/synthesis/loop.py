@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from texsynth import images, metrics
+from texsynth import images
 from texsynth.config import Config
 from texsynth.files.checkpoint import Checkpoint
 from texsynth.losses import Loss
@@ -17,12 +17,13 @@ from texsynth.network import engine
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
 from texsynth.statistics import spectrum, wasserstein
-from texsynth.synthesis import environment, presets, pyramid
+from texsynth.synthesis import environment, presets
 from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.result import STOPPED, Result
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.workshop import Study, Workshop
+from texsynth.targets import Statistics
 from texsynth.typing import Batch, Pixels
 
 _WORTH = 160 * 160  # pixels from which another network, to measure the texture, is worth its time
@@ -70,7 +71,7 @@ Callback: TypeAlias = Callable[[Progress], bool | None]
 
 
 def synthesize(
-    exemplar: npt.ArrayLike,
+    exemplar: npt.ArrayLike | Statistics,
     config: Config | None = None,
     *,
     init: npt.ArrayLike | None = None,
@@ -83,7 +84,8 @@ def synthesize(
     """Makes a new image with the texture of an exemplar (Gatys, Ecker and Bethge 2015).
 
     Args:
-        exemplar: ``(H, W, 3)`` array, RGB, 0..255; :func:`texsynth.read_image` reads a file.
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255; :func:`texsynth.read_image` reads a file. Or a
+            :class:`texsynth.Statistics` in its place, of which the settings' ``size`` is no matter.
         config (Config): The settings; ``None`` takes the defaults.
         init: ``(H, W, 3)`` array, RGB, 0..255, to start from, resized as needed; ``None`` starts
             as the settings or their preset say.
@@ -153,7 +155,7 @@ def make_variation(
     run = _Run(study, callback, stop, checkpoints)
     start = None
     if resumed is None:
-        start = _start(exemplar, init, study.plan[0], study.scheme, seed)
+        start = _start(study, init, seed)
         start = images.without_colours(start) if study.is_grey else start
     # An overflow is noticed by the loss that it makes.
     with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):
@@ -173,12 +175,12 @@ def make_variation(
     by = workshop.engine if is_worth_it else "plain"
     block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
     with engine.threads(workshop.engine):  # as before: then their number changes no bit of it
-        errors = metrics.gram_errors(
-            pixels, exemplar, workshop.weights, config, workshop.device, by, block
+        errors = study.source.gram_errors(
+            pixels, workshop.weights, config, workshop.device, by, block
         )
     return Result(
         image=pixels,
-        exemplar=images.to_pixels(exemplar),
+        exemplar=study.source.pixels,
         errors=errors,
         history=run.history,
         evaluations=run.evaluations,
@@ -191,16 +193,15 @@ def make_variation(
     )
 
 
-def _start(
-    exemplar: Batch, init: Batch | None, level: pyramid.Level, scheme: presets.Scheme, seed: int
-) -> Batch:
+def _start(study: Study, init: Batch | None, seed: int) -> Batch:
     """The image that the coarsest level starts from."""
     if init is not None:
         return init
-    if scheme.start == "phase":
-        coarsest = images.fit(exemplar, level.exemplar_size)
+    level = study.plan[0]
+    if study.scheme.start == "phase":
+        coarsest = images.fit(study.exemplar, level.exemplar_size)
         return spectrum.random_phase(coarsest, level.output_size, seed)
-    return images.noise(level.output_size, seed, exemplar.mean(axis=(0, 2, 3)))
+    return images.noise(level.output_size, seed, study.source.mean_colour)
 
 
 def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from texsynth.config import Config
+from texsynth.errors import ConfigError
 from texsynth.statistics import regularity
 from texsynth.terms import Term
 from texsynth.typing import Batch
@@ -95,6 +96,38 @@ def choose(config: Config, exemplar: Batch) -> Scheme:
         name = "regular" if repeat.strength >= REGULAR_FROM else "natural"
         why = _reason(repeat)
     asked = {key: value for key in _DECIDED if (value := getattr(config, key)) is not None}
+    return dataclasses.replace(_PRESETS[name], **asked, why=why)
+
+
+def choose_for_statistics(config: Config) -> Scheme:
+    """Returns the scheme of a texture of which only statistics are known.
+
+    ``"auto"`` is ``"gatys"`` then, and ``"paper"`` leaves the exemplar's colour histogram.
+
+    Args:
+        config (texsynth.Config): The settings.
+
+    Raises:
+        texsynth.errors.ConfigError: They need the exemplar itself.
+    """
+    name, why = config.preset, ""
+    if name == "auto":
+        name, why = "gatys", "there are only statistics"
+    needs = {
+        f"preset {name}": name not in ("gatys", "paper"),
+        "start phase (--init)": config.start == "phase",
+        "detail": config.detail,
+        "match colours": config.match_colours,
+        "more than one level": (config.levels or 1) > 1,
+    }
+    for what, is_asked_for in needs.items():
+        if is_asked_for:
+            raise ConfigError(
+                f"{what} needs the exemplar itself, not its statistics; without it, textures are "
+                "made as by preset gatys or paper, at one level"
+            )
+    asked = {key: value for key in _DECIDED if (value := getattr(config, key)) is not None}
+    asked["match_colours"] = False
     return dataclasses.replace(_PRESETS[name], **asked, why=why)
 
 

@@ -90,8 +90,8 @@ def plan(
         texsynth.errors.ConfigError: An image, or the coarsest level of it, is too small for the
             deepest layer.
     """
-    _check_sides("exemplar", exemplar_size, smallest_side)
-    _check_sides("output", output_size, smallest_side)
+    check_sides("exemplar", exemplar_size, smallest_side)
+    check_sides("output", output_size, smallest_side)
     _check_tiling(output_size, wrap, smallest_side)
     side = min(*exemplar_size, *output_size)
     if levels is None:
@@ -140,7 +140,14 @@ def tileable(size: Size, wrap: Wrap, multiple: int) -> Size:
     return width, height
 
 
-def _check_sides(what: str, size: Size, smallest_side: int) -> None:
+def check_sides(what: str, size: Size, smallest_side: int) -> None:
+    """Raises a ConfigError if an image is too small for the deepest layer.
+
+    Args:
+        what (str): What to call the image.
+        size: ``(width, height)`` in pixels.
+        smallest_side (int): Smallest side at which the layer has a position.
+    """
     if min(size) < smallest_side:
         raise ConfigError(
             f"{what} of {size[0]}x{size[1]} px is too small: the deepest layer needs "

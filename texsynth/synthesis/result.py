@@ -31,9 +31,11 @@ class Result:
 
     Attributes:
         image: ``(H, W, 3)`` uint8, RGB.
-        exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at.
+        exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at; ``None`` if it
+            was made from statistics.
         errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
-            loss, the default layers, and ``pool5``, as far as the image is large enough.
+            loss, the default layers, and ``pool5``, as far as the image is large enough; of what
+            was made from statistics, for the layers that they have.
         history: Loss after each step, one list for each level.
         evaluations: Computations of loss and gradient.
         reason: Why it stopped.
@@ -46,7 +48,7 @@ class Result:
     """
 
     image: Pixels
-    exemplar: Pixels
+    exemplar: Pixels | None
     errors: dict[str, float]
     history: list[list[float]]
     evaluations: int
@@ -105,7 +107,9 @@ class Result:
         names = [field.name for field in dataclasses.fields(self) if field.name != "seconds"]
         pairs = ((getattr(self, name), getattr(other, name)) for name in names)
         return all(
-            np.array_equal(own, its) if isinstance(own, np.ndarray) else own == its
+            np.array_equal(own, its)
+            if isinstance(own, np.ndarray) and isinstance(its, np.ndarray)
+            else type(own) is type(its) and own == its
             for own, its in pairs
         )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FILES = {
-    "another exemplar": "exemplar",
+    "another exemplar or target": "exemplar",
     "another image to start from": "init",
     "other weights": "weights",
 }
@@ -213,7 +213,7 @@ def describe(study: "Study", seed: int, init: Batch | None) -> dict[str, Any]:
         "iterations": study.scheme.iterations,
         "method": {name: getattr(study.scheme, name) for name in _METHOD},
         "losses": [type(loss).__name__ for loss in study.losses],
-        "exemplar_sha256": images.checksum(study.exemplar),
+        "exemplar_sha256": study.source.checksum,
         "init_sha256": None if init is None else images.checksum(init),
         "weights_sha256": workshop.weights.checksum(),
     }

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from texsynth import images, weights
 from texsynth.compat import chainer
 from texsynth.config import Config
+from texsynth.errors import ConfigError
 from texsynth.losses import Loss, RangePenalty, make_losses
 from texsynth.network import architecture, device, engine
 from texsynth.objective import memory
@@ -21,7 +23,8 @@ from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours
-from texsynth.synthesis import fitting, level_losses, octave, presets, pyramid
+from texsynth.synthesis import fitting, level_losses, octave, pyramid, sources
+from texsynth.targets import Statistics
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ class Workshop:
         self.engine = engine.choose(config.engine, self.device, config.precision)
         self.precision = engine.precision_of(self.engine, config.precision)
         engine.share_processor(self.engine, team.neighbours)
+        if losses is not None and config.components is not None:
+            raise ConfigError("components are of the settings' losses, not of losses of one's own")
         self._losses = losses
         self._features = {}
 
@@ -130,14 +135,14 @@ class Workshop:
         """
         losses = self._losses
         if losses is None:
-            losses = make_losses(scheme.losses, self.config.layers)
+            losses = make_losses(scheme.losses, self.config.layers, self.config.components)
         return [*losses, RangePenalty(self.config.range_weight)]
 
-    def study(self, exemplar: npt.ArrayLike) -> "Study":
+    def study(self, exemplar: npt.ArrayLike | Statistics) -> "Study":
         """Returns the :class:`Study` of an exemplar.
 
         Args:
-            exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+            exemplar: ``(H, W, 3)`` array, RGB, 0..255; or statistics in its place.
 
         Raises:
             texsynth.errors.TexsynthError: The exemplar is unusable or too small.
@@ -150,11 +155,13 @@ class Study:
 
     Args:
         workshop (Workshop): Where the textures will be made.
-        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255, or a :class:`texsynth.Statistics`.
 
     Attributes:
         workshop (Workshop): The same.
-        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for.
+        source: What textures are made from, one of :mod:`texsynth.synthesis.sources`.
+        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for;
+            ``None`` if only statistics are known.
         is_grey (bool): Whether it has no colours; then its textures have none either.
         scheme (texsynth.synthesis.presets.Scheme): What the preset and the settings come to.
         colours (texsynth.objective.colours.Colours): Those in which textures are optimised.
@@ -170,17 +177,21 @@ class Study:
 
     def __init__(self, workshop, exemplar):
         config = workshop.config
-        exemplar = images.to_batch(exemplar)
         self.workshop = workshop
-        self.exemplar = images.fit(exemplar, images.fitted_size(exemplar.shape[:1:-1], config.size))
-        self.is_grey = images.is_grey(self.exemplar)
-        self.scheme = presets.choose(config, self.exemplar)
+        self.source = sources.of(exemplar, config)
+        self.exemplar: Any = self.source.batch
+        self.is_grey = self.source.is_grey
+        self.scheme = self.source.scheme(config)
+        self.source.check(workshop)
         self.losses = workshop.losses(self.scheme)
+        if self.exemplar is None:
+            self.source.recalled(self.losses, workshop.device)  # or it ends here
         self.layers = level_losses.layers_of(self.losses)
-        self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
+        self.plan = _plan(self.source, config, self.scheme, self.layers)
         if config.losses is not None:
             level_losses.check(self.losses, self.plan)
-        _warn_of_little(exemplar.shape[:1:-1], self.plan[-1])
+        if self.exemplar is not None:
+            _warn_of_little(self.source.given_size, self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan)
@@ -195,19 +206,19 @@ class Study:
         """
         if number not in self._objectives:
             level = self.plan[number - 1]
-            scaled = images.resize(self.exemplar, level.exemplar_size)
-            padded = images.mirrored(scaled, level.padded_size)
             losses = level_losses.at_level(self.losses, self.plan, number)
             layers = level_losses.layers_of(losses)
             kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
+            exemplar, targets = self.source.at_level(level, losses, self.workshop.device)
             self._objectives[number] = kind(
                 self.workshop.features(layers),
                 losses,
-                self.workshop.device.send(padded),
+                exemplar,
                 tuple(level.pad + cut for cut in level.trim),
                 level.margin,
                 wrap=self.workshop.config.wrap,
                 **settings,
+                **targets,
             )
         return self._objectives[number]
 
@@ -227,7 +238,7 @@ class Study:
         if self.is_grey:
             return Colours(colours.GREY)
         if self.scheme.own_colours and math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS:
-            return Colours(self.workshop.team.agreed(colours.own(self.exemplar)))
+            return Colours(self.workshop.team.agreed(self.source.own_colours()))
         return Colours(None)
 
     def make_network(self):
@@ -302,12 +313,12 @@ def _warn_of_little(size, level):
         _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
 
 
-def _plan(exemplar, config, scheme, layers):
-    exemplar_size = exemplar.shape[:1:-1]
+def _plan(source, config, scheme, layers):
     smallest = architecture.smallest_side(layers) if layers else 1
+    output_size = config.output_size or pyramid.tileable(source.size, config.wrap, smallest)
     return pyramid.plan(
-        exemplar_size,
-        config.output_size or pyramid.tileable(exemplar_size, config.wrap, smallest),
+        output_size if source.batch is None else source.size,
+        output_size,
         scheme.iterations,
         scheme.levels,
         smallest,

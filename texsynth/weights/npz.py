@@ -1,18 +1,10 @@
 """Reads an ``.npz`` with Chainer's names."""
 
-import io
 import zipfile
 
-import numpy as np
-
 from texsynth.errors import WeightsError
+from texsynth.files import npy
 from texsynth.weights import checks
-
-_LONGEST_NPY_HEADER = 1 << 16  # bytes; NumPy's own are shorter than 10000
-_NPY_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def read(path, network):
@@ -47,21 +39,14 @@ def read(path, network):
 
 
 def _npy_header(name, archive, info):
-    with archive.open(info) as member:
-        # No further than it can reach: the length that a header claims may be anything.
-        start = io.BytesIO(member.read(_LONGEST_NPY_HEADER))
     try:
-        version = np.lib.format.read_magic(start)
-        shape, _, dtype = _NPY_HEADERS[version](start)
-    except Exception as error:
-        # Among them MemoryError, of an expression that is nested too deep for Python's parser.
-        raise WeightsError(f"{name} cannot be read: it is not an array") from error
-    return checks.Header(shape, dtype)
+        return checks.Header(*npy.header(archive, info))
+    except ValueError as error:
+        raise WeightsError(f"{name} cannot be read: {error}") from error
 
 
 def _npy_array(name, archive, info):
     try:
-        with archive.open(info) as member:
-            return np.lib.format.read_array(member, allow_pickle=False)
+        return npy.array(archive, info)
     except ValueError as error:
         raise WeightsError(f"{name} cannot be read: {error}") from error

@@ -1,0 +1,90 @@
+"""The device, as it is asked for: ``--gpu``, or ``--device`` as in Chainer's own examples."""
+
+import functools
+import re
+
+import click
+from click.core import ParameterSource
+
+from texsynth.command.shared import from_text
+from texsynth.errors import ConfigError
+
+_OTHERS = {
+    r"(@chainerx:)?(native|cuda)(:\d+)?": "ChainerX is not used here",
+    "@intel64": "iDeep is not used here",
+    "@cupy": "a GPU has a number",
+}
+"""What Chainer's users may write, and why it is not taken."""
+
+
+def parse(text):
+    """Reads a device as Chainer's examples take it: ``"@cupy:1"`` as 1, ``"@numpy"`` as -1.
+
+    Args:
+        text (str): ``@numpy``, ``@cupy:`` and a number, or a number alone; -1 is the CPU.
+
+    Returns:
+        int: CUDA device number; -1 is the CPU.
+
+    Raises:
+        texsynth.errors.ConfigError: It is none of these. ChainerX and iDeep, which Chainer knows
+            too, are among the others.
+    """
+    match = re.fullmatch(r"@numpy|(?:@cupy:)?(\d{1,9})|-1", text, re.ASCII)
+    if match is None:
+        found = [why for pattern, why in _OTHERS.items() if re.fullmatch(pattern, text)]
+        allowed = "@numpy, @cupy:0 (or another number) or a number (-1 is the CPU)"
+        raise ConfigError("; ".join([f"device must be {allowed}, not {text!r}", *found]))
+    return int(match[1] or -1)
+
+
+def _checked(gpu):
+    if gpu < -1:
+        raise ConfigError(f"gpu must be at least -1, not {gpu}")
+    return gpu
+
+
+def device_options(command):
+    """A decorator that gives a command ``--gpu`` and ``--device``, and its function ``gpu`` alone.
+
+    Args:
+        command: Function that takes ``gpu``, a CUDA device number, or -1 for the CPU.
+    """
+
+    @click.option(
+        "-g",
+        "--gpu",
+        default=-1,
+        show_default=True,
+        callback=from_text(_checked),
+        help="CUDA device number; -1 is the CPU.",
+    )
+    @click.option(
+        "-d",
+        "--device",
+        metavar="DEVICE",
+        callback=from_text(parse),
+        help="The device as Chainer names it: @numpy, @cupy:0, or a number as for --gpu.",
+    )
+    @functools.wraps(command)
+    def with_one(*arguments, gpu, device, **options):
+        if device is not None:
+            if given("gpu") and gpu != device:
+                raise click.UsageError(
+                    f"--gpu {gpu} and --device {device} are different devices (-1 is the CPU);"
+                    " give one of them"
+                )
+            gpu = device
+        return command(*arguments, gpu=gpu, **options)
+
+    return with_one
+
+
+def given(name):
+    """Returns whether an argument of the command that runs is on the command line.
+
+    Args:
+        name (str): The name that its function has for it.
+    """
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE

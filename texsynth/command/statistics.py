@@ -1,0 +1,126 @@
+"""The command that measures exemplars: ``python -m texsynth.statistics``."""
+
+from pathlib import Path
+
+import click
+
+from texsynth import config as settings
+from texsynth.command.device import device_options
+from texsynth.command.folders import expanded
+from texsynth.command.shared import (
+    HELP_OPTIONS,
+    NO_MEMORY,
+    PATH,
+    OneLineErrors,
+    downloads_forbidden,
+    failure,
+    from_text,
+    set_up_logging,
+)
+from texsynth.config import Config
+from texsynth.errors import ConfigError, StatisticsError, TexsynthError
+from texsynth.files import check_target
+from texsynth.terms import parse_layers
+from texsynth.version import __version__
+
+
+@click.command("texsynth.statistics", cls=OneLineErrors, context_settings=HELP_OPTIONS)
+@click.argument("paths", metavar="IMAGE...", type=PATH, nargs=-1, required=True)
+@click.option(
+    "-o", "--out", metavar="FILE", type=PATH, required=True, help=".npz file to write to."
+)
+@click.option(
+    "--size",
+    default=Config.size,
+    show_default=True,
+    help="Resize each IMAGE first, so that its longer side has this many pixels; 0 keeps its size.",
+)
+@click.option(
+    "--network",
+    default="vgg16",
+    show_default=True,
+    type=click.Choice(settings.NETWORKS),
+    help="Network whose activations are measured; vgg19 needs --weights.",
+)
+@click.option(
+    "--layers",
+    metavar="NAME,...",
+    callback=from_text(parse_layers),
+    help=f"Layers to measure.  [default: {','.join(settings.DEFAULT_LAYERS)}]",
+)
+@click.option(
+    "--pooling",
+    default=Config.pooling,
+    show_default=True,
+    type=click.Choice(settings.POOLINGS),
+    help="Pooling of the network.",
+)
+@click.option(
+    "--input-range",
+    metavar="LOW,HIGH",
+    callback=from_text(settings.parse_range),
+    help="Which values are black and white in an image whose type does not say so.",
+)
+@device_options
+@click.option(
+    "--weights",
+    type=click.Path(readable=False),
+    help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
+    " downloaded]",
+)
+@click.option("--offline", is_flag=True, help="Download no weights.")
+@click.option("--overwrite", "overwrites", is_flag=True, help="Replace a FILE that is there.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main(paths, out, input_range, offline, overwrites, quiet, verbose, **options):
+    """Save the statistics of IMAGE, or the mean of those of several, for texsynth --target.
+
+    They are Gram matrices, means and covariances of activations, as arrays for numpy.load. A file
+    of statistics (.npz) may stand in the place of an IMAGE; in the mean each counts alike. A folder
+    stands for the images in it.
+    """
+    set_up_logging(quiet, verbose)
+    try:
+        with downloads_forbidden(offline):
+            config = Config(input_range=input_range, **options)
+            files = expanded(paths)
+            _check_out(out, files, overwrites)
+            _measured(files, config).save(out)
+    except TexsynthError as error:
+        raise failure(error, error) from error
+    except MemoryError as error:
+        raise failure(NO_MEMORY, error) from error
+    if not quiet:
+        click.echo(out)
+
+
+def _check_out(out, files, overwrites):
+    if out.suffix.lower() != ".npz":
+        raise ConfigError(f"--out must be a .npz file, not {out}")
+    check_target("--out", out, files)
+    if out.exists() and not overwrites:
+        raise ConfigError(f"{out} already exists; --overwrite replaces it")
+
+
+def _measured(files: tuple[Path, ...], config):
+    """The mean of the statistics of all files."""
+    from texsynth import images  # these take a second
+    from texsynth.synthesis.measuring import measure_by
+    from texsynth.synthesis.workshop import Workshop
+    from texsynth.targets import Statistics
+
+    workshop, several = Workshop(config), []
+    for path in files:
+        if path.suffix.lower() == ".npz":
+            several.append(Statistics.load(path))
+            continue
+        pixels = images.read(path, config.input_range)
+        try:
+            several.append(measure_by(workshop, pixels))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    try:
+        return Statistics.average(several) if len(several) > 1 else several[0]
+    except StatisticsError as error:
+        raise ConfigError(str(error)) from error

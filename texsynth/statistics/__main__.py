@@ -1,0 +1,6 @@
+"""``python -m texsynth.statistics``."""
+
+from texsynth.command.statistics import main
+
+if __name__ == "__main__":
+    main()
