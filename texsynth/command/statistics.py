@@ -106,11 +106,11 @@ def _check_out(out, files, overwrites):
 def _measured(files: tuple[Path, ...], config):
     """The mean of the statistics of all files."""
     from texsynth import images  # these take a second
-    from texsynth.synthesis.measuring import measure_by
+    from texsynth.synthesis.measuring import measure_by, unrounded
     from texsynth.synthesis.workshop import Workshop
     from texsynth.targets import Statistics
 
-    workshop, several = Workshop(config), []
+    workshop, several = Workshop(unrounded(config)), []
     for path in files:
         if path.suffix.lower() == ".npz":
             several.append(Statistics.load(path))

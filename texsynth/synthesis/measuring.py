@@ -1,5 +1,6 @@
 """Measures exemplars: their statistics as arrays, to be saved, averaged, edited."""
 
+import dataclasses
 from typing import Any
 
 import numpy.typing as npt
@@ -37,14 +38,24 @@ def measure(exemplar: npt.ArrayLike, config: Config | None = None) -> Statistics
     Args:
         exemplar: ``(H, W, 3)`` array, RGB, 0..255.
         config (texsynth.Config): Its ``size``, ``network``, ``pooling``, ``weights``, ``gpu``,
-            ``engine`` and ``precision`` hold, and ``layers`` names the layers; ``None`` takes the
-            defaults.
+            ``engine`` and ``precision`` hold (``"auto"`` is then ``"fp32"``), and ``layers`` names
+            the layers; ``None`` takes the defaults.
 
     Raises:
         texsynth.errors.TexsynthError: The exemplar is unusable or too small, the weights cannot be
             had, or the device or engine cannot be used.
     """
-    return measure_by(Workshop(Config() if config is None else config), exemplar)
+    return measure_by(Workshop(unrounded(Config() if config is None else config)), exemplar)
+
+
+def unrounded(config: Config) -> Config:
+    """Returns settings for measuring: what is saved is not to be rounded unless that is asked for.
+
+    Args:
+        config (texsynth.Config): The settings.
+    """
+    is_open = config.precision == "auto"
+    return dataclasses.replace(config, precision="fp32") if is_open else config
 
 
 def measure_by(workshop: Workshop, exemplar: npt.ArrayLike) -> Statistics:
