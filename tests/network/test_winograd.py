@@ -264,7 +264,7 @@ def test_the_number_of_tiles_at_once_changes_no_bit(random_weights, monkeypatch)
 def test_scratch_is_for_whole_blocks_and_work_for_all(channels, tiles):
     """The product writes whole blocks; and a worker without tiles would be idle."""
     made = schedule.make_schedule(channels, 64, tiles, 4, TileFormat(np.float32))
-    group = made.v_shape[-2]
+    group = made.v_shape[-3]
     assert made.m_shape[-2] == group
     assert group % BLOCK_ROWS == 0
     if channels == 64:
