@@ -251,6 +251,17 @@ class Study:
         xp, team = self.workshop.device.xp, self.workshop.team
         return octave.transfer(texture, exemplar, level.output_size, wrap, xp, team)
 
+    def keep(self, number):
+        """Returns what stays of a level's canvas; here ``None``, for nothing does.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+
+        Returns:
+            texsynth.objective.kept.Keep: On the host, of the size of the canvas.
+        """
+        return None
+
     @property
     def memory_plan(self):
         """What was chosen for the memory there is: curvature pairs, and settings of blocks."""
