@@ -2,7 +2,7 @@
 
 :func:`synthesize` makes one texture. For many of one exemplar, with the network loaded and the
 exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
-each seed.
+each seed. :func:`repair` makes a part of a photograph anew.
 """
 
 import importlib
@@ -16,6 +16,7 @@ from texsynth.version import __version__
 if TYPE_CHECKING:
     from texsynth.images import read as read_image
     from texsynth.synthesis.loop import Progress, make_variation, synthesize
+    from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
     from texsynth.synthesis.workshop import Workshop
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "make_variation",
     "read_image",
+    "repair",
     "synthesize",
 ]
 
@@ -42,6 +44,7 @@ _LATER = {
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
     "read_image": ("texsynth.images", "read"),
+    "repair": ("texsynth.synthesis.repairing", "repair"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
 }
 

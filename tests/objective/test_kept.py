@@ -79,3 +79,21 @@ def test_what_stays_is_the_same_to_the_bit(mask, name, own_colours):
     np.testing.assert_array_equal(shown[stays], image[stays])
     if (mask > 0).any():
         assert not np.array_equal(candidate.pixels.array, coordinates)
+
+
+@pytest.mark.parametrize("around", [(2, 0), (0, 1), (1, 2)])
+def test_copies_at_the_edges(around):
+    """They are shown as what they are copies of, and their gradient goes there."""
+    generator = np.random.default_rng(0)
+    size = tuple(side + 2 * edge for side, edge in zip(SHAPE[2:], around, strict=True))
+    keep = Keep(generator.uniform(0, 255, (1, 3, *size)), generator.random((1, 1, *size)), around)
+    pixels = generator.uniform(0, 255, (1, 3, *size))
+    inside = tuple(slice(edge, edge + side) for side, edge in zip(SHAPE[2:], around, strict=True))
+    shown = keep.shown(pixels)
+    widths = [(0, 0), (0, 0), *((edge, edge) for edge in around)]
+    np.testing.assert_array_equal(shown, np.pad(shown[:, :, *inside], widths, mode="wrap"))
+    loss_of = WithKept(quadratic, keep)
+    image, way = chainer.Parameter(pixels), generator.standard_normal(pixels.shape)
+    loss_of(image)
+    up, down = (loss_of(chainer.Parameter(pixels + e * way)) for e in (1e-4, -1e-4))
+    assert (image.grad * way).sum() == pytest.approx((up - down) / 2e-4, rel=1e-6)

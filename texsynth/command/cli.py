@@ -4,7 +4,9 @@ Chainer and Pillow are imported when the work begins, so that ``--help`` and usa
 once.
 """
 
+import importlib
 import os
+import sys
 
 import click
 from click.core import ParameterSource
@@ -55,10 +57,37 @@ def _is_tiling(following):
     )
 
 
-class _Command(OneLineErrors):
+WORDS = {"repair": "texsynth.command.repair_cli"}
+"""Commands beside the main one, by the word before the images, and where each has its ``main``.
+
+A picture of that name is reached as ``./repair``.
+"""
+
+
+class Command(OneLineErrors):
     """``--tile`` may stand alone."""
 
+    def main(self, args=None, prog_name=None, **extra):
+        """Runs the command, or the one that the first word names.
+
+        Args:
+            args: As for :meth:`texsynth.command.shared.OneLineErrors.main`.
+            prog_name: As there.
+            extra: As there.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        if self is main and words and words[0] in WORDS:
+            other = importlib.import_module(WORDS[words[0]]).main
+            return other.main(words[1:], f"{prog_name or self.name} {words[0]}", **extra)
+        return super().main(words, prog_name, **extra)
+
     def parse_args(self, context, args):
+        """Parses the arguments.
+
+        Args:
+            context (click.Context): That of the command.
+            args: A list of str.
+        """
         args = list(args)
         for place, arg in enumerate(args):
             if arg == "--":
@@ -68,7 +97,7 @@ class _Command(OneLineErrors):
         return super().parse_args(context, args)
 
 
-@click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
+@click.command("texsynth", cls=Command, context_settings=HELP_OPTIONS)
 @click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1)
 @click.option(
     "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
@@ -300,18 +329,24 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
     A folder stands for the images in it. With several images, textures that were already made
     with the same settings are kept.
+
+    "repair PHOTO" makes a part of a photograph anew; see "repair --help".
     """
     set_up_logging(quiet, verbose)
     try:
-        asked = Asked(expanded(image_paths), options, _given(context))
+        asked = Asked(expanded(image_paths), options, given(context))
         with downloads_forbidden(offline):
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:
         raise failure(error, error) from error
 
 
-def _given(context):
-    """Names of the options that are on the command line."""
+def given(context):
+    """Returns the names of the options that are on the command line.
+
+    Args:
+        context (click.Context): The parsed command line.
+    """
     return {
         name
         for name in context.params

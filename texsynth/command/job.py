@@ -154,12 +154,26 @@ class Job:
         tile, checkpoints = self._recipe.config.tile, self._checkpoints
         if tile:
             told.append(_seam(result.image, tile))
+        if self._recipe.mending is not None:
+            told += self._description_of_repair(result)
         if is_interrupted and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
             # A checkpoint alone decides on no other place than the current folder.
             texture = self._asked_for.texture
             whither = "" if is_below_here(texture) else f" -o {texture}"
             told.append(f"to continue{whence}: --resume {checkpoints.path}{whither}")
+        return told
+
+    def _description_of_repair(self, result):
+        """Lines about how well it fits in."""
+        exemplar, config = self._recipe.exemplar, self._recipe.config
+        told = [f"before: {_seam(exemplar.pixels, config.tile)}"] if config.tile else []
+        score = self._recipe.mending.edge_score(exemplar, config, result.image)
+        if score is not None:
+            told.append(
+                "step across the edge of what was made anew, in standard deviations "
+                f"(-2 to 2 is an ordinary step): {score:+.1f}"
+            )
         return told
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from texsynth.command.keeping import Keeping
+from texsynth.command.mending import Mending
 from texsynth.command.record import Record
 from texsynth.config import Config
 
@@ -18,17 +19,21 @@ class Sources:
         variations (int): Textures of each exemplar, or ``None`` for one, without its seed in its
             name.
         record (texsynth.command.record.Record): What the texture is to be the same as, or ``None``.
+        mending (texsynth.command.mending.Mending): What of the one image is to be made anew;
+            ``None`` makes new textures.
     """
 
     image_paths: tuple[Path, ...]
     init_path: Path | None = None
     variations: int | None = None
     record: Record | None = None
+    mending: Mending | None = None
 
     @property
     def pictures(self):
         """Paths of all pictures that are read."""
-        return [*self.image_paths, *([] if self.init_path is None else [self.init_path])]
+        init = [] if self.init_path is None else [self.init_path]
+        return [*self.image_paths, *init, *(self.mending.paths if self.mending else [])]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import functools
 import json
 import warnings
 
+from texsynth.command.mending import Mending
 from texsynth.config import Config
 from texsynth.version import __version__
 
@@ -50,11 +51,14 @@ class Recipe:
         config (texsynth.Config): The settings.
         exemplar (Picture): The exemplar.
         init (Picture): The image to start from; ``None`` starts as the settings say.
+        mending (texsynth.command.mending.Mending): What of the exemplar, a photograph, is made
+            anew; ``None`` makes a texture.
     """
 
     config: Config
     exemplar: Picture
     init: Picture | None = None
+    mending: Mending | None = None
 
 
 def origin(recipe):
@@ -72,6 +76,8 @@ def origin(recipe):
     if init is not None:
         used["init"] = init.path.name
         text["init_sha256"] = init.checksum
+    if recipe.mending is not None:
+        text["repair"] = recipe.mending.told()
     used |= recipe.config.as_dict()
     # File names are bytes: what is no UTF-8 in them cannot be kept in a PNG.
     settings = json.dumps(used, ensure_ascii=False).encode("utf-8", "replace").decode()
@@ -125,7 +131,7 @@ def is_same(path, recipe, is_again):
     is_other_version = there["Software"] != expected["Software"]
     if is_other_version and _is_finished(there) and not is_again:
         return False
-    names = ("texsynth:exemplar_sha256", "texsynth:init_sha256")
+    names = [f"texsynth:{name}" for name in ("exemplar_sha256", "init_sha256", "repair")]
     if any(there.get(name) != expected.get(name) for name in names):
         return False
     try:

@@ -2,6 +2,7 @@
 
 from texsynth.metrics.evaluator import Evaluator, Measures
 from texsynth.metrics.gram_error import HELD_OUT, gram_errors
+from texsynth.metrics.hole_edge import edge_score
 from texsynth.metrics.seam import seam_scores
 
-__all__ = ["HELD_OUT", "Evaluator", "Measures", "gram_errors", "seam_scores"]
+__all__ = ["HELD_OUT", "Evaluator", "Measures", "edge_score", "gram_errors", "seam_scores"]

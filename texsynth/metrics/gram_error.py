@@ -1,13 +1,15 @@
 """Relative Gram error: how far a texture is from what Gatys et al. (2015) optimise."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from texsynth import images
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS, Config
 from texsynth.losses import GramLoss
 from texsynth.metrics.activations import Network
+from texsynth.objective import masks
 from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.masks import NO_MASKS, Masks
 from texsynth.statistics import gram
 from texsynth.typing import Array, Batch, Pixels
 from texsynth.weights import VGGWeights
@@ -24,6 +26,7 @@ def gram_errors(
     target_device: chainer.backend.Device,
     by: str = "plain",
     block: int = 512,
+    masks_of: Callable[[tuple[str, ...]], Masks] | None = None,
 ) -> dict[str, float]:
     """Returns the relative Gram error of an 8-bit image at each layer.
 
@@ -36,6 +39,7 @@ def gram_errors(
         by (str): Engine that computes, see :class:`texsynth.metrics.activations.Network`.
         block (int): Side in pixels of the blocks in which they are measured; what was made on
             bounded memory is measured on it too.
+        masks_of: Returns how much each position of layers counts; ``None`` counts all alike.
 
     Returns:
         dict: ``{layer: ||G - T|| / ||T||}`` for the layers of the loss, the default layers and
@@ -44,10 +48,18 @@ def gram_errors(
     wanted = {*(config.layers or {}), *DEFAULT_LAYERS, HELD_OUT}
     network = Network(vgg_weights, wanted, config.pooling, target_device, by)
     names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
+    counted = NO_MASKS if masks_of is None else masks_of(names)
+    names = masks.enough(counted, names)
     features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
     candidate, target = (
-        BlockObjective(features, losses, target_device.send(batch), block=block).targets[0]
-        for batch in (images.to_batch(pixels), exemplar)
+        BlockObjective(
+            features,
+            losses,
+            target_device.send(batch),
+            block=block,
+            masks=Masks(mask and {name: target_device.send(mask[name]) for name in mask}),
+        ).targets[0]
+        for batch, mask in ((images.to_batch(pixels), counted.image), (exemplar, counted.exemplar))
     )
     return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}
 

@@ -1,10 +1,10 @@
 """Pixels that stay: the objective of an image of which only a part may change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from texsynth.compat import chainer
-from texsynth.typing import Array
+from texsynth.typing import Array, Size
 
 
 class Keep(NamedTuple):
@@ -14,10 +14,22 @@ class Keep(NamedTuple):
         image: ``(1, 3, H, W)`` float32: what stays, and anything where nothing does.
         mask: ``(1, 1, H, W)`` float32: 0 where it stays, 1 where the optimizer's pixel takes its
             place, between them what is blended of both.
+        around: ``(rows, columns)``: how many at each edge are copies of what lies as far within the
+            opposite one, so that what is between them tiles, whatever its size.
     """
 
     image: Array
     mask: Array
+    around: Size = (0, 0)
+
+    def of(self, part: Callable[[Array], Array], around: Size) -> "Keep":
+        """Returns what stays of a part of the image.
+
+        Args:
+            part: Returns that part of an array.
+            around: How much of that part are copies.
+        """
+        return Keep(part(self.image), part(self.mask), around)
 
     def shown(self, pixels: Array) -> Array:
         """Returns the image with what the optimizer makes where it may, ``(1, 3, H, W)`` float32.
@@ -31,7 +43,34 @@ class Keep(NamedTuple):
         made: Array = xp.subtract(pixels, self.image)
         made *= self.mask
         made += self.image
+        for copies, originals in self._copies(made):
+            copies[...] = originals
         return made
+
+    def gradient(self, shown: Array, out: Array | None = None) -> Array:
+        """Returns the gradient for the optimizer's pixels, from that for what is shown.
+
+        Args:
+            shown: ``(1, 3, H, W)``; copies in it are written over.
+            out: Where to put it; ``None`` makes a new array.
+        """
+        xp = chainer.backend.get_array_module(shown)
+        for copies, originals in reversed(list(self._copies(shown))):
+            originals += copies
+            copies[...] = 0
+        found: Array = xp.multiply(shown, self.mask, out=out)
+        return found
+
+    def _copies(self, x: Array) -> Iterator[tuple[Array, Array]]:
+        """Yields copies and what they are copies of, views, in an order in which they can be made.
+
+        Those of columns are of all rows, copies among them: that fills the corners.
+        """
+        for edge, rows in zip(self.around, (x, x.swapaxes(2, 3)), strict=True):
+            if edge:
+                side = rows.shape[2] - 2 * edge
+                yield rows[:, :, :edge], rows[:, :, side : side + edge]
+                yield rows[:, :, side + edge :], rows[:, :, edge : 2 * edge]
 
 
 class WithKept:
@@ -68,8 +107,7 @@ class WithKept:
         else:
             self._shown.array[...] = shown  # a recorded graph reads the same memory each time
         loss = self._objective(self._shown)
-        xp = chainer.backend.get_array_module(shown)
-        image.grad = xp.multiply(self._shown.grad, self._keep.mask, out=self._gradient)
+        image.grad = self._keep.gradient(self._shown.grad, self._gradient)
         if self._in_place:
             self._gradient = image.grad
         return loss

@@ -99,6 +99,23 @@ def touching(shares: Mapping[str, Array]) -> dict[str, Array]:
     return {name: np.minimum(2 * share, 1) for name, share in shares.items()}
 
 
+def enough(masks: Masks, layers: Iterable[str]) -> tuple[str, ...]:
+    """Returns the layers at which any position counts of both images, and enough of the exemplar.
+
+    Args:
+        masks: How much each position counts.
+        layers: Names of layers, in the order in which they are returned.
+    """
+    return tuple(
+        name
+        for name in layers
+        if all(
+            each is None or float(each[name].sum()) >= least
+            for each, least in zip(masks, (LEAST, 1e-6), strict=True)
+        )
+    )
+
+
 def check(masks: Mapping[str, Array], size: Size, edge: Size, what: str) -> None:
     """Raises a ConfigError unless enough positions count at each layer.
 

@@ -22,13 +22,14 @@ def on_a_gpu(losses):
     return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
-def fit(workshop, losses, plan):
+def fit(workshop, losses, plan, wrap):
     """Returns curvature pairs, and settings of blocks; none if the largest canvas fits whole.
 
     Args:
         workshop (texsynth.synthesis.workshop.Workshop): Where the texture will be made.
         losses: All losses that were asked for, as those of :mod:`texsynth.losses`.
         plan: The levels, each a :class:`texsynth.synthesis.pyramid.Level`.
+        wrap: ``(rows, columns)``: along which axes the network wraps.
 
     Raises:
         texsynth.errors.ConfigError: The memory does not suffice, or a loss cannot be had in blocks.
@@ -50,7 +51,7 @@ def fit(workshop, losses, plan):
     _check_coarse(workshop, model, losses, plan, budget)
     if whole <= budget:
         return memory.MOST_PAIRS, {}
-    wrap = workshop.config.wrap if size == canvas else (False, False)
+    wrap = wrap if size == canvas else (False, False)
     choice = memory.choose(budget, size, layers, model, wrap, workshop.table)
     try:
         check_additive(finest)

@@ -9,7 +9,7 @@ from texsynth import images, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
 from texsynth.network import device
-from texsynth.objective.kept import Keep, WithKept
+from texsynth.objective.kept import WithKept
 
 
 class LevelRun:
@@ -58,7 +58,8 @@ class LevelRun:
         in_place = isinstance(self._optimizer, optimizers.DeviceLBFGS | optimizers.DeviceAdam)
         loss_of = self._objective
         if self._keep is not None:
-            keep = Keep(*(self._device.send(self._objective.own(part)) for part in self._keep))
+            own, send = self._objective.own, self._device.send
+            keep = self._keep.of(lambda whole: send(own(whole)), self._keep.around)
             loss_of = WithKept(loss_of, keep, in_place)
         self._loss_of = self._colours.objective(loss_of, in_place)
         self.losses = []
@@ -117,7 +118,7 @@ class LevelRun:
         pixels = self._colours.rgb(coordinates)
         if self._keep is None:
             return pixels
-        return Keep(*map(part_of, self._keep)).shown(pixels)
+        return self._keep.of(part_of, (0, 0)).shown(pixels)
 
     def end(self):
         """Lets go of all but the image."""

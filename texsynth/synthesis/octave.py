@@ -33,6 +33,7 @@ def transfer(
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
+    allowed: Array | None = None,
 ) -> Batch:
     """Enlarges a texture to about twice its size, with detail of the exemplar.
 
@@ -48,17 +49,22 @@ def transfer(
         wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
         xp: What computes, NumPy or CuPy.
         team: Processes that share the search, each with the same arguments.
+        allowed: ``(H, W)`` bool: the pixels of the exemplar that a patch may have; ``None`` allows
+            all.
 
     Returns:
-        numpy.ndarray: ``(1, 3, height, width)`` float32; where an image is smaller than a patch,
-        the enlarged texture as it is.
+        numpy.ndarray: ``(1, 3, height, width)`` float32; where an image is smaller than a patch, or
+        has none that is allowed, the enlarged texture as it is.
     """
     enlarged = images.resize(coarse, size, wrap)
     half = images.resize(coarse, ((size[0] + 1) // 2, (size[1] + 1) // 2), wrap)
     detail, small = split(exemplar)
     if min(*small.shape[2:], *half.shape[2:]) < _SIDE:
         return enlarged
-    matches = nearest_patches(half, small, wrap, xp, team)
+    compared = None if allowed is None else _whole_patches(allowed, small.shape[2:])
+    if compared is not None and not compared.any():
+        return enlarged
+    matches = nearest_patches(half, small, wrap, xp, team, compared)
     on_device = _lay(xp.asarray(detail), xp.asarray(matches), size, wrap, xp)
     laid: Batch = chainer.get_device("@numpy").send(on_device)
     deviation = float(laid.std())
@@ -91,6 +97,7 @@ def nearest_patches(
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
+    compared: Array | None = None,
 ) -> Array:
     """Finds, for each pixel of a texture, the patch of an exemplar nearest to the one around it.
 
@@ -103,6 +110,8 @@ def nearest_patches(
         wrap: As for :func:`transfer`.
         xp: As for :func:`transfer`.
         team: As for :func:`transfer`.
+        compared: ``(H - 4, W - 4)`` bool: the upper left corners of the patches that are compared;
+            ``None`` compares all.
 
     Returns:
         numpy.ndarray: ``(2, h, w)`` int64: row and column in ``exemplar`` of the middle of the
@@ -110,7 +119,7 @@ def nearest_patches(
     """
     height, width = texture.shape[2:]
     padded = xp.asarray(_padded(texture, wrap)[0])
-    rows, columns = _compared(exemplar.shape[2:])
+    rows, columns = _compared(exemplar.shape[2:], compared)
     keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
     keys = keys.reshape(len(rows), -1)
     mean = keys.mean(axis=0)
@@ -125,16 +134,28 @@ def nearest_patches(
     return np.stack([rows[nearest], columns[nearest]]) + _REACH
 
 
-def _compared(size: Size) -> tuple[Array, Array]:
+def _whole_patches(allowed: Array, size: Size) -> Array:
+    """Upper left corners of those patches of the half-sized exemplar that may be had whole."""
+    height, width = size
+    squares = allowed[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+    both: Array = np.all(squares, axis=(1, 3))
+    windows = np.lib.stride_tricks.sliding_window_view(both, (_SIDE, _SIDE))
+    whole: Array = np.all(windows, axis=(2, 3))
+    return whole
+
+
+def _compared(size: Size, among: Array | None) -> tuple[Array, Array]:
     """Rows and columns of the upper left corners of the patches that are compared."""
     across = size[1] - 2 * _REACH
-    count = (size[0] - 2 * _REACH) * across
+    places = None if among is None else np.flatnonzero(among)
+    count = (size[0] - 2 * _REACH) * across if places is None else len(places)
     if count > _MOST_PATCHES:
         # Steps of the golden ratio fall into all rows and columns alike.
         steps = np.arange(_MOST_PATCHES) * (math.sqrt(5) - 1) / 2
         chosen = np.unique(((steps % 1) * count).astype(np.int64))
     else:
         chosen = np.arange(count)
+    chosen = chosen if places is None else places[chosen]
     return chosen // across, chosen % across
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from texsynth import images, weights
+from texsynth import images, metrics, weights
 from texsynth.compat import chainer
 from texsynth.config import Config
 from texsynth.losses import Loss, RangePenalty, make_losses
@@ -20,7 +20,7 @@ from texsynth.objective.colours import MOST_PIXELS, Colours
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.objective.whole import Objective
-from texsynth.statistics import colours
+from texsynth.statistics import colours, spectrum, wasserstein
 from texsynth.synthesis import fitting, level_losses, octave, presets, pyramid
 
 _log = logging.getLogger(__name__)
@@ -171,17 +171,17 @@ class Study:
         exemplar = images.to_batch(exemplar)
         self.workshop = workshop
         self.exemplar = images.fit(exemplar, images.fitted_size(exemplar.shape[:1:-1], config.size))
-        self.is_grey = images.is_grey(self.exemplar)
+        self.is_grey = self._is_grey()
         self.scheme = presets.choose(config, self.exemplar)
         self.losses = workshop.losses(self.scheme)
         self.layers = level_losses.layers_of(self.losses)
-        self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
+        self.plan = self._planned()
         if config.losses is not None:
             level_losses.check(self.losses, self.plan)
         _warn_of_little(exemplar.shape[:1:-1], self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
-        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan)
+        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan, self._wrap)
         self.colours = self._chosen_colours()
         self._objectives = {}
 
@@ -197,14 +197,17 @@ class Study:
             padded = images.mirrored(scaled, level.padded_size)
             losses = level_losses.at_level(self.losses, self.plan, number)
             layers = level_losses.layers_of(losses)
+            masks = self._masks(number, layers)
             kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
+            if masks is not None:
+                settings = settings | {"masks": masks}
             self._objectives[number] = kind(
                 self.workshop.features(layers),
                 losses,
                 self.workshop.device.send(padded),
                 tuple(level.pad + cut for cut in level.trim),
                 level.margin,
-                wrap=self.workshop.config.wrap,
+                wrap=self._wrap,
                 **settings,
             )
         return self._objectives[number]
@@ -219,7 +222,44 @@ class Study:
             return StripObjective, settings | self._blocks
         if self._blocks:
             return BlockObjective, self._blocks
-        return fitting.on_a_gpu(losses) if workshop.engine == "cuda" else Objective, {}
+        return self._kind_of_whole(losses), {}
+
+    def _kind_of_whole(self, losses):
+        """What evaluates an image in one piece."""
+        return fitting.on_a_gpu(losses) if self.workshop.engine == "cuda" else Objective
+
+    def _masks(self, number, layers):
+        """How much each position counts at a level, on the device; ``None`` if all alike.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+            layers: Names of the layers that its losses read.
+        """
+        return None
+
+    def _is_grey(self):
+        return images.is_grey(self.exemplar)
+
+    @property
+    def _wrap(self):
+        """Along which axes the network wraps, ``(rows, columns)``."""
+        return self.workshop.config.wrap
+
+    def _planned(self):
+        config, scheme = self.workshop.config, self.scheme
+        exemplar_size = self.exemplar.shape[:1:-1]
+        smallest = architecture.smallest_side(self.layers) if self.layers else 1
+        return pyramid.plan(
+            exemplar_size,
+            config.output_size or pyramid.tileable(exemplar_size, config.wrap, smallest),
+            scheme.iterations,
+            scheme.levels,
+            smallest,
+            scheme.margin,
+            scheme.pad,
+            scheme.trim,
+            config.wrap,
+        )
 
     def _chosen_colours(self):
         if self.is_grey:
@@ -245,11 +285,60 @@ class Study:
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
         if number == 1 or not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
-        exemplar = images.resize(self.exemplar, level.exemplar_size)
-        (top, left), (height, width) = level.trim, exemplar.shape[2:]
-        exemplar = exemplar[:, :, top : height - top, left : width - left]
+        exemplar = trimmed(images.resize(self.exemplar, level.exemplar_size), level)
         xp, team = self.workshop.device.xp, self.workshop.team
-        return octave.transfer(texture, exemplar, level.output_size, wrap, xp, team)
+        allowed = self._allowed(number)
+        return octave.transfer(texture, exemplar, level.output_size, wrap, xp, team, allowed)
+
+    def _allowed(self, number):
+        """Where the exemplar's detail may be taken from, see :func:`octave.transfer`."""
+        return None
+
+    def start(self, seed, init):
+        """Returns the image that the coarsest level starts from, ``(1, 3, H, W)`` float32.
+
+        Args:
+            seed (int): Seed of what is random in it.
+            init (numpy.ndarray): ``(1, 3, H, W)`` float32, which is to be it; or ``None``.
+        """
+        if init is not None:
+            return init
+        level = self.plan[0]
+        if self.scheme.start == "phase":
+            coarsest = images.fit(self.exemplar, level.exemplar_size)
+            return spectrum.random_phase(coarsest, level.output_size, seed)
+        return images.noise(level.output_size, seed, self.exemplar.mean(axis=(0, 2, 3)))
+
+    def finished(self, texture):
+        """Returns the pixels of a texture that is done, ``(H, W, 3)`` uint8.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
+        """
+        if self.scheme.match_colours:
+            texture = wasserstein.match_colours(texture, self.exemplar)
+        return images.to_pixels(images.without_colours(texture) if self.is_grey else texture)
+
+    def errors(self, pixels, by, block):
+        """Returns the relative Gram errors, see :func:`texsynth.metrics.gram_errors`.
+
+        Args:
+            pixels (numpy.ndarray): ``(H, W, 3)`` uint8.
+            by (str): As there.
+            block (int): As there.
+        """
+        workshop = self.workshop
+        given = pixels, self.exemplar, workshop.weights, workshop.config, workshop.device
+        return metrics.gram_errors(*given, by, block)
+
+    def checksums(self):
+        """Checksums of what a texture depends on beside the exemplar, by name; here none."""
+        return {}
+
+    @property
+    def pictured(self):
+        """What is shown as the exemplar, ``(H, W, 3)`` uint8."""
+        return images.to_pixels(self.exemplar)
 
     def keep(self, number):
         """Returns what stays of a level's canvas; here ``None``, for nothing does.
@@ -290,6 +379,17 @@ class Study:
             self.workshop.rest()
 
 
+def trimmed(exemplar, level):
+    """Returns an exemplar without the edges that statistics do without.
+
+    Args:
+        exemplar (numpy.ndarray): ``(1, C, H, W)``, of the size that it has at the level.
+        level (texsynth.synthesis.pyramid.Level): The level.
+    """
+    (top, left), (height, width) = level.trim, exemplar.shape[2:]
+    return exemplar[:, :, top : height - top, left : width - left]
+
+
 def _warn_of_little(size, level):
     """Says so where an exemplar holds far less than what is to be made of it.
 
@@ -309,19 +409,3 @@ def _warn_of_little(size, level):
         )
     elif max(level.output_size) >= _MUCH * max(size):
         _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
-
-
-def _plan(exemplar, config, scheme, layers):
-    exemplar_size = exemplar.shape[:1:-1]
-    smallest = architecture.smallest_side(layers) if layers else 1
-    return pyramid.plan(
-        exemplar_size,
-        config.output_size or pyramid.tileable(exemplar_size, config.wrap, smallest),
-        scheme.iterations,
-        scheme.levels,
-        smallest,
-        scheme.margin,
-        scheme.pad,
-        scheme.trim,
-        config.wrap,
-    )
