@@ -5,6 +5,7 @@ once.
 """
 
 import os
+import sys
 
 import click
 from click.core import ParameterSource
@@ -22,6 +23,7 @@ from texsynth.command.shared import (
     from_text,
     set_up_logging,
 )
+from texsynth.command.words import command_of
 from texsynth.command.work import carry_out
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
@@ -56,7 +58,13 @@ def _is_tiling(following):
 
 
 class _Command(OneLineErrors):
-    """``--tile`` may stand alone."""
+    """A word may ask for another command; ``--tile`` may stand alone."""
+
+    def main(self, args=None, prog_name=None, **extra):
+        args = list(sys.argv[1:] if args is None else args)
+        if (other := command_of(args)) is not None:
+            return other.main(args[1:], **extra)
+        return super().main(args, prog_name, **extra)
 
     def parse_args(self, context, args):
         args = list(args)
