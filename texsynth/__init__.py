@@ -2,7 +2,7 @@
 
 :func:`synthesize` makes one texture. For many of one exemplar, with the network loaded and the
 exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
-each seed.
+each seed. :func:`mix` makes a texture between those of several exemplars.
 """
 
 import importlib
@@ -16,6 +16,7 @@ from texsynth.version import __version__
 if TYPE_CHECKING:
     from texsynth.images import read as read_image
     from texsynth.synthesis.loop import Progress, make_variation, synthesize
+    from texsynth.synthesis.mixture import Mixture, mix
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
     from texsynth.synthesis.workshop import Workshop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoints",
     "Config",
+    "Mixture",
     "Progress",
     "Result",
     "Term",
@@ -30,6 +32,7 @@ __all__ = [
     "Workshop",
     "__version__",
     "make_variation",
+    "mix",
     "read_image",
     "synthesize",
 ]
@@ -37,10 +40,12 @@ __all__ = [
 # Chainer takes a second to import: only who synthesizes waits for it.
 _LATER = {
     "Checkpoints": ("texsynth.synthesis.resuming", "Checkpoints"),
+    "Mixture": ("texsynth.synthesis.mixture", "Mixture"),
     "Progress": ("texsynth.synthesis.loop", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
+    "mix": ("texsynth.synthesis.mixture", "mix"),
     "read_image": ("texsynth.images", "read"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
 }

@@ -57,16 +57,16 @@ def _is_tiling(following):
     )
 
 
-class _Command(OneLineErrors):
-    """A word may ask for another command; ``--tile`` may stand alone."""
-
-    def main(self, args=None, prog_name=None, **extra):
-        args = list(sys.argv[1:] if args is None else args)
-        if (other := command_of(args)) is not None:
-            return other.main(args[1:], **extra)
-        return super().main(args, prog_name, **extra)
+class TileAlone(OneLineErrors):
+    """A command whose ``--tile`` may stand alone."""
 
     def parse_args(self, context, args):
+        """Puts the value of ``--tile`` in where it stands alone.
+
+        Args:
+            context (click.Context): The command's.
+            args: The arguments, a list of str.
+        """
         args = list(args)
         for place, arg in enumerate(args):
             if arg == "--":
@@ -74,6 +74,16 @@ class _Command(OneLineErrors):
             if arg == "--tile" and not _is_tiling(args[place + 1 : place + 2]):
                 args[place] = "--tile=xy"
         return super().parse_args(context, args)
+
+
+class _Command(TileAlone):
+    """A word may ask for another command."""
+
+    def main(self, args=None, prog_name=None, **extra):
+        args = list(sys.argv[1:] if args is None else args)
+        if (other := command_of(args)) is not None:
+            return other.main(args[1:], **extra)
+        return super().main(args, prog_name, **extra)
 
 
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
@@ -308,6 +318,9 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
     A folder stands for the images in it. With several images, textures that were already made
     with the same settings are kept.
+
+    With the word "mix" before the images, one texture is made that lies between theirs: see
+    texsynth mix --help.
     """
     set_up_logging(quiet, verbose)
     try:
@@ -325,3 +338,13 @@ def _given(context):
         for name in context.params
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+
+
+def taken_over(*names):
+    """Returns options of the command, for another one that takes them too.
+
+    Args:
+        names: Names of its parameters.
+    """
+    found = {parameter.name: parameter for parameter in main.params}
+    return [found[name] for name in names]

@@ -26,6 +26,11 @@ class Sources:
     record: Record | None = None
 
     @property
+    def stem(self):
+        """What the names of files begin with."""
+        return "_".join(path.stem for path in self.image_paths)
+
+    @property
     def pictures(self):
         """Paths of all pictures that are read."""
         return [*self.image_paths, *([] if self.init_path is None else [self.init_path])]

@@ -79,7 +79,7 @@ def outputs_for(order):
         texsynth.errors.ConfigError: One is no PNG, or would overwrite what is read or written.
         texsynth.errors.TexsynthError: One cannot be written.
     """
-    name = f"{order.sources.image_paths[0].stem}_texture.png"
+    name = f"{order.sources.stem}_texture.png"
     target = order.out or Path(name)
     try:
         if order.makes_folder or target.is_dir():

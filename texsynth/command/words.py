@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-MODULES: dict[str, str] = {}
+MODULES = {"mix": "mixing"}
 """Modules of this room by word; ``main`` in each is the command. One is imported when asked for."""
 
 

@@ -1,11 +1,11 @@
 """Relative Gram error: how far a texture is from what Gatys et al. (2015) optimise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from texsynth import images
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS, Config
-from texsynth.losses import GramLoss
+from texsynth.losses import GramLoss, mixing
 from texsynth.metrics.activations import Network
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.statistics import gram
@@ -41,14 +41,50 @@ def gram_errors(
         dict: ``{layer: ||G - T|| / ||T||}`` for the layers of the loss, the default layers and
         ``pool5``, without those for which an image is too small.
     """
+    mixture = [exemplar], [1.0], False
+    return mixed_gram_errors(pixels, *mixture, vgg_weights, config, target_device, by, block)
+
+
+def mixed_gram_errors(
+    pixels: Pixels,
+    exemplars: Sequence[Batch],
+    shares: Sequence[float],
+    transports: bool,
+    vgg_weights: VGGWeights,
+    config: Config,
+    target_device: chainer.backend.Device,
+    by: str = "plain",
+    block: int = 512,
+) -> dict[str, float]:
+    """Returns the relative Gram error of an 8-bit image of a mixture at each layer.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        exemplars: ``(1, 3, H, W)`` float32 each.
+        shares: One above 0 for each; they sum to 1.
+        transports: As for :func:`texsynth.losses.mixing.mixed`.
+        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
+        config (texsynth.Config): Gives layers and pooling.
+        target_device (chainer.backend.Device): Where to compute.
+        by (str): As for :func:`gram_errors`.
+        block (int): As there.
+
+    Returns:
+        dict: As there.
+    """
     wanted = {*(config.layers or {}), *DEFAULT_LAYERS, HELD_OUT}
     network = Network(vgg_weights, wanted, config.pooling, target_device, by)
-    names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
-    features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
-    candidate, target = (
-        BlockObjective(features, losses, target_device.send(batch), block=block).targets[0]
-        for batch in (images.to_batch(pixels), exemplar)
+    smallest = min(side for each in exemplars for side in each.shape[2:])
+    names = network.layers(min(*pixels.shape[:2], smallest))
+    features, loss = network.features(names), GramLoss(dict.fromkeys(names, 1.0))
+    candidate, *moments = (
+        BlockObjective(features, measured, target_device.send(batch), block=block).targets[0]
+        for measured, batch in (
+            ([loss], images.to_batch(pixels)),
+            *((mixing.measured([loss]), exemplar) for exemplar in exemplars),
+        )
     )
+    target = mixing.mixed(loss, moments, shares, transports)
     return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}
 
 

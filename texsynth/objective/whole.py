@@ -67,6 +67,7 @@ class Objective(Undivided):
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
+        targets (list): What each loss made of the exemplar.
     """
 
     def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
@@ -75,7 +76,7 @@ class Objective(Undivided):
         self._margin, self._wrap = margin, wrap
         with chainer.no_backprop_mode():
             activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
-            self._targets = [loss.target(activations) for loss in self._losses]
+            self.targets = [loss.target(activations) for loss in self._losses]
         self.evaluations = 0
 
     def __call__(self, image):
@@ -90,7 +91,7 @@ class Objective(Undivided):
         image.cleargrad()
         activations = self._activations(image, self._margin, self._wrap)
         total = 0
-        for loss, target in zip(self._losses, self._targets, strict=True):
+        for loss, target in zip(self._losses, self.targets, strict=True):
             total += loss.measure(activations, target)
         total.backward()
         self.evaluations += 1

@@ -5,6 +5,7 @@ Wand 2016, *Combining Markov random fields and convolutional neural networks for
 equation 2, who normalise each patch).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ class Patches(NamedTuple):
 
     Attributes:
         activations: ``(H, W, C)``.
+        places: ``(P,)`` integers: where in ``H W`` the upper left corner of each patch is.
         basis: ``(3, 3, C, K)``: K principal components of the patches.
         keys: Components of the P patches, as :func:`texsynth.statistics.nearest.prepared` lays them
             out.
@@ -33,6 +35,7 @@ class Patches(NamedTuple):
     """
 
     activations: Array
+    places: Array
     basis: Array
     keys: Array
     middle: Array
@@ -47,19 +50,53 @@ def patches(activations: Array) -> Patches:
     """
     device = chainer.backend.get_device_from_array(activations)
     host = chainer.get_device("@numpy").send(activations)  # principal components are the same there
-    ordered = np.array(host[0].transpose(1, 2, 0), order="C")
-    windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
-    flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
+    return _of_several([np.array(host[0].transpose(1, 2, 0), order="C")], device)
+
+
+def merged(several: Sequence[Patches]) -> Patches:
+    """Returns the patches of several exemplars as if they were one's.
+
+    Args:
+        several: At least one, of as many channels.
+    """
+    device = chainer.backend.get_device_from_array(several[0].activations)
+    host = chainer.get_device("@numpy")
+    return _of_several([host.send(each.activations) for each in several], device)
+
+
+def _of_several(exemplars: Sequence[Array], device: chainer.backend.Device) -> Patches:
+    """The patches of activations, each ``(H, W, C)``, NumPy: one laid below another."""
+    width = max(each.shape[1] for each in exemplars)
+    sheet = [np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0))) for x in exemplars]
+    flat = np.concatenate([_flat(each) for each in exemplars])
     mean = flat.mean(axis=0)
     centred = flat - mean
     basis = _principal(centred)
     return Patches(
-        device.send(ordered),
-        device.send(basis.reshape(SIDE, SIDE, ordered.shape[2], -1)),
+        device.send(np.concatenate(sheet)),
+        device.send(_places(exemplars, width)),
+        device.send(basis.reshape(SIDE, SIDE, sheet[0].shape[2], -1)),
         device.send(search.prepared(centred @ basis)),
         device.send(mean @ basis),
         float((centred**2).sum() / len(flat)),
     )
+
+
+def _flat(ordered: Array) -> Array:
+    """All patches of ``(H, W, C)``, one a row."""
+    windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
+    flat: Array = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
+    return flat
+
+
+def _places(exemplars: Sequence[Array], width: int) -> Array:
+    """Where in the sheet the patches begin, which is as wide as said."""
+    found, top = [], 0
+    for rows, columns, _ in (each.shape for each in exemplars):
+        down = (top + np.arange(rows - SIDE + 1))[:, None]
+        found.append((down * width + np.arange(columns - SIDE + 1)).ravel())
+        top += rows
+    return np.concatenate(found)
 
 
 def _principal(centred: Array) -> Array:
@@ -120,7 +157,7 @@ class Distance(chainer.FunctionNode):
         height, width, channels = ordered.shape
         down, across = height - SIDE + 1, width - SIDE + 1
         found = nearest(ordered, exemplar)
-        rows, columns = xp.divmod(found, exemplar.activations.shape[1] - SIDE + 1)
+        rows, columns = xp.divmod(exemplar.places[found], exemplar.activations.shape[1])
         scale = 1 / (exemplar.variance * len(found)) if exemplar.variance else 0.0
         total, gradient = 0, xp.zeros_like(ordered)
         for dy in range(SIDE):

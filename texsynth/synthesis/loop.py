@@ -9,15 +9,14 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from texsynth import images, metrics
+from texsynth import images
 from texsynth.config import Config
 from texsynth.files.checkpoint import Checkpoint
 from texsynth.losses import Loss
 from texsynth.network import engine
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
-from texsynth.statistics import spectrum, wasserstein
-from texsynth.synthesis import environment, presets, pyramid
+from texsynth.synthesis import environment, presets
 from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.result import STOPPED, Result
@@ -152,7 +151,7 @@ def make_variation(
     run = _Run(study, callback, stop, checkpoints)
     start = None
     if resumed is None:
-        start = _start(exemplar, init, study.plan[0], study.scheme, seed)
+        start = study.start(seed) if init is None else init
         start = images.without_colours(start) if study.is_grey else start
     # An overflow is noticed by the loss that it makes.
     with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):
@@ -161,7 +160,7 @@ def make_variation(
     # A coarser one, if it was stopped there.
     texture = images.resize(texture, study.plan[-1].output_size, config.wrap)
     if study.scheme.match_colours:
-        texture = wasserstein.match_colours(texture, exemplar)
+        texture = study.with_colours(texture)
     texture = images.without_colours(texture) if study.is_grey else texture
     pixels = images.to_pixels(texture)
     del texture
@@ -171,9 +170,7 @@ def make_variation(
     by = workshop.engine if is_worth_it else "plain"
     block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
     with engine.threads(workshop.engine):  # as before: then their number changes no bit of it
-        errors = metrics.gram_errors(
-            pixels, exemplar, workshop.weights, config, workshop.device, by, block
-        )
+        errors = study.errors(pixels, by, block)
     return Result(
         image=pixels,
         exemplar=images.to_pixels(exemplar),
@@ -187,18 +184,6 @@ def make_variation(
         environment=made_with,
         weights_sha256=workshop.weights.checksum(),
     )
-
-
-def _start(
-    exemplar: Batch, init: Batch | None, level: pyramid.Level, scheme: presets.Scheme, seed: int
-) -> Batch:
-    """The image that the coarsest level starts from."""
-    if init is not None:
-        return init
-    if scheme.start == "phase":
-        coarsest = images.fit(exemplar, level.exemplar_size)
-        return spectrum.random_phase(coarsest, level.output_size, seed)
-    return images.noise(level.output_size, seed, exemplar.mean(axis=(0, 2, 3)))
 
 
 def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:

@@ -6,7 +6,7 @@ each level starts with the detail that the exemplar has where it looks like the 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -28,22 +28,22 @@ _CHUNK = 1 << 24  # distances at once: fewer would make slow products
 
 def transfer(
     coarse: Batch,
-    exemplar: Batch,
+    exemplars: Sequence[Batch],
     size: Size,
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
 ) -> Batch:
-    """Enlarges a texture to about twice its size, with detail of the exemplar.
+    """Enlarges a texture to about twice its size, with detail of exemplars.
 
-    For each pixel of the coarse texture the patch of the equally coarse exemplar is found that is
-    nearest to the one around it. What the exemplar has there beyond its own enlargement is laid
+    For each pixel of the coarse texture the patch of the equally coarse exemplars is found that is
+    nearest to the one around it. What its exemplar has there beyond its own enlargement is laid
     over the enlarged texture, weighted by a Gaussian, and brought to the deviation that it has in
-    the exemplar.
+    the exemplars.
 
     Args:
         coarse: ``(1, 3, h, w)`` float32, NumPy.
-        exemplar: ``(1, 3, H, W)`` float32, NumPy, at the finer scale.
+        exemplars: ``(1, 3, H, W)`` float32 each, NumPy, at the finer scale; at least one.
         size: ``(width, height)`` of the texture at the finer scale, in pixels.
         wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
         xp: What computes, NumPy or CuPy.
@@ -55,17 +55,26 @@ def transfer(
     """
     enlarged = images.resize(coarse, size, wrap)
     half = images.resize(coarse, ((size[0] + 1) // 2, (size[1] + 1) // 2), wrap)
-    detail, small = split(exemplar)
-    if min(*small.shape[2:], *half.shape[2:]) < _SIDE:
+    details, smalls = zip(*(split(each) for each in exemplars), strict=True)
+    sizes = [small.shape[2:] for small in smalls]
+    if min(*half.shape[2:], *(side for each in sizes for side in each)) < _SIDE:
         return enlarged
-    matches = nearest_patches(half, small, wrap, xp, team)
+    detail, small = _beside(details), _beside(smalls)
+    matches = nearest_patches(half, small, wrap, xp, team, _corners(sizes))
     on_device = _lay(xp.asarray(detail), xp.asarray(matches), size, wrap, xp)
     laid: Batch = chainer.get_device("@numpy").send(on_device)
     deviation = float(laid.std())
-    gain = min(_MOST_GAIN, float(detail.std()) / deviation) if deviation else 0.0
+    gain = min(_MOST_GAIN, _deviation(details) / deviation) if deviation else 0.0
     laid *= gain
     laid += enlarged
     return laid
+
+
+def _deviation(details: Sequence[Batch]) -> float:
+    """The standard deviation of all values."""
+    if len(details) == 1:
+        return float(details[0].std())
+    return float(np.concatenate([each.ravel() for each in details]).std())
 
 
 def split(image: Batch, wrap: Wrap = (False, False)) -> tuple[Batch, Batch]:
@@ -91,6 +100,7 @@ def nearest_patches(
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
+    corners: Array | None = None,
 ) -> Array:
     """Finds, for each pixel of a texture, the patch of an exemplar nearest to the one around it.
 
@@ -103,6 +113,8 @@ def nearest_patches(
         wrap: As for :func:`transfer`.
         xp: As for :func:`transfer`.
         team: As for :func:`transfer`.
+        corners: ``(H - 4, W - 4)`` bool: where the upper left corner of a patch may be; ``None``
+            takes all.
 
     Returns:
         numpy.ndarray: ``(2, h, w)`` int64: row and column in ``exemplar`` of the middle of the
@@ -110,7 +122,9 @@ def nearest_patches(
     """
     height, width = texture.shape[2:]
     padded = xp.asarray(_padded(texture, wrap)[0])
-    rows, columns = _compared(exemplar.shape[2:])
+    if corners is None:
+        corners = _corners([exemplar.shape[2:]])
+    rows, columns = _compared(corners)
     keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
     keys = keys.reshape(len(rows), -1)
     mean = keys.mean(axis=0)
@@ -125,17 +139,40 @@ def nearest_patches(
     return np.stack([rows[nearest], columns[nearest]]) + _REACH
 
 
-def _compared(size: Size) -> tuple[Array, Array]:
+def _beside(exemplars: Sequence[Batch]) -> Batch:
+    """Lays images beside one another, with nothing below those that are not as high."""
+    if len(exemplars) == 1:
+        return exemplars[0]
+    height = max(each.shape[2] for each in exemplars)
+    return np.concatenate(
+        [np.pad(x, ((0, 0), (0, 0), (0, height - x.shape[2]), (0, 0))) for x in exemplars], axis=3
+    )
+
+
+def _corners(sizes: Sequence[Size]) -> Array:
+    """Where a patch may begin in images laid beside one another: not where it would leave one.
+
+    Args:
+        sizes: ``(height, width)`` of each.
+    """
+    height = max(size[0] for size in sizes)
+    allowed = np.zeros((height - 2 * _REACH, sum(size[1] for size in sizes) - 2 * _REACH), bool)
+    left = 0
+    for down, across in sizes:
+        allowed[: down - 2 * _REACH, left : left + across - 2 * _REACH] = True
+        left += across
+    return allowed
+
+
+def _compared(corners: Array) -> tuple[Array, Array]:
     """Rows and columns of the upper left corners of the patches that are compared."""
-    across = size[1] - 2 * _REACH
-    count = (size[0] - 2 * _REACH) * across
+    chosen = np.flatnonzero(corners)
+    count = len(chosen)
     if count > _MOST_PATCHES:
         # Steps of the golden ratio fall into all rows and columns alike.
         steps = np.arange(_MOST_PATCHES) * (math.sqrt(5) - 1) / 2
-        chosen = np.unique(((steps % 1) * count).astype(np.int64))
-    else:
-        chosen = np.arange(count)
-    return chosen // across, chosen % across
+        chosen = chosen[np.unique(((steps % 1) * count).astype(np.int64))]
+    return chosen // corners.shape[1], chosen % corners.shape[1]
 
 
 def _shares(height: int, width: int, team: Team | Alone) -> Iterator[slice]:

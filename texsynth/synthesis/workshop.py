@@ -5,11 +5,12 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from texsynth import images, weights
+from texsynth import images, metrics, weights
 from texsynth.compat import chainer
 from texsynth.config import Config
 from texsynth.losses import Loss, RangePenalty, make_losses
@@ -20,8 +21,9 @@ from texsynth.objective.colours import MOST_PIXELS, Colours
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.objective.whole import Objective
-from texsynth.statistics import colours
+from texsynth.statistics import colours, spectrum, wasserstein
 from texsynth.synthesis import fitting, level_losses, octave, presets, pyramid
+from texsynth.typing import Batch, Size
 
 _log = logging.getLogger(__name__)
 
@@ -175,7 +177,7 @@ class Study:
         self.scheme = presets.choose(config, self.exemplar)
         self.losses = workshop.losses(self.scheme)
         self.layers = level_losses.layers_of(self.losses)
-        self.plan = _plan(self.exemplar, config, self.scheme, self.layers)
+        self.plan = plan_for(self.exemplar, config, self.scheme, self.layers)
         if config.losses is not None:
             level_losses.check(self.losses, self.plan)
         _warn_of_little(exemplar.shape[:1:-1], self.plan[-1])
@@ -192,24 +194,35 @@ class Study:
             number (int): Which level, from 1, the coarsest.
         """
         if number not in self._objectives:
-            level = self.plan[number - 1]
-            scaled = images.resize(self.exemplar, level.exemplar_size)
-            padded = images.mirrored(scaled, level.padded_size)
-            losses = level_losses.at_level(self.losses, self.plan, number)
-            layers = level_losses.layers_of(losses)
-            kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
-            self._objectives[number] = kind(
-                self.workshop.features(layers),
-                losses,
-                self.workshop.device.send(padded),
-                tuple(level.pad + cut for cut in level.trim),
-                level.margin,
-                wrap=self.workshop.config.wrap,
-                **settings,
-            )
+            self._objectives[number] = self._made_objective(number)
         return self._objectives[number]
 
-    def _kind_of_objective(self, size, losses, layers):
+    def _made_objective(self, number):
+        level = self.plan[number - 1]
+        losses = level_losses.at_level(self.losses, self.plan, number)
+        layers = level_losses.layers_of(losses)
+        kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
+        return kind(
+            self.workshop.features(layers),
+            losses,
+            *self._measured(self.exemplar, level),
+            level.margin,
+            wrap=self.workshop.config.wrap,
+            **settings,
+        )
+
+    def _measured(self, exemplar: Batch, level: pyramid.Level) -> tuple[Any, tuple[int, ...]]:
+        """What the network sees of an exemplar at a level, and how much of its edges is left out.
+
+        Args:
+            exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at full size.
+            level (texsynth.synthesis.pyramid.Level): The level.
+        """
+        scaled = images.resize(exemplar, level.exemplar_size)
+        padded = images.mirrored(scaled, level.padded_size)
+        return self.workshop.device.send(padded), tuple(level.pad + cut for cut in level.trim)
+
+    def _kind_of_objective(self, size: Size, losses: Any, layers: Any) -> tuple[Any, Any]:
         """What evaluates an image of that size, ``(height, width)``, and its own settings."""
         workshop = self.workshop
         if any(level_losses.is_coarse(loss) for loss in losses):
@@ -221,12 +234,27 @@ class Study:
             return BlockObjective, self._blocks
         return fitting.on_a_gpu(losses) if workshop.engine == "cuda" else Objective, {}
 
-    def _chosen_colours(self):
+    def _chosen_colours(self) -> Colours:
         if self.is_grey:
             return Colours(colours.GREY)
         if self.scheme.own_colours and math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS:
-            return Colours(self.workshop.team.agreed(colours.own(self.exemplar)))
+            return Colours(self.workshop.team.agreed(self._own_colours()))
         return Colours(None)
+
+    def _own_colours(self):
+        return colours.own(self.exemplar)
+
+    def start(self, seed):
+        """Returns the image that the coarsest level starts from, ``(1, 3, H, W)`` float32.
+
+        Args:
+            seed (int): The same seed gives the same image.
+        """
+        level = self.plan[0]
+        if self.scheme.start == "phase":
+            coarsest = images.fit(self.exemplar, level.exemplar_size)
+            return spectrum.random_phase(coarsest, level.output_size, seed)
+        return images.noise(level.output_size, seed, self.exemplar.mean(axis=(0, 2, 3)))
 
     def make_network(self):
         """Makes the network for all levels, so that it is there before a clock starts."""
@@ -245,11 +273,38 @@ class Study:
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
         if number == 1 or not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
-        exemplar = images.resize(self.exemplar, level.exemplar_size)
-        (top, left), (height, width) = level.trim, exemplar.shape[2:]
-        exemplar = exemplar[:, :, top : height - top, left : width - left]
+        sources = self._sources_of_detail(number)
         xp, team = self.workshop.device.xp, self.workshop.team
-        return octave.transfer(texture, exemplar, level.output_size, wrap, xp, team)
+        return octave.transfer(texture, sources, level.output_size, wrap, xp, team)
+
+    def _sources_of_detail(self, number):
+        """Exemplars whose detail a level may start with, ``(1, 3, H, W)`` each."""
+        return [without_edge(self.exemplar, self.plan[number - 1])]
+
+    def with_colours(self, texture):
+        """Returns a texture with the exemplar's colour histogram.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32.
+        """
+        return wasserstein.match_colours(texture, self.exemplar)
+
+    def errors(self, pixels, by, block):
+        """Returns the relative Gram errors of an image, see :func:`texsynth.metrics.gram_errors`.
+
+        Args:
+            pixels (numpy.ndarray): ``(H, W, 3)`` uint8.
+            by (str): As there.
+            block (int): As there.
+        """
+        workshop = self.workshop
+        return metrics.gram_errors(
+            pixels, self.exemplar, workshop.weights, workshop.config, workshop.device, by, block
+        )
+
+    def checksum(self):
+        """Returns the SHA-256 of what textures are made from, 64 hex digits."""
+        return images.checksum(self.exemplar)
 
     @property
     def memory_plan(self):
@@ -279,6 +334,18 @@ class Study:
             self.workshop.rest()
 
 
+def without_edge(exemplar, level):
+    """Returns an exemplar at a level's size, without the edges that are in no statistic.
+
+    Args:
+        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32.
+        level (texsynth.synthesis.pyramid.Level): The level.
+    """
+    scaled = images.resize(exemplar, level.exemplar_size)
+    (top, left), (height, width) = level.trim, scaled.shape[2:]
+    return scaled[:, :, top : height - top, left : width - left]
+
+
 def _warn_of_little(size, level):
     """Says so where an exemplar holds far less than what is to be made of it.
 
@@ -300,7 +367,18 @@ def _warn_of_little(size, level):
         _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
 
 
-def _plan(exemplar, config, scheme, layers):
+def plan_for(exemplar, config, scheme, layers):
+    """Returns the levels for an exemplar, see :func:`texsynth.synthesis.pyramid.plan`.
+
+    Args:
+        exemplar (numpy.ndarray): ``(1, 3, H, W)``.
+        config (texsynth.Config): The settings.
+        scheme (texsynth.synthesis.presets.Scheme): What they come to.
+        layers: Names of the layers that the losses read.
+
+    Raises:
+        texsynth.errors.ConfigError: An image is too small, or cannot tile.
+    """
     exemplar_size = exemplar.shape[:1:-1]
     smallest = architecture.smallest_side(layers) if layers else 1
     return pyramid.plan(
