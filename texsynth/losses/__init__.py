@@ -22,6 +22,7 @@ __all__ = [
     "PaperGramLoss",
     "RangePenalty",
     "check_additive",
+    "check_takes_masks",
     "make_losses",
 ]
 
@@ -86,4 +87,22 @@ def check_additive(losses: Iterable[Loss]) -> None:
             name = names.get(type(loss), type(loss).__name__)
             raise ConfigError(
                 f"loss {name} needs the whole image at once and cannot be computed in parts"
+            )
+
+
+def check_takes_masks(losses: Iterable[Loss]) -> None:
+    """Raises a ConfigError unless all losses can be told how much each position counts.
+
+    Args:
+        losses: Objects with the methods of :class:`texsynth.losses.loss.LayerLoss`.
+
+    Raises:
+        texsynth.errors.ConfigError: A loss counts all positions alike; it names that loss.
+    """
+    names: dict[type, str] = {loss: name for name, loss in LOSSES.items()}
+    for loss in losses:
+        if not getattr(loss, "takes_masks", False):
+            name = names.get(type(loss), type(loss).__name__)
+            raise ConfigError(
+                f"loss {name} counts all positions of an image alike, and cannot be had of a part"
             )

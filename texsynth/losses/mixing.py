@@ -5,6 +5,8 @@ least transport (:mod:`texsynth.statistics.transport`), or averaged. What else i
 averaged: correlations lag by lag, distributions quantile by quantile. Patches are those of all.
 """
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -31,11 +33,13 @@ class MomentsOf(AdditiveLoss):
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
 
-    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
+    def sums(
+        self, activations: chainer.Variable | Array, mask: Array | None = None
+    ) -> tuple[chainer.Variable, ...]:
         """Returns the sums of products of channels, ``(N, C, C)``, and of channels, ``(N, C)``."""
-        return gram.gram_sum(activations)[0], chainer.functions.sum(activations, axis=(2, 3))
+        return gram.gram_sum(activations, mask)[0], gram.channel_sum(activations, mask)
 
-    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> Any:
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: float) -> Any:
         """Returns the :data:`Moments`."""
         products, channels = sums
         return gram.finalise(products, count), channels / count
@@ -119,19 +123,23 @@ def _average(values: Sequence[Any], shares: Sequence[float]) -> Any:
     return sum(others, start=first)
 
 
-def _averaged_lags(targets: Sequence[Mapping[str, Any]], shares: Sequence[float]) -> dict[str, Any]:
+def _averaged_lags(
+    targets: Sequence[Mapping[str, tuple[Any, Array | None]]], shares: Sequence[float]
+) -> dict[str, tuple[Any, Array | None]]:
     """Autocorrelations, at the lags that all have."""
     mixture = {}
     for name in targets[0]:
-        arrays = [chainer.as_array(each[name]) for each in targets]
-        down = min(x.shape[2] // 2 for x in arrays)
-        across = min(x.shape[3] for x in arrays)
-        middles = [x.shape[2] // 2 for x in arrays]
-        common = [
-            x[:, :, middle - down : middle + down + 1, :across]
-            for x, middle in zip(arrays, middles, strict=True)
-        ]
-        mixture[name] = _average(common, shares)
+        theirs = [each[name] for each in targets]
+        shapes = [found.shape for found, _ in theirs]
+        down, across = min(shape[2] // 2 for shape in shapes), min(shape[3] for shape in shapes)
+
+        def common(array: Any, down: int = down, across: int = across) -> Array:
+            middle = array.shape[2] // 2
+            return chainer.as_array(array)[:, :, middle - down : middle + down + 1, :across]
+
+        pairs = [common(there) for _, there in theirs if there is not None]
+        both = functools.reduce(operator.mul, pairs) if pairs else None
+        mixture[name] = _average([common(found) for found, _ in theirs], shares), both
     return mixture
 
 

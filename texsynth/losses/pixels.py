@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from texsynth.compat import chainer
-from texsynth.losses.loss import IMAGE, TINY, Activations, Partial
+from texsynth.losses.loss import IMAGE, TINY, Activations, Masks, Partial
 from texsynth.statistics import spectrum
 from texsynth.typing import Array
 
@@ -22,32 +22,44 @@ class RangePenalty:
     """
 
     layers: tuple[str, ...] = (IMAGE,)
+    takes_masks = True
 
     def __init__(self, weight: float) -> None:
         self.weight = weight
 
-    def partial(self, activations: Mapping[str, chainer.Variable]) -> dict[str, Partial]:
+    def partial(
+        self, activations: Mapping[str, chainer.Variable], masks: Masks | None = None
+    ) -> dict[str, Partial]:
         """Returns the sum of squared distances over these pixels, ``{"image": Partial}``.
 
         Args:
             activations: The pixels, ``(N, 3, h, w)``, under ``"image"``; or none.
+            masks: How much each of these pixels counts; ``None`` counts all alike.
         """
         if IMAGE not in activations:
             return {}
         x = activations[IMAGE]
-        excess = x - chainer.functions.clip(x, 0.0, 255.0)
-        return {IMAGE: Partial((chainer.functions.sum(excess**2),), x.size)}
+        squared = (x - chainer.functions.clip(x, 0.0, 255.0)) ** 2
+        count: float = x.size
+        if masks is not None:
+            mask = masks[IMAGE]
+            squared *= chainer.functions.broadcast_to(mask, x.shape)
+            count = float(mask.sum(dtype="f8")) * x.shape[0] * x.shape[1]
+        return {IMAGE: Partial((chainer.functions.sum(squared),), count)}
 
-    def sums_gradient(self, pixels: Array, gradients: Sequence[Array]) -> Array:
+    def sums_gradient(
+        self, pixels: Array, gradients: Sequence[Array], mask: Array | None = None
+    ) -> Array:
         """Returns the gradient for the pixels, from that for their sum.
 
         Args:
             pixels (array): ``(N, 3, h, w)``.
             gradients: One array, a scalar.
+            mask (array): ``(1, 1, h, w)``, how much each pixel counts; ``None`` counts all alike.
         """
         (gradient,) = gradients
         excess: Array = pixels - pixels.clip(0.0, 255.0)
-        return 2 * gradient * excess
+        return 2 * gradient * (excess if mask is None else excess * mask)
 
     def summary(self, partials: Mapping[str, Partial]) -> None:
         """Returns ``None``: the range does not depend on the exemplar."""
@@ -58,15 +70,18 @@ class RangePenalty:
         (total,), count = partials[IMAGE]
         return total * (self.weight / count)
 
-    def target(self, activations: Activations) -> None:
+    def target(self, activations: Activations, masks: Masks | None = None) -> None:
         """Returns ``None``: the range does not depend on the exemplar."""
         return None
 
     def measure(
-        self, activations: Mapping[str, chainer.Variable], target: None
+        self,
+        activations: Mapping[str, chainer.Variable],
+        target: None,
+        masks: Masks | None = None,
     ) -> chainer.Variable:
         """Returns the penalty of the image, a scalar ``chainer.Variable``."""
-        return self.finish(self.partial(activations), target)
+        return self.finish(self.partial(activations, masks), target)
 
 
 class SpectrumLoss:

@@ -9,10 +9,11 @@ and those where windows overlap more often.
 import logging
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE, check_additive
+from texsynth.losses import IMAGE, check_additive, check_takes_masks
 from texsynth.losses.loss import Partial
 from texsynth.network import architecture
 from texsynth.objective import blocks
+from texsynth.objective.masks import NO_MASKS
 from texsynth.objective.memory import SMALLEST_CORE
 from texsynth.objective.whole import Undivided, loss_value
 
@@ -41,6 +42,8 @@ class BlockObjective(Undivided):
             the second, if ``features`` can
             (:meth:`texsynth.network.winograd.features.WinogradFeatures.keep`). ``None`` keeps
             nothing.
+        masks (texsynth.objective.masks.Masks): How much each position counts, on the device of
+            ``features``.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
@@ -61,10 +64,14 @@ class BlockObjective(Undivided):
         block=512,
         wrap=(False, False),
         keep=None,
+        masks=NO_MASKS,
     ):
         self._features = features
         self._losses = tuple(losses)
         check_additive(self._losses)
+        if masks != NO_MASKS:
+            check_takes_masks(self._losses)
+        self._mask = masks.image
         self._names = sorted({name for loss in self._losses for name in loss.layers})
         self._layers = [name for name in self._names if name != IMAGE]
         self.block, self._margin, self._wrap = block, margin, wrap
@@ -74,7 +81,7 @@ class BlockObjective(Undivided):
         totals = [{} for _ in self._losses]
         with chainer.no_backprop_mode():
             for each in blocks.plan(exemplar.shape[2:], self._layers, block, table=features.table):
-                view = View(exemplar, each, exemplar.shape[2:], trim)
+                view = View(exemplar, each, exemplar.shape[2:], trim, masks=masks.exemplar)
                 self._add(totals, view, self._activations(view))
             pairs = zip(self._losses, totals, strict=True)
             self.targets = [loss.summary(total) for loss, total in pairs]
@@ -131,7 +138,7 @@ class BlockObjective(Undivided):
         """The pixels that are looked at, and the blocks that look at them."""
         size, table = image.shape[2:], self._features.table
         planned = blocks.plan(size, self._layers, self.block, self._wrap, table)
-        return image, [View(image, each, size, self._margin) for each in planned]
+        return image, [View(image, each, size, self._margin, masks=self._mask) for each in planned]
 
     def _totals(self, totals):
         """The sums over the whole image, from those over the blocks."""
@@ -153,7 +160,7 @@ class BlockObjective(Undivided):
             part = {name: chainer.Variable(activations[name].array[place])}
             with chainer.no_backprop_mode():
                 for loss, total in zip(self._losses, totals, strict=True):
-                    for layer, partial in loss.partial(part).items():
+                    for layer, partial in loss.partial(part, *view.masks(name, place)).items():
                         total[layer] = _added(total.get(layer), partial)
 
     def _finish(self, totals):
@@ -172,8 +179,9 @@ class BlockObjective(Undivided):
         for name, place in view.bands(activations, self._names):
             part = activations[name].array[place]
             # The derivative by a sum over some positions is that by the sum over all.
+            mask = [masks[name] for masks in view.masks(name, place)]
             first, *others = (
-                loss.sums_gradient(part, [x.grad for x in total[name].sums])
+                loss.sums_gradient(part, [x.grad for x in total[name].sums], *mask)
                 for loss, total in zip(self._losses, totals, strict=True)
                 if name in total
             )
@@ -210,8 +218,8 @@ class _Given(chainer.FunctionNode):
 class View:
     """An image as one block sees it."""
 
-    def __init__(self, pixels, block, size, edge, first_row=None):
-        self._pixels, self._size, self._edge = pixels, size, edge
+    def __init__(self, pixels, block, size, edge, first_row=None, masks=None):
+        self._pixels, self._size, self._edge, self._masks = pixels, size, edge, masks
         self._first_row = first_row  # of the image, if the pixels are some of its rows
         self.block = block
 
@@ -252,6 +260,23 @@ class View:
             step = max(1, _BAND_BYTES // row_bytes)
             for top in range(rows.start, rows.stop, step):
                 yield name, (..., slice(top, min(top + step, rows.stop)), columns)
+
+    def masks(self, name, place):
+        """Returns how much positions of the core count, ``[{name: mask}]``; ``[]`` if all alike.
+
+        Args:
+            name (str): A layer.
+            place: An index that :meth:`bands` yielded for it.
+        """
+        if self._masks is None:
+            return []
+        stride = architecture.stride(name)
+        offsets = (span.start // stride for span in self.block)
+        rows, columns = (
+            slice(each.start + offset, each.stop + offset)
+            for each, offset in zip(place[1:], offsets, strict=True)
+        )
+        return [{name: self._masks[name][..., rows, columns]}]
 
     def outside(self, name):
         """Yields all other positions of a layer, as indices."""

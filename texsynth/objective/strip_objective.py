@@ -39,8 +39,8 @@ class StripObjective(BlockObjective):
         strips (texsynth.objective.strips.Strips): Which rows are whose.
     """
 
-    def __init__(self, *settings, size, team, block, wrap=(False, False), keep=None):
-        super().__init__(*settings, block=block, wrap=wrap, keep=keep)
+    def __init__(self, *settings, size, team, block, wrap=(False, False), **others):
+        super().__init__(*settings, block=block, wrap=wrap, **others)
         self.team, self._size = team, size
         stride = architecture.smallest_side(self._layers) if self._layers else 1
         share = -(-size[0] // (team.size * stride)) * stride
@@ -89,7 +89,8 @@ class StripObjective(BlockObjective):
     def _views(self, image):
         pixels = self.strips.window(image)
         return pixels, [
-            View(pixels, each, self._size, self._margin, self._first_row) for each in self._own
+            View(pixels, each, self._size, self._margin, self._first_row, self._mask)
+            for each in self._own
         ]
 
     def _add(self, totals, view, activations):

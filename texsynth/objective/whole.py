@@ -3,9 +3,10 @@
 import numpy as np
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE
+from texsynth.losses import IMAGE, check_takes_masks
 from texsynth.network import architecture
-from texsynth.objective.interior import interior
+from texsynth.objective.interior import interior, interior_of_masks
+from texsynth.objective.masks import NO_MASKS
 from texsynth.objective.team import ALONE
 
 
@@ -61,22 +62,35 @@ class Objective(Undivided):
             there.
         margin: ``(rows, columns)`` in pixels at each edge of the image whose activations are left
             out of the loss: those pixels are there so that the others see no border.
-
         wrap: ``(rows, columns)``: along which axes the image is taken as one that tiles; the
             exemplar never is.
+        masks (texsynth.objective.masks.Masks): How much each position counts, on the device of
+            ``features``.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
         targets (list): What each loss made of the exemplar.
     """
 
-    def __init__(self, features, losses, exemplar, trim=(0, 0), margin=(0, 0), wrap=(False, False)):
+    def __init__(
+        self,
+        features,
+        losses,
+        exemplar,
+        trim=(0, 0),
+        margin=(0, 0),
+        wrap=(False, False),
+        masks=NO_MASKS,
+    ):
         self._features = features
         self._losses = tuple(losses)
-        self._margin, self._wrap = margin, wrap
+        self._margin, self._wrap, self._mask = margin, wrap, masks.image
+        if masks != NO_MASKS:
+            check_takes_masks(self._losses)
         with chainer.no_backprop_mode():
             activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
-            self.targets = [loss.target(activations) for loss in self._losses]
+            among = _among(masks.exemplar, exemplar.shape, trim)
+            self.targets = [loss.target(activations, **among) for loss in self._losses]
         self.evaluations = 0
 
     def __call__(self, image):
@@ -90,9 +104,10 @@ class Objective(Undivided):
         """
         image.cleargrad()
         activations = self._activations(image, self._margin, self._wrap)
+        among = _among(self._mask, image.shape, self._margin)
         total = 0
         for loss, target in zip(self._losses, self.targets, strict=True):
-            total += loss.measure(activations, target)
+            total += loss.measure(activations, target, **among)
         total.backward()
         self.evaluations += 1
         return loss_value(total)
@@ -103,3 +118,8 @@ class Objective(Undivided):
             name: interior(x, image.shape, architecture.stride(name), edge)
             for name, x in activations.items()
         }
+
+
+def _among(masks, image_shape, edge):
+    """What losses are told of how much positions count: nothing, where all count alike."""
+    return {} if masks is None else {"masks": interior_of_masks(masks, image_shape, edge)}

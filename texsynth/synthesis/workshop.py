@@ -306,6 +306,17 @@ class Study:
         """Returns the SHA-256 of what textures are made from, 64 hex digits."""
         return images.checksum(self.exemplar)
 
+    def keep(self, number):
+        """Returns what stays of a level's canvas; here ``None``, for nothing does.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+
+        Returns:
+            texsynth.objective.kept.Keep: On the host, of the size of the canvas.
+        """
+        return None
+
     @property
     def memory_plan(self):
         """What was chosen for the memory there is: curvature pairs, and settings of blocks."""
