@@ -2,7 +2,8 @@
 
 :func:`synthesize` makes one texture. For many of one exemplar, with the network loaded and the
 exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
-each seed. :func:`mix` makes a texture between those of several exemplars.
+each seed. :func:`mix` makes a texture between those of several exemplars, :func:`paint` an
+image of several textures.
 """
 
 import importlib
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from texsynth.images import read as read_image
     from texsynth.synthesis.loop import Progress, make_variation, synthesize
     from texsynth.synthesis.mixture import Mixture, mix
+    from texsynth.synthesis.regions import paint
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
+    from texsynth.synthesis.varied import Source, Varied
     from texsynth.synthesis.workshop import Workshop
 
 __all__ = [
@@ -27,12 +30,15 @@ __all__ = [
     "Mixture",
     "Progress",
     "Result",
+    "Source",
     "Term",
     "TexsynthError",
+    "Varied",
     "Workshop",
     "__version__",
     "make_variation",
     "mix",
+    "paint",
     "read_image",
     "synthesize",
 ]
@@ -43,9 +49,12 @@ _LATER = {
     "Mixture": ("texsynth.synthesis.mixture", "Mixture"),
     "Progress": ("texsynth.synthesis.loop", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
+    "Source": ("texsynth.synthesis.varied", "Source"),
+    "Varied": ("texsynth.synthesis.varied", "Varied"),
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
     "mix": ("texsynth.synthesis.mixture", "mix"),
+    "paint": ("texsynth.synthesis.regions", "paint"),
     "read_image": ("texsynth.images", "read"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
 }

@@ -128,7 +128,7 @@ def test_an_input_is_not_written_over(folder, mix, path):
         (["stone.png", "sand.png", "--steps", "1"], "1 is not in the range 2<=x<=100"),
         (
             ["stone.png", "sand.png", "--steps", "3", "--weights", "1,1"],
-            "--steps cannot be combined with --weights: a row has all of them",
+            "--steps cannot be combined with --weights: it has all of them",
         ),
         (
             ["stone.png", "sand.png", "stone.png", "--steps", "3"],

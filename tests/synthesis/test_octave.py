@@ -76,7 +76,7 @@ def test_processes_share_the_search(random):
 
 def test_of_a_large_exemplar_patches_are_compared_that_lie_everywhere(random, monkeypatch):
     monkeypatch.setattr(octave, "_MOST_PATCHES", 500)
-    rows, columns = octave._compared(octave._corners([(104, 64)]))
+    rows, columns = octave._compared(octave._allowed(None, (104, 64)))
     assert 450 <= len(rows) <= 500
     assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == len(rows)
     assert rows.max() < 100 and columns.max() < 60

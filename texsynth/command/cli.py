@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from texsynth import config as settings
+from texsynth.command import regions
 from texsynth.command.asked import Asked
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import EVERY
@@ -35,6 +36,12 @@ def _terms(context, parameter, texts):
     """Parses the texts of an option that may come several times; none means ``None``."""
     parse = from_text(parse_term)
     return tuple(parse(context, parameter, text) for text in texts) or None
+
+
+def _regions(context, parameter, texts):
+    """Parses the regions."""
+    parse = from_text(regions.parse_region)
+    return tuple(parse(context, parameter, text) for text in texts)
 
 
 def _is_tiling(following):
@@ -234,6 +241,31 @@ class _Command(TileAlone):
     help="Device memory that the run may use, such as 4GB; larger textures are made in blocks."
     "  [default: four fifths of what is free]",
 )
+@click.option(
+    "--guide",
+    "guide_path",
+    metavar="MAP",
+    type=PATH,
+    help="Map of IMAGE whose colours name its parts, for --target-guide.  [default: <name>_sem.png"
+    " beside IMAGE]",
+)
+@click.option(
+    "--target-guide",
+    "target_guide_path",
+    metavar="MAP",
+    type=PATH,
+    help="Map of what to make: where it has a colour, the texture is made that IMAGE has where"
+    " --guide has that colour. The output has its size.",
+)
+@click.option(
+    "--region",
+    "regions",
+    metavar="COLOUR=IMAGE",
+    multiple=True,
+    callback=_regions,
+    help="The texture for a colour of --target-guide is that of another image, such as"
+    " red=grass.jpg or #ff0000=grass.jpg; repeat the option for more.",
+)
 @click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")
 @click.option(
     "--variations",
@@ -324,8 +356,10 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     """
     set_up_logging(quiet, verbose)
     try:
-        asked = Asked(expanded(image_paths), options, _given(context))
         with downloads_forbidden(offline):
+            if regions.is_asked(options):
+                return regions.carry_out(image_paths, options, quiet)
+            asked = Asked(expanded(image_paths), options, _given(context))
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:
         raise failure(error, error) from error

@@ -1,39 +1,28 @@
 """``texsynth mix``: one texture between those of several images, or a row from one to the other."""
 
 import dataclasses
-import functools
-import hashlib
-import logging
-import os
-import signal
 from pathlib import Path
 
 import click
 
 from texsynth import config as settings
 from texsynth.command.cli import TileAlone, taken_over
-from texsynth.command.interruption import Interruption
-from texsynth.command.job import Job
+from texsynth.command.composed import Composed, Pictures, make
 from texsynth.command.keeping import Keeping
 from texsynth.command.order import Order, Sources
-from texsynth.command.outputs import make_folder, outputs_for
+from texsynth.command.outputs import make_folder
 from texsynth.command.provenance import Picture, Recipe
-from texsynth.command.row import Row
 from texsynth.command.shared import (
     HELP_OPTIONS,
-    NO_MEMORY,
     PATH,
     downloads_forbidden,
     failure,
     from_text,
     set_up_logging,
 )
-from texsynth.command.watch import Telling
 from texsynth.config import Config
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.terms import MIXINGS
-
-_log = logging.getLogger("texsynth")
 
 
 @click.command("texsynth mix", cls=TileAlone, context_settings=HELP_OPTIONS)
@@ -51,6 +40,13 @@ _log = logging.getLogger("texsynth")
     type=click.IntRange(2, 100),
     help="Make a row of N textures from the first IMAGE to the second, both ends included:"
     " <name>_step<K>_texture.png, and <name>_row.png with all of them.",
+)
+@click.option(
+    "--gradient",
+    metavar="x|y|MAP",
+    help="Vary the mix over the texture: from the first IMAGE on the left (x) or at the top (y) to"
+    " the second, or by a map, an image that is black where the first is to be and white where the"
+    " second.",
 )
 @click.option(
     "--mixing",
@@ -89,7 +85,8 @@ def main(image_paths, offline, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     try:
         with downloads_forbidden(offline):
-            return _carry_out(_asked(image_paths, options), quiet)
+            mixes, row_path = _asked(image_paths, options)
+            return make(mixes, quiet, row_path)
     except TexsynthError as error:
         raise failure(error, error) from error
 
@@ -102,82 +99,52 @@ main.params += taken_over(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Mix:
-    """One mixture that is to be made.
-
-    Attributes:
-        order (texsynth.command.order.Order): The settings, the images, and where it is written.
-        shares: How much of each image, see :func:`texsynth.config.check_shares`.
-        way (str): How they are mixed, see :mod:`texsynth.losses.mixing`.
-    """
-
-    order: Order
-    shares: tuple[float, ...]
-    way: str
-
-
-class Pictures:
-    """The images of a mixture, in place of a texture's one.
-
-    Args:
-        pictures: Each a :class:`texsynth.command.provenance.Picture`.
-        shares: How much of each.
-        way (str): How they are mixed.
-
-    Attributes:
-        pictures (tuple): The same.
-        name (str): What the texture's file calls them.
-    """
-
-    def __init__(self, pictures, shares, way):
-        self.pictures = tuple(pictures)
-        told = zip(pictures, shares, strict=True)
-        self.name = f"{way}: {', '.join(f'{each.name} {share:.6g}' for each, share in told)}"
-        self._decided = shares, way
-
-    @functools.cached_property
-    def checksum(self):
-        """SHA-256 of pixels, shares and the way, 64 hex digits."""
-        sums = [each.checksum for each in self.pictures]
-        return hashlib.sha256(repr((sums, *self._decided)).encode()).hexdigest()
-
-
 def _asked(image_paths, options):
-    """Returns the mixtures that are asked for, each a :class:`Mix`, and the path of the row."""
-    shares, steps, way = (options.pop(name) for name in ("shares", "steps", "mixing"))
-    _check(image_paths, shares, steps, options["init"])
+    """Returns the mixtures that are asked for, and the path of the row that they make, if any."""
+    shares, steps, way, along = (
+        options.pop(name) for name in ("shares", "steps", "mixing", "gradient")
+    )
+    _check(image_paths, shares, steps, along, options["init"])
     start = options["init"] if options["init"] in settings.STARTS else None
     names = {field.name for field in dataclasses.fields(Config)} & options.keys()
     config = Config(start=start, **{name: options[name] for name in names})
     init_path = None if start or options["init"] is None else Path(options["init"])
     out, told = Path(options["out"]) if options["out"] else None, options["out"] or ""
     keeping = Keeping(options["comparison"], options["overwrites"])
-    sources = Sources(image_paths, init_path)
+    maps = () if along in (None, "x", "y") else (Path(along),)
+    sources = Sources(image_paths, init_path, maps=maps)
     order = Order(config, sources, out, told.endswith("/"), keeping, False)
+    read = {path: Picture(path, config.input_range) for path in sources.pictures}
+    if along is not None:
+        return [_gradient(order, read, along, way)], None
     if steps is None:
         shares = settings.check_shares(shares or [1.0] * len(image_paths), len(image_paths))
-        return [Mix(order, shares, way)], None
+        return [_mix(order, read, shares, way)], None
     folder = _folder(out or Path(), order.makes_folder)
     mixes = []
     for number in range(steps):
         share = number / (steps - 1)
         path = folder / f"{sources.stem}_step{number + 1}_texture.png"
         one = dataclasses.replace(order, out=path, makes_folder=False)
-        mixes.append(Mix(one, (1 - share, share), way))
+        mixes.append(_mix(one, read, (1 - share, share), way))
     return mixes, folder / f"{sources.stem}_row.png"
 
 
-def _check(image_paths, shares, steps, init):
+def _check(image_paths, shares, steps, along, init):
     """Makes sure that the options go together."""
     if len(image_paths) < 2:
         raise click.UsageError(f"a mix needs at least two images, not {len(image_paths)}")
     if init == "":
         raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
-    if steps is not None and shares is not None:
-        raise ConfigError("--steps cannot be combined with --weights: a row has all of them")
-    if steps is not None and len(image_paths) != 2:
-        raise ConfigError(f"--steps goes from one image to another, not {len(image_paths)} images")
+    for name, value in (("--steps", steps), ("--gradient", along)):
+        if value is not None and shares is not None:
+            raise ConfigError(f"{name} cannot be combined with --weights: it has all of them")
+        if value is not None and len(image_paths) != 2:
+            raise ConfigError(
+                f"{name} goes from one image to another, not {len(image_paths)} images"
+            )
+    if steps is not None and along is not None:
+        raise ConfigError("--steps cannot be combined with --gradient")
 
 
 def _folder(out, is_made):
@@ -189,87 +156,38 @@ def _folder(out, is_made):
     return out
 
 
-def _carry_out(asked, quiet):
-    """Makes the mixtures, but for those of a row that are there already; returns the exit code."""
-    mixes, row_path = asked
-    work = _Work(mixes, row_path, quiet)
-    try:
-        with work.interruption:
-            work.make_all()
-    except KeyboardInterrupt as error:
-        ended = failure("interrupted", error, work.written or ["nothing"])
-        ended.exit_code = 128 + getattr(error, "number", signal.SIGINT)
-        raise ended from error
-    except MemoryError as error:
-        raise failure(NO_MEMORY, error, work.written) from error
-    except TexsynthError as error:
-        raise failure(error, error, work.written) from error
-    number = work.interruption.number
-    return 0 if number is None else 128 + number
+def _mix(order, read, shares, way):
+    """The mixture with certain shares."""
+    pictures = [read[path] for path in order.sources.image_paths]
+    told = zip(pictures, shares, strict=True)
+    name = f"{way}: {', '.join(f'{each.name} {share:.6g}' for each, share in told)}"
 
-
-class _Work:
-    """The mixtures of a command, and the row that they make, if they do."""
-
-    def __init__(self, mixes, row_path, quiet):
-        config, sources = mixes[0].order.config, mixes[0].order.sources
-        self.interruption, self._quiet, self._mixes = Interruption(), quiet, mixes
-        self._pictures = [Picture(path, config.input_range) for path in sources.image_paths]
-        init_path = sources.init_path
-        self._init = None if init_path is None else Picture(init_path, config.input_range)
-        outputs = tuple(outputs_for(each.order) for each in mixes)
-        telling = Telling(quiet, self.interruption)
-        self._jobs = tuple(
-            Job(self._recipe(each), where, telling)
-            for each, where in zip(mixes, outputs, strict=True)
-        )
-        self._row = None if row_path is None else Row(row_path, self._jobs, outputs)
-
-    @property
-    def written(self):
-        """Paths of the files that are there, whole."""
-        return [path for job in self._jobs for path in job.written]
-
-    def make_all(self):
-        """Makes what is not there, and the row at the end, unless a signal comes."""
-        wanted = [True] * len(self._jobs)
-        if self._row is not None:
-            self._row.check()
-            wanted = [not job.is_done() for job in self._jobs]
-        for job, is_wanted in zip(self._jobs, wanted, strict=True):
-            if is_wanted:
-                job.check_overwriting()
-        for number, (job, is_wanted) in enumerate(zip(self._jobs, wanted, strict=True)):
-            if not is_wanted:
-                _log.info("%s already exists", job.outputs.texture)
-                continue
-            if self._row is not None:
-                _log.info("step %d of %d", number + 1, len(self._jobs))
-            self._make(self._mixes[number], job)
-            if self.interruption.number is not None:
-                return
-            self.interruption.in_order = False  # nothing to save until the next is under way
-        if self._row is not None:
-            self._row.save()
-            if not self._quiet:
-                click.echo(os.fsencode(self._row.path))
-
-    def _make(self, mix, job):
-        from texsynth.synthesis.loop import make_variation  # imports Chainer, which takes a second
+    def study(workshop):
         from texsynth.synthesis.mixture import Mixture
 
-        exemplars = [picture.pixels for picture in self._pictures]
-        study = Mixture(self._workshop, exemplars, mix.shares, mix.way)
-        result = job.synthesize(functools.partial(make_variation, study, mix.order.config.seed))
-        job.save(result)
-        job.report(result)
+        return Mixture(workshop, [each.pixels for each in pictures], shares, way)
 
-    @functools.cached_property
-    def _workshop(self):
-        from texsynth.synthesis.workshop import Workshop
+    recipe = _recipe(order, read, Pictures(pictures, name, decided=(shares, way)))
+    return Composed(order, recipe, study)
 
-        return Workshop(self._mixes[0].order.config)
 
-    def _recipe(self, mix):
-        images = Pictures(self._pictures, mix.shares, mix.way)
-        return Recipe(mix.order.config, images, self._init)
+def _gradient(order, read, along, way):
+    """The mixture that varies over the image."""
+    first, second = (read[path] for path in order.sources.image_paths)
+    maps = [read[path] for path in order.sources.maps]
+
+    def study(workshop):
+        from texsynth.synthesis.varied import gradient
+
+        field = maps[0].pixels.mean(axis=2) / 255 if maps else along
+        return gradient(workshop, first.pixels, second.pixels, field, way)
+
+    name = f"{way}: {first.name} to {second.name} along {maps[0].name if maps else along}"
+    decided = along if not maps else "map", way
+    recipe = _recipe(order, read, Pictures([first, second], name, maps, decided))
+    return Composed(order, recipe, study)
+
+
+def _recipe(order, read, pictures):
+    init_path = order.sources.init_path
+    return Recipe(order.config, pictures, None if init_path is None else read[init_path])

@@ -18,22 +18,27 @@ class Sources:
         variations (int): Textures of each exemplar, or ``None`` for one, without its seed in its
             name.
         record (texsynth.command.record.Record): What the texture is to be the same as, or ``None``.
+        maps: Paths of images that say what goes where.
+        name (str): What the names of files begin with; ``None`` takes those of the exemplars.
     """
 
     image_paths: tuple[Path, ...]
     init_path: Path | None = None
     variations: int | None = None
     record: Record | None = None
+    maps: tuple[Path, ...] = ()
+    name: str | None = None
 
     @property
     def stem(self):
         """What the names of files begin with."""
-        return "_".join(path.stem for path in self.image_paths)
+        return self.name or "_".join(path.stem for path in self.image_paths)
 
     @property
     def pictures(self):
         """Paths of all pictures that are read."""
-        return [*self.image_paths, *([] if self.init_path is None else [self.init_path])]
+        init = [] if self.init_path is None else [self.init_path]
+        return [*self.image_paths, *init, *self.maps]
 
 
 @dataclass(frozen=True)

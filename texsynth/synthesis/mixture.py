@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,7 +70,8 @@ class Mixture(Study):
     """Several exemplars, and what is known of the textures between theirs.
 
     The preset is chosen, and levels are planned, by all of them, so that mixtures that differ in
-    their shares alone are made alike; all else is of those with a share.
+    their shares alone are made alike; all else is of those with a share. Between exemplars the
+    preset's correspondence is left out: it would have each patch be one of theirs.
 
     Args:
         workshop (texsynth.synthesis.workshop.Workshop): Where the textures will be made.
@@ -93,35 +95,63 @@ class Mixture(Study):
         shares: Sequence[float] | None = None,
         way: str = "transport",
     ) -> None:
+        check_number(len(exemplars))
+        given = check_shares([1.0] * len(exemplars) if shares is None else shares, len(exemplars))
+        blends = sum(share > 0 for share in given) > 1
+        batches = [fitted(each, workshop.config.size) for each in exemplars]
+        self._begin(workshop, batches, way, blends)
+        mixing.measured(self.losses)  # raises if one cannot be mixed
+        self._take_part([number for number, share in enumerate(given) if share > 0])
+        self.shares = tuple(share for share in given if share > 0)
+        self._end()
+
+    def _begin(
+        self, workshop: Workshop, exemplars: Sequence[Batch], way: str, blends: bool
+    ) -> None:
+        """What all exemplars decide on: what is shown, the scheme, losses, levels.
+
+        Args:
+            workshop: As for the class.
+            exemplars: ``(1, 3, H, W)`` float32 each.
+            way: As for the class.
+            blends: Whether anything is to lie between two of them.
+        """
         if way not in MIXINGS:
             raise ConfigError(f"way must be one of {', '.join(MIXINGS)}, not {way!r}")
-        if len(exemplars) < 2:
-            raise ConfigError(f"a mixture needs at least two exemplars, not {len(exemplars)}")
-        given = check_shares([1.0] * len(exemplars) if shares is None else shares, len(exemplars))
         self.workshop, self._transports = workshop, way == "transport"
-        fitted = [_fitted(exemplar, workshop.config.size) for exemplar in exemplars]
-        self.exemplar = _beside(fitted)
-        self.scheme = _scheme(workshop.config, fitted)
+        self._exemplars: list[Batch] = list(exemplars)
+        self.exemplar = _beside(self._exemplars)
+        self.scheme = self._chosen_scheme()
         self.losses = workshop.losses(self.scheme)
-        mixing.measured(self.losses)  # raises if one cannot be mixed
+        if workshop.config.losses is None and blends:
+            # By the patches of each exemplar, islands of one would lie in the other.
+            self.losses = [loss for loss in self.losses if not level_losses.is_coarse(loss)]
         self.layers = level_losses.layers_of(self.losses)
-        plans = self._plans(fitted)
-        present = [number for number, share in enumerate(given) if share > 0]
-        self.shares = tuple(given[number] for number in present)
-        self._exemplars = [fitted[number] for number in present]
-        self._levels = [plans[number] for number in present]
-        self.is_grey = all(images.is_grey(each) for each in self._exemplars)
+        self._levels: list[list[Level]] = self._plans()
         # That of the largest exemplar, for the memory that it takes.
-        self.plan = max(plans, key=lambda plan: plan[-1].padded_size[0] * plan[-1].padded_size[1])
-        if workshop.config.losses is not None:
+        self.plan = max(self._levels, key=lambda plan: math.prod(plan[-1].padded_size))
+
+    def _chosen_scheme(self) -> presets.Scheme:
+        return _scheme(self.workshop.config, self._exemplars)
+
+    def _take_part(self, numbers: Sequence[int]) -> None:
+        """Leaves those exemplars alone that have a share."""
+        self._exemplars = [self._exemplars[number] for number in numbers]
+        self._levels = [self._levels[number] for number in numbers]
+
+    def _end(self) -> None:
+        """What those decide on that take part: colours, and what fits in memory."""
+        self.is_grey = all(images.is_grey(each) for each in self._exemplars)
+        if self.workshop.config.losses is not None:
             level_losses.check(self.losses, self.plan)
-        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan, may_record=False)
+        fitted = fitting.fit(self.workshop, self.losses, self.plan, may_record=False)
+        self.pairs, self._blocks = fitted
         self.colours = self._chosen_colours()
         self._objectives: dict[int, Any] = {}
 
-    def _plans(self, exemplars: Sequence[Batch]) -> list[list[Level]]:
+    def _plans(self) -> list[list[Level]]:
         """The levels of each exemplar; they differ in its size alone."""
-        config, scheme = self.workshop.config, self.scheme
+        config, scheme, exemplars = self.workshop.config, self.scheme, self._exemplars
         first = plan_for(exemplars[0], config, scheme, self.layers)
         config = dataclasses.replace(config, output_size=first[-1].output_size)
         plans = [plan_for(each, config, scheme, self.layers) for each in exemplars]
@@ -206,7 +236,23 @@ class Mixture(Study):
         return hashlib.sha256(repr((sums, self.shares, self._transports)).encode()).hexdigest()
 
 
-def _fitted(exemplar: npt.ArrayLike, longer_side: int) -> Batch:
+def check_number(number: int) -> None:
+    """Raises a ConfigError unless so many exemplars can be mixed.
+
+    Args:
+        number (int): How many there are.
+    """
+    if number < 2:
+        raise ConfigError(f"a mixture needs at least two exemplars, not {number}")
+
+
+def fitted(exemplar: npt.ArrayLike, longer_side: int) -> Batch:
+    """Returns an exemplar at the size that the settings ask for, ``(1, 3, H, W)`` float32.
+
+    Args:
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+        longer_side (int): Of the size, in pixels; 0 keeps its own.
+    """
     batch = images.to_batch(exemplar)
     return images.fit(batch, images.fitted_size(batch.shape[:1:-1], longer_side))
 

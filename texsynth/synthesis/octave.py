@@ -8,6 +8,7 @@ each level starts with the detail that the exemplar has where it looks like the 
 import math
 from collections.abc import Iterator, Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,22 @@ _MOST_PATCHES = 1 << 16  # of the exemplar that are compared; more do not look b
 _CHUNK = 1 << 24  # distances at once: fewer would make slow products
 
 
+class Choice(NamedTuple):
+    """Which detail may lie where, of a texture in parts.
+
+    Attributes:
+        weights: ``(1, K, height, width)`` float32: how much each of K parts counts at each pixel of
+            the texture; they sum to 1.
+        sets: Which exemplars each part takes detail of, their numbers.
+        masks: ``(1, 1, H, W)`` float32 for each exemplar: where in it the texture is; ``None``
+            where all of it is.
+    """
+
+    weights: Batch
+    sets: Sequence[tuple[int, ...]]
+    masks: Sequence[Batch | None]
+
+
 def transfer(
     coarse: Batch,
     exemplars: Sequence[Batch],
@@ -33,6 +50,7 @@ def transfer(
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
+    choice: Choice | None = None,
 ) -> Batch:
     """Enlarges a texture to about twice its size, with detail of exemplars.
 
@@ -48,6 +66,7 @@ def transfer(
         wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
         xp: What computes, NumPy or CuPy.
         team: Processes that share the search, each with the same arguments.
+        choice: Which detail may lie where; ``None`` takes any.
 
     Returns:
         numpy.ndarray: ``(1, 3, height, width)`` float32; where an image is smaller than a patch,
@@ -59,22 +78,49 @@ def transfer(
     sizes = [small.shape[2:] for small in smalls]
     if min(*half.shape[2:], *(side for each in sizes for side in each)) < _SIDE:
         return enlarged
-    detail, small = _beside(details), _beside(smalls)
-    matches = nearest_patches(half, small, wrap, xp, team, _corners(sizes))
-    on_device = _lay(xp.asarray(detail), xp.asarray(matches), size, wrap, xp)
+    if choice is None:
+        everything = np.ones((1, 1, size[1], size[0]), np.float32)
+        choice = Choice(everything, [tuple(range(len(sizes)))], [None] * len(sizes))
+    allowed = [_allowed(mask, size) for mask, size in zip(choice.masks, sizes, strict=True)]
+    small, parts = _beside(smalls), images.resize(choice.weights, half.shape[:1:-1], wrap)[0]
+    found = {
+        numbers: nearest_patches(half, small, wrap, xp, team, _corners(allowed, sizes, numbers))
+        for numbers in dict.fromkeys(choice.sets)
+    }
+    matches = np.take_along_axis(
+        np.stack([found[numbers] for numbers in choice.sets]), parts.argmax(axis=0)[None, None], 0
+    )[0]
+    on_device = _lay(xp.asarray(_beside(details)), xp.asarray(matches), size, wrap, xp)
     laid: Batch = chainer.get_device("@numpy").send(on_device)
-    deviation = float(laid.std())
-    gain = min(_MOST_GAIN, _deviation(details) / deviation) if deviation else 0.0
-    laid *= gain
+    laid *= _gain(laid, details, choice)
     laid += enlarged
     return laid
 
 
-def _deviation(details: Sequence[Batch]) -> float:
-    """The standard deviation of all values."""
-    if len(details) == 1:
-        return float(details[0].std())
-    return float(np.concatenate([each.ravel() for each in details]).std())
+def _gain(laid: Batch, details: Sequence[Batch], choice: Choice) -> Batch | float:
+    """What brings the detail to the deviation that it has in the exemplars of each part."""
+    if len(choice.sets) == 1:
+        own = [details[number].ravel() for number in choice.sets[0]]
+        return _ratio(float((own[0] if len(own) == 1 else np.concatenate(own)).std()), laid.std())
+    gain = np.zeros_like(choice.weights[:, :1])
+    for number, numbers in enumerate(choice.sets):
+        weights = choice.weights[:, number : number + 1]
+        squares = sum(_square(details[each], choice.masks[each]) for each in numbers)
+        here = (weights * laid**2).sum() / max(3 * float(weights.sum()), 1)
+        gain += weights * _ratio(math.sqrt(squares / len(numbers)), math.sqrt(here))
+    return gain
+
+
+def _ratio(wanted: float, found: float) -> float:
+    return min(_MOST_GAIN, wanted / float(found)) if found else 0.0
+
+
+def _square(detail: Batch, mask: Batch | None) -> float:
+    """The mean square of detail where its texture is; its mean is about 0."""
+    if mask is None:
+        return float((detail**2).mean())
+    mask = mask[:, :, : detail.shape[2], : detail.shape[3]]
+    return float((mask * detail**2).sum() / (3 * mask.sum()))
 
 
 def split(image: Batch, wrap: Wrap = (False, False)) -> tuple[Batch, Batch]:
@@ -123,7 +169,7 @@ def nearest_patches(
     height, width = texture.shape[2:]
     padded = xp.asarray(_padded(texture, wrap)[0])
     if corners is None:
-        corners = _corners([exemplar.shape[2:]])
+        corners = _allowed(None, exemplar.shape[2:])
     rows, columns = _compared(corners)
     keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
     keys = keys.reshape(len(rows), -1)
@@ -149,19 +195,36 @@ def _beside(exemplars: Sequence[Batch]) -> Batch:
     )
 
 
-def _corners(sizes: Sequence[Size]) -> Array:
-    """Where a patch may begin in images laid beside one another: not where it would leave one.
+def _allowed(mask: Batch | None, size: Size) -> Array:
+    """Where a patch may begin in a half-sized exemplar, ``(height - 4, width - 4)`` bool.
+
+    Of a part of it, those that are all within, or if none is, those that are the most.
+    """
+    height, width = size
+    if mask is None:
+        return np.ones((height - 2 * _REACH, width - 2 * _REACH), bool)
+    within = images.resize(mask[:, :, : 2 * height, : 2 * width], (width, height))[0]
+    shares = _patches(within, np).mean(axis=(2, 3, 4))
+    allowed: Array = shares >= min(float(shares.max()), 1) - 1e-3
+    return allowed
+
+
+def _corners(allowed: Sequence[Array], sizes: Sequence[Size], numbers: Sequence[int]) -> Array:
+    """Where a patch may begin in exemplars laid beside one another: not where it would leave one.
 
     Args:
+        allowed: Where it may in each.
         sizes: ``(height, width)`` of each.
+        numbers: Which exemplars it may be of.
     """
     height = max(size[0] for size in sizes)
-    allowed = np.zeros((height - 2 * _REACH, sum(size[1] for size in sizes) - 2 * _REACH), bool)
+    corners = np.zeros((height - 2 * _REACH, sum(size[1] for size in sizes) - 2 * _REACH), bool)
     left = 0
-    for down, across in sizes:
-        allowed[: down - 2 * _REACH, left : left + across - 2 * _REACH] = True
+    for number, (here, (_, across)) in enumerate(zip(allowed, sizes, strict=True)):
+        if number in numbers:
+            corners[: here.shape[0], left : left + here.shape[1]] = here
         left += across
-    return allowed
+    return corners
 
 
 def _compared(corners: Array) -> tuple[Array, Array]:
