@@ -36,6 +36,9 @@ LOSSES = {
 }
 """The registry of losses, by the names that users give them."""
 
+MIXINGS = ("transport", "average")
+"""How Gram matrices and covariances are mixed, see :mod:`texsynth.losses.mixing`."""
+
 
 @dataclass(frozen=True)
 class Term:

@@ -22,7 +22,7 @@ def fit(budget, *losses):
         config=SimpleNamespace(memory=budget, wrap=(False, False)),
         pace=lambda layers: 1e-6,
     )
-    return fitting.fit(workshop, [*losses, RangePenalty(1e-4)], PLAN, (False, False))
+    return fitting.fit(workshop, [*losses, RangePenalty(1e-4)], PLAN)
 
 
 def test_a_level_that_must_be_whole_is_refused_if_it_does_not_fit():

@@ -4,7 +4,6 @@ Chainer and Pillow are imported when the work begins, so that ``--help`` and usa
 once.
 """
 
-import importlib
 import os
 import sys
 
@@ -12,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from texsynth import config as settings
+from texsynth.command import regions
 from texsynth.command.asked import Asked
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import EVERY
@@ -24,6 +24,7 @@ from texsynth.command.shared import (
     from_text,
     set_up_logging,
 )
+from texsynth.command.words import command_of
 from texsynth.command.work import carry_out
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
@@ -35,6 +36,12 @@ def _terms(context, parameter, texts):
     """Parses the texts of an option that may come several times; none means ``None``."""
     parse = from_text(parse_term)
     return tuple(parse(context, parameter, text) for text in texts) or None
+
+
+def _regions(context, parameter, texts):
+    """Parses the regions."""
+    parse = from_text(regions.parse_region)
+    return tuple(parse(context, parameter, text) for text in texts)
 
 
 def _is_tiling(following):
@@ -57,36 +64,15 @@ def _is_tiling(following):
     )
 
 
-WORDS = {"repair": "texsynth.command.repair_cli"}
-"""Commands beside the main one, by the word before the images, and where each has its ``main``.
-
-A picture of that name is reached as ``./repair``.
-"""
-
-
-class Command(OneLineErrors):
-    """``--tile`` may stand alone."""
-
-    def main(self, args=None, prog_name=None, **extra):
-        """Runs the command, or the one that the first word names.
-
-        Args:
-            args: As for :meth:`texsynth.command.shared.OneLineErrors.main`.
-            prog_name: As there.
-            extra: As there.
-        """
-        words = list(sys.argv[1:] if args is None else args)
-        if self is main and words and words[0] in WORDS:
-            other = importlib.import_module(WORDS[words[0]]).main
-            return other.main(words[1:], f"{prog_name or self.name} {words[0]}", **extra)
-        return super().main(words, prog_name, **extra)
+class TileAlone(OneLineErrors):
+    """A command whose ``--tile`` may stand alone."""
 
     def parse_args(self, context, args):
-        """Parses the arguments.
+        """Puts the value of ``--tile`` in where it stands alone.
 
         Args:
-            context (click.Context): That of the command.
-            args: A list of str.
+            context (click.Context): The command's.
+            args: The arguments, a list of str.
         """
         args = list(args)
         for place, arg in enumerate(args):
@@ -97,7 +83,17 @@ class Command(OneLineErrors):
         return super().parse_args(context, args)
 
 
-@click.command("texsynth", cls=Command, context_settings=HELP_OPTIONS)
+class _Command(TileAlone):
+    """A word may ask for another command."""
+
+    def main(self, args=None, prog_name=None, **extra):
+        args = list(sys.argv[1:] if args is None else args)
+        if (other := command_of(args)) is not None:
+            return other.main(args[1:], **extra)
+        return super().main(args, prog_name, **extra)
+
+
+@click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
 @click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1)
 @click.option(
     "-g", "--gpu", default=Config.gpu, show_default=True, help="CUDA device number; -1 is the CPU."
@@ -245,6 +241,31 @@ class Command(OneLineErrors):
     help="Device memory that the run may use, such as 4GB; larger textures are made in blocks."
     "  [default: four fifths of what is free]",
 )
+@click.option(
+    "--guide",
+    "guide_path",
+    metavar="MAP",
+    type=PATH,
+    help="Map of IMAGE whose colours name its parts, for --target-guide.  [default: <name>_sem.png"
+    " beside IMAGE]",
+)
+@click.option(
+    "--target-guide",
+    "target_guide_path",
+    metavar="MAP",
+    type=PATH,
+    help="Map of what to make: where it has a colour, the texture is made that IMAGE has where"
+    " --guide has that colour. The output has its size.",
+)
+@click.option(
+    "--region",
+    "regions",
+    metavar="COLOUR=IMAGE",
+    multiple=True,
+    callback=_regions,
+    help="The texture for a colour of --target-guide is that of another image, such as"
+    " red=grass.jpg or #ff0000=grass.jpg; repeat the option for more.",
+)
 @click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")
 @click.option(
     "--variations",
@@ -330,12 +351,16 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     A folder stands for the images in it. With several images, textures that were already made
     with the same settings are kept.
 
-    "repair PHOTO" makes a part of a photograph anew; see "repair --help".
+    With the word "mix" before the images, one texture is made that lies between theirs; with the
+    word "repair" before a photograph, a part of it is made anew: see texsynth mix --help and
+    texsynth repair --help.
     """
     set_up_logging(quiet, verbose)
     try:
-        asked = Asked(expanded(image_paths), options, given(context))
         with downloads_forbidden(offline):
+            if regions.is_asked(options):
+                return regions.carry_out(image_paths, options, quiet)
+            asked = Asked(expanded(image_paths), options, given(context))
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:
         raise failure(error, error) from error
@@ -352,3 +377,13 @@ def given(context):
         for name in context.params
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+
+
+def taken_over(*names):
+    """Returns options of the command, for another one that takes them too.
+
+    Args:
+        names: Names of its parameters.
+    """
+    found = {parameter.name: parameter for parameter in main.params}
+    return [found[name] for name in names]

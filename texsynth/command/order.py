@@ -21,6 +21,8 @@ class Sources:
         record (texsynth.command.record.Record): What the texture is to be the same as, or ``None``.
         mending (texsynth.command.mending.Mending): What of the one image is to be made anew;
             ``None`` makes new textures.
+        maps: Paths of images that say what goes where.
+        name (str): What the names of files begin with; ``None`` takes those of the exemplars.
     """
 
     image_paths: tuple[Path, ...]
@@ -28,12 +30,20 @@ class Sources:
     variations: int | None = None
     record: Record | None = None
     mending: Mending | None = None
+    maps: tuple[Path, ...] = ()
+    name: str | None = None
+
+    @property
+    def stem(self):
+        """What the names of files begin with."""
+        return self.name or "_".join(path.stem for path in self.image_paths)
 
     @property
     def pictures(self):
         """Paths of all pictures that are read."""
         init = [] if self.init_path is None else [self.init_path]
-        return [*self.image_paths, *init, *(self.mending.paths if self.mending else [])]
+        mending = self.mending.paths if self.mending else []
+        return [*self.image_paths, *init, *self.maps, *mending]
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def outputs_for(order):
     """
     texture, repaired = _ENDINGS
     ending = texture if order.sources.mending is None else repaired
-    name = f"{order.sources.image_paths[0].stem}{ending}.png"
+    name = f"{order.sources.stem}{ending}.png"
     target = order.out or Path(name)
     try:
         if order.makes_folder or target.is_dir():

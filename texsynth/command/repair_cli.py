@@ -110,7 +110,7 @@ def _main(context, photo, offline, quiet, verbose, **options):
         raise failure(error, error) from error
 
 
-main = cli.Command(
+main = cli.TileAlone(
     "texsynth repair", callback=_main, params=[*_OWN, *_shared()], context_settings=HELP_OPTIONS
 )
 main.help = inspect.cleandoc(_main.__doc__)

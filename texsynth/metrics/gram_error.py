@@ -1,11 +1,12 @@
 """Relative Gram error: how far a texture is from what Gatys et al. (2015) optimise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from texsynth import images
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS, Config
-from texsynth.losses import GramLoss
+from texsynth.losses import GramLoss, mixing
 from texsynth.metrics.activations import Network
 from texsynth.objective import masks
 from texsynth.objective.block_objective import BlockObjective
@@ -18,6 +19,10 @@ HELD_OUT = "pool5"
 """Measured, and by default not optimised: deeper structure than the loss asks for."""
 
 
+MasksOf: TypeAlias = Callable[[tuple[str, ...]], Masks]
+"""From names of layers to how much each of their positions counts."""
+
+
 def gram_errors(
     pixels: Pixels,
     exemplar: Batch,
@@ -26,7 +31,7 @@ def gram_errors(
     target_device: chainer.backend.Device,
     by: str = "plain",
     block: int = 512,
-    masks_of: Callable[[tuple[str, ...]], Masks] | None = None,
+    masks_of: MasksOf | None = None,
 ) -> dict[str, float]:
     """Returns the relative Gram error of an 8-bit image at each layer.
 
@@ -45,22 +50,62 @@ def gram_errors(
         dict: ``{layer: ||G - T|| / ||T||}`` for the layers of the loss, the default layers and
         ``pool5``, without those for which an image is too small.
     """
+    mixture = [exemplar], [1.0], False
+    return mixed_gram_errors(
+        pixels, *mixture, vgg_weights, config, target_device, by, block, masks_of
+    )
+
+
+def mixed_gram_errors(
+    pixels: Pixels,
+    exemplars: Sequence[Batch],
+    shares: Sequence[float],
+    transports: bool,
+    vgg_weights: VGGWeights,
+    config: Config,
+    target_device: chainer.backend.Device,
+    by: str = "plain",
+    block: int = 512,
+    masks_of: MasksOf | None = None,
+) -> dict[str, float]:
+    """Returns the relative Gram error of an 8-bit image of a mixture at each layer.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        exemplars: ``(1, 3, H, W)`` float32 each.
+        shares: One above 0 for each; they sum to 1.
+        transports: As for :func:`texsynth.losses.mixing.mixed`.
+        vgg_weights (texsynth.weights.VGGWeights): The network's weights.
+        config (texsynth.Config): Gives layers and pooling.
+        target_device (chainer.backend.Device): Where to compute.
+        by (str): As for :func:`gram_errors`.
+        block (int): As there.
+        masks_of: As there; the masks of an exemplar are those of each.
+
+    Returns:
+        dict: As there.
+    """
     wanted = {*(config.layers or {}), *DEFAULT_LAYERS, HELD_OUT}
     network = Network(vgg_weights, wanted, config.pooling, target_device, by)
-    names = network.layers(min(*pixels.shape[:2], *exemplar.shape[2:]))
+    smallest = min(side for each in exemplars for side in each.shape[2:])
+    names = network.layers(min(*pixels.shape[:2], smallest))
     counted = NO_MASKS if masks_of is None else masks_of(names)
     names = masks.enough(counted, names)
-    features, losses = network.features(names), [GramLoss(dict.fromkeys(names, 1.0))]
-    candidate, target = (
+    features, loss = network.features(names), GramLoss(dict.fromkeys(names, 1.0))
+    candidate, *moments = (
         BlockObjective(
             features,
-            losses,
+            measured,
             target_device.send(batch),
             block=block,
             masks=Masks(mask and {name: target_device.send(mask[name]) for name in mask}),
         ).targets[0]
-        for batch, mask in ((images.to_batch(pixels), counted.image), (exemplar, counted.exemplar))
+        for measured, batch, mask in (
+            ([loss], images.to_batch(pixels), counted.image),
+            *((mixing.measured([loss]), exemplar, counted.exemplar) for exemplar in exemplars),
+        )
     )
+    target = mixing.mixed(loss, moments, shares, transports)
     return {name: gram.relative_error(candidate[name].array, target[name].array) for name in names}
 
 

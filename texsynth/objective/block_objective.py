@@ -44,6 +44,7 @@ class BlockObjective(Undivided):
             nothing.
         masks (texsynth.objective.masks.Masks): How much each position counts, on the device of
             ``features``.
+        targets (list): As for :class:`texsynth.objective.whole.Objective`.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
@@ -65,6 +66,7 @@ class BlockObjective(Undivided):
         wrap=(False, False),
         keep=None,
         masks=NO_MASKS,
+        targets=None,
     ):
         self._features = features
         self._losses = tuple(losses)
@@ -78,13 +80,15 @@ class BlockObjective(Undivided):
         self._keep = keep
         self._rooms, self._kept = {}, {}
         self.evaluations = 0
-        totals = [{} for _ in self._losses]
+        self.targets = targets or self._targets_of(exemplar, trim, masks.exemplar)
+
+    def _targets_of(self, exemplar, trim, masks):
+        totals, size, table = [{} for _ in self._losses], exemplar.shape[2:], self._features.table
         with chainer.no_backprop_mode():
-            for each in blocks.plan(exemplar.shape[2:], self._layers, block, table=features.table):
-                view = View(exemplar, each, exemplar.shape[2:], trim, masks=masks.exemplar)
+            for each in blocks.plan(size, self._layers, self.block, table=table):
+                view = View(exemplar, each, size, trim, masks=masks)
                 self._add(totals, view, self._activations(view))
-            pairs = zip(self._losses, totals, strict=True)
-            self.targets = [loss.summary(total) for loss, total in pairs]
+            return [loss.summary(total) for loss, total in zip(self._losses, totals, strict=True)]
 
     def rest(self):
         """Lets go of the memory that is used again from one evaluation to the next."""

@@ -66,9 +66,12 @@ class Objective(Undivided):
             exemplar never is.
         masks (texsynth.objective.masks.Masks): How much each position counts, on the device of
             ``features``.
+        targets (list): What each loss is to be measured against, if that is known; then there need
+            be no exemplar.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
+        targets (list): What each loss made of the exemplar.
     """
 
     def __init__(
@@ -80,16 +83,19 @@ class Objective(Undivided):
         margin=(0, 0),
         wrap=(False, False),
         masks=NO_MASKS,
+        targets=None,
     ):
         self._features = features
         self._losses = tuple(losses)
         self._margin, self._wrap, self._mask = margin, wrap, masks.image
         if masks != NO_MASKS:
             check_takes_masks(self._losses)
-        with chainer.no_backprop_mode():
-            activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
-            among = _among(masks.exemplar, exemplar.shape, trim)
-            self._targets = [loss.target(activations, **among) for loss in self._losses]
+        self.targets = targets
+        if targets is None:
+            with chainer.no_backprop_mode():
+                activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
+                among = _among(masks.exemplar, exemplar.shape, trim)
+                self.targets = [loss.target(activations, **among) for loss in self._losses]
         self.evaluations = 0
 
     def __call__(self, image):
@@ -105,7 +111,7 @@ class Objective(Undivided):
         activations = self._activations(image, self._margin, self._wrap)
         among = _among(self._mask, image.shape, self._margin)
         total = 0
-        for loss, target in zip(self._losses, self._targets, strict=True):
+        for loss, target in zip(self._losses, self.targets, strict=True):
             total += loss.measure(activations, target, **among)
         total.backward()
         self.evaluations += 1

@@ -5,6 +5,8 @@ Wand 2016, *Combining Markov random fields and convolutional neural networks for
 equation 2, who normalise each patch).
 """
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,27 +57,62 @@ def patches(activations: Array, mask: Array | None = None) -> Patches | None:
     device = chainer.backend.get_device_from_array(activations)
     host = chainer.get_device("@numpy").send(activations)  # principal components are the same there
     ordered = np.array(host[0].transpose(1, 2, 0), order="C")
-    windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
-    flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
-    places = np.arange(len(flat))
+    places = np.arange(math.prod(side - SIDE + 1 for side in ordered.shape[:2]))
     if mask is not None:
         places = np.flatnonzero(
             _windows(chainer.get_device("@numpy").send(mask)).min(axis=1) >= 0.5
         )
         if not len(places):
             return None
-        flat = flat[places]
+    return _of_several([(ordered, places)], device)
+
+
+def merged(several: Sequence[Patches]) -> Patches:
+    """Returns the patches of several exemplars as if they were one's.
+
+    Args:
+        several: At least one, of as many channels.
+    """
+    device = chainer.backend.get_device_from_array(several[0].activations)
+    host = chainer.get_device("@numpy")
+    return _of_several([(host.send(x.activations), host.send(x.places)) for x in several], device)
+
+
+def _of_several(
+    exemplars: Sequence[tuple[Array, Array]], device: chainer.backend.Device
+) -> Patches:
+    """The patches at places of activations, each ``(H, W, C)``, NumPy: one laid below another."""
+    width = max(ordered.shape[1] for ordered, _ in exemplars)
+    sheet = [np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0))) for x, _ in exemplars]
+    flat = np.concatenate([_flat(ordered)[places] for ordered, places in exemplars])
     mean = flat.mean(axis=0)
     centred = flat - mean
     basis = _principal(centred)
     return Patches(
-        device.send(ordered),
-        device.send(basis.reshape(SIDE, SIDE, ordered.shape[2], -1)),
+        device.send(np.concatenate(sheet)),
+        device.send(basis.reshape(SIDE, SIDE, sheet[0].shape[2], -1)),
         device.send(search.prepared(centred @ basis)),
         device.send(mean @ basis),
         float((centred**2).sum() / len(flat)),
-        device.send(places),
+        device.send(_in_sheet(exemplars, width)),
     )
+
+
+def _flat(ordered: Array) -> Array:
+    """All patches of ``(H, W, C)``, one a row."""
+    windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
+    flat: Array = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
+    return flat
+
+
+def _in_sheet(exemplars: Sequence[tuple[Array, Array]], width: int) -> Array:
+    """Places as those of one image, which is as wide as said."""
+    found, top = [], 0
+    for ordered, places in exemplars:
+        rows, columns = np.divmod(places, ordered.shape[1] - SIDE + 1)
+        found.append((top + rows) * (width - SIDE + 1) + columns)
+        top += ordered.shape[0]
+    return np.concatenate(found)
 
 
 def _windows(mask: Array) -> Array:

@@ -151,7 +151,7 @@ def make_variation(
     run = _Run(study, callback, stop, checkpoints)
     start = None
     if resumed is None:
-        start = study.start(seed, init)
+        start = study.start(seed) if init is None else init
         start = images.without_colours(start) if study.is_grey else start
     # An overflow is noticed by the loss that it makes.
     with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):

@@ -9,8 +9,8 @@ from texsynth.objective import masks
 from texsynth.objective.kept import Keep
 from texsynth.objective.masks import Masks
 from texsynth.objective.whole import Objective
-from texsynth.synthesis import holes, pyramid
-from texsynth.synthesis.workshop import Study, trimmed
+from texsynth.synthesis import holes, octave, pyramid
+from texsynth.synthesis.workshop import Study
 
 _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks those beside it
 _WHAT_IS_LEFT = "what is not masked"
@@ -36,7 +36,7 @@ class RepairStudy(Study):
         super().__init__(workshop, source if self._has_source else pixels)
         check_takes_masks(self.losses)
         for number in range(1, len(self.plan) + 1):
-            self._masks_on_host(number, self.layers)  # which makes sure that enough is left
+            self._counted_on_host(number, self.layers)  # which makes sure that enough is left
 
     def _is_grey(self):
         return images.is_grey(self.exemplar) and images.is_grey(self._filled)
@@ -106,13 +106,13 @@ class RepairStudy(Study):
         )
         return Keep(self._on_canvas(photo, level), self._on_canvas(mask, level), around)
 
-    def _masks(self, number, layers):
-        host, device = self._masks_on_host(number, layers), self.workshop.device
+    def _counted(self, number, layers):
+        host, device = self._counted_on_host(number, layers), self.workshop.device
         return Masks(
             *(each and {name: device.send(mask) for name, mask in each.items()} for each in host)
         )
 
-    def _masks_on_host(self, number, layers):
+    def _counted_on_host(self, number, layers):
         """What sees little but what stays, of the exemplar; what sees the holes, of the image."""
         level, table = self.plan[number - 1], self.workshop.table
         mask = self._mask(level)
@@ -128,11 +128,15 @@ class RepairStudy(Study):
     def _kind_of_whole(self, losses):
         return Objective  # what is recorded for a GPU counts all positions alike
 
-    def _allowed(self, number):
+    def _choice_of_detail(self, number):
+        """Detail of what stays alone, see :meth:`Study._choice_of_detail`."""
         if self._has_source:
             return None
         level = self.plan[number - 1]
-        return trimmed(self._mask(level), level)[0, 0] == 0
+        (top, left), (height, width) = level.trim, level.exemplar_size[::-1]
+        stays = self._mask(level)[:, :, top : height - top, left : width - left] == 0
+        everywhere = np.ones((1, 1, *level.output_size[::-1]), np.float32)
+        return octave.Choice(everywhere, [(0,)], [stays.astype(np.float32)])
 
     def finished(self, texture):
         """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.

@@ -215,7 +215,7 @@ def describe(study: "Study", seed: int, init: Batch | None) -> dict[str, Any]:
         "iterations": study.scheme.iterations,
         "method": {name: getattr(study.scheme, name) for name in _METHOD},
         "losses": [type(loss).__name__ for loss in study.losses],
-        "exemplar_sha256": images.checksum(study.exemplar),
+        "exemplar_sha256": study.checksum(),
         "init_sha256": None if init is None else images.checksum(init),
         "weights_sha256": workshop.weights.checksum(),
         **{f"{name}_sha256": checksum for name, checksum in study.checksums().items()},

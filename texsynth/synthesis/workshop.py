@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
 from texsynth.synthesis import fitting, level_losses, octave, presets, pyramid
+from texsynth.typing import Batch, Size
 
 _log = logging.getLogger(__name__)
 
@@ -181,7 +183,7 @@ class Study:
         _warn_of_little(exemplar.shape[:1:-1], self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
-        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan, self._wrap)
+        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan, wrap=self._wrap)
         self.colours = self._chosen_colours()
         self._objectives = {}
 
@@ -192,27 +194,37 @@ class Study:
             number (int): Which level, from 1, the coarsest.
         """
         if number not in self._objectives:
-            level = self.plan[number - 1]
-            scaled = images.resize(self.exemplar, level.exemplar_size)
-            padded = images.mirrored(scaled, level.padded_size)
-            losses = level_losses.at_level(self.losses, self.plan, number)
-            layers = level_losses.layers_of(losses)
-            masks = self._masks(number, layers)
-            kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
-            if masks is not None:
-                settings = settings | {"masks": masks}
-            self._objectives[number] = kind(
-                self.workshop.features(layers),
-                losses,
-                self.workshop.device.send(padded),
-                tuple(level.pad + cut for cut in level.trim),
-                level.margin,
-                wrap=self._wrap,
-                **settings,
-            )
+            self._objectives[number] = self._made_objective(number)
         return self._objectives[number]
 
-    def _kind_of_objective(self, size, losses, layers):
+    def _made_objective(self, number):
+        level = self.plan[number - 1]
+        losses = level_losses.at_level(self.losses, self.plan, number)
+        layers = level_losses.layers_of(losses)
+        kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
+        masks = self._counted(number, layers)
+        return kind(
+            self.workshop.features(layers),
+            losses,
+            *self._measured(self.exemplar, level),
+            level.margin,
+            wrap=self._wrap,
+            **settings,
+            **({} if masks is None else {"masks": masks}),
+        )
+
+    def _measured(self, exemplar: Batch, level: pyramid.Level) -> tuple[Any, tuple[int, ...]]:
+        """What the network sees of an exemplar at a level, and how much of its edges is left out.
+
+        Args:
+            exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at full size.
+            level (texsynth.synthesis.pyramid.Level): The level.
+        """
+        scaled = images.resize(exemplar, level.exemplar_size)
+        padded = images.mirrored(scaled, level.padded_size)
+        return self.workshop.device.send(padded), tuple(level.pad + cut for cut in level.trim)
+
+    def _kind_of_objective(self, size: Size, losses: Any, layers: Any) -> tuple[Any, Any]:
         """What evaluates an image of that size, ``(height, width)``, and its own settings."""
         workshop = self.workshop
         if any(level_losses.is_coarse(loss) for loss in losses):
@@ -228,7 +240,7 @@ class Study:
         """What evaluates an image in one piece."""
         return fitting.on_a_gpu(losses) if self.workshop.engine == "cuda" else Objective
 
-    def _masks(self, number, layers):
+    def _counted(self, number, layers):
         """How much each position counts at a level, on the device; ``None`` if all alike.
 
         Args:
@@ -240,33 +252,35 @@ class Study:
     def _is_grey(self):
         return images.is_grey(self.exemplar)
 
+    def _planned(self):
+        return plan_for(self.exemplar, self.workshop.config, self.scheme, self.layers)
+
     @property
     def _wrap(self):
         """Along which axes the network wraps, ``(rows, columns)``."""
         return self.workshop.config.wrap
 
-    def _planned(self):
-        config, scheme = self.workshop.config, self.scheme
-        exemplar_size = self.exemplar.shape[:1:-1]
-        smallest = architecture.smallest_side(self.layers) if self.layers else 1
-        return pyramid.plan(
-            exemplar_size,
-            config.output_size or pyramid.tileable(exemplar_size, config.wrap, smallest),
-            scheme.iterations,
-            scheme.levels,
-            smallest,
-            scheme.margin,
-            scheme.pad,
-            scheme.trim,
-            config.wrap,
-        )
-
-    def _chosen_colours(self):
+    def _chosen_colours(self) -> Colours:
         if self.is_grey:
             return Colours(colours.GREY)
         if self.scheme.own_colours and math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS:
-            return Colours(self.workshop.team.agreed(colours.own(self.exemplar)))
+            return Colours(self.workshop.team.agreed(self._own_colours()))
         return Colours(None)
+
+    def _own_colours(self):
+        return colours.own(self.exemplar)
+
+    def start(self, seed):
+        """Returns the image that the coarsest level starts from, ``(1, 3, H, W)`` float32.
+
+        Args:
+            seed (int): The same seed gives the same image.
+        """
+        level = self.plan[0]
+        if self.scheme.start == "phase":
+            coarsest = images.fit(self.exemplar, level.exemplar_size)
+            return spectrum.random_phase(coarsest, level.output_size, seed)
+        return images.noise(level.output_size, seed, self.exemplar.mean(axis=(0, 2, 3)))
 
     def make_network(self):
         """Makes the network for all levels, so that it is there before a clock starts."""
@@ -285,29 +299,39 @@ class Study:
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
         if number == 1 or not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
-        exemplar = trimmed(images.resize(self.exemplar, level.exemplar_size), level)
+        sources = self._sources_of_detail(number)
         xp, team = self.workshop.device.xp, self.workshop.team
-        allowed = self._allowed(number)
-        return octave.transfer(texture, exemplar, level.output_size, wrap, xp, team, allowed)
+        choice = self._choice_of_detail(number)
+        return octave.transfer(texture, sources, level.output_size, wrap, xp, team, choice)
 
-    def _allowed(self, number):
-        """Where the exemplar's detail may be taken from, see :func:`octave.transfer`."""
+    def _choice_of_detail(self, number):
+        """Which of the exemplars' detail may lie where, `octave.Choice`; ``None`` takes any."""
         return None
 
-    def start(self, seed, init):
-        """Returns the image that the coarsest level starts from, ``(1, 3, H, W)`` float32.
+    def _sources_of_detail(self, number):
+        """Exemplars whose detail a level may start with, ``(1, 3, H, W)`` each."""
+        return [without_edge(self.exemplar, self.plan[number - 1])]
+
+    def with_colours(self, texture):
+        """Returns a texture with the exemplar's colour histogram.
 
         Args:
-            seed (int): Seed of what is random in it.
-            init (numpy.ndarray): ``(1, 3, H, W)`` float32, which is to be it; or ``None``.
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32.
         """
-        if init is not None:
-            return init
-        level = self.plan[0]
-        if self.scheme.start == "phase":
-            coarsest = images.fit(self.exemplar, level.exemplar_size)
-            return spectrum.random_phase(coarsest, level.output_size, seed)
-        return images.noise(level.output_size, seed, self.exemplar.mean(axis=(0, 2, 3)))
+        return wasserstein.match_colours(texture, self.exemplar)
+
+    def errors(self, pixels, by, block):
+        """Returns the relative Gram errors of an image, see :func:`texsynth.metrics.gram_errors`.
+
+        Args:
+            pixels (numpy.ndarray): ``(H, W, 3)`` uint8.
+            by (str): As there.
+            block (int): As there.
+        """
+        workshop = self.workshop
+        return metrics.gram_errors(
+            pixels, self.exemplar, workshop.weights, workshop.config, workshop.device, by, block
+        )
 
     def finished(self, texture):
         """Returns the pixels of a texture that is done, ``(H, W, 3)`` uint8.
@@ -316,29 +340,21 @@ class Study:
             texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
         """
         if self.scheme.match_colours:
-            texture = wasserstein.match_colours(texture, self.exemplar)
+            texture = self.with_colours(texture)
         return images.to_pixels(images.without_colours(texture) if self.is_grey else texture)
-
-    def errors(self, pixels, by, block):
-        """Returns the relative Gram errors, see :func:`texsynth.metrics.gram_errors`.
-
-        Args:
-            pixels (numpy.ndarray): ``(H, W, 3)`` uint8.
-            by (str): As there.
-            block (int): As there.
-        """
-        workshop = self.workshop
-        given = pixels, self.exemplar, workshop.weights, workshop.config, workshop.device
-        return metrics.gram_errors(*given, by, block)
-
-    def checksums(self):
-        """Checksums of what a texture depends on beside the exemplar, by name; here none."""
-        return {}
 
     @property
     def pictured(self):
         """What is shown as the exemplar, ``(H, W, 3)`` uint8."""
         return images.to_pixels(self.exemplar)
+
+    def checksums(self):
+        """Checksums of what a texture depends on beside the exemplar, by name; here none."""
+        return {}
+
+    def checksum(self):
+        """Returns the SHA-256 of what textures are made from, 64 hex digits."""
+        return images.checksum(self.exemplar)
 
     def keep(self, number):
         """Returns what stays of a level's canvas; here ``None``, for nothing does.
@@ -379,15 +395,16 @@ class Study:
             self.workshop.rest()
 
 
-def trimmed(exemplar, level):
-    """Returns an exemplar without the edges that statistics do without.
+def without_edge(exemplar, level):
+    """Returns an exemplar at a level's size, without the edges that are in no statistic.
 
     Args:
-        exemplar (numpy.ndarray): ``(1, C, H, W)``, of the size that it has at the level.
+        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32.
         level (texsynth.synthesis.pyramid.Level): The level.
     """
-    (top, left), (height, width) = level.trim, exemplar.shape[2:]
-    return exemplar[:, :, top : height - top, left : width - left]
+    scaled = images.resize(exemplar, level.exemplar_size)
+    (top, left), (height, width) = level.trim, scaled.shape[2:]
+    return scaled[:, :, top : height - top, left : width - left]
 
 
 def _warn_of_little(size, level):
@@ -409,3 +426,30 @@ def _warn_of_little(size, level):
         )
     elif max(level.output_size) >= _MUCH * max(size):
         _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
+
+
+def plan_for(exemplar, config, scheme, layers):
+    """Returns the levels for an exemplar, see :func:`texsynth.synthesis.pyramid.plan`.
+
+    Args:
+        exemplar (numpy.ndarray): ``(1, 3, H, W)``.
+        config (texsynth.Config): The settings.
+        scheme (texsynth.synthesis.presets.Scheme): What they come to.
+        layers: Names of the layers that the losses read.
+
+    Raises:
+        texsynth.errors.ConfigError: An image is too small, or cannot tile.
+    """
+    exemplar_size = exemplar.shape[:1:-1]
+    smallest = architecture.smallest_side(layers) if layers else 1
+    return pyramid.plan(
+        exemplar_size,
+        config.output_size or pyramid.tileable(exemplar_size, config.wrap, smallest),
+        scheme.iterations,
+        scheme.levels,
+        smallest,
+        scheme.margin,
+        scheme.pad,
+        scheme.trim,
+        config.wrap,
+    )
