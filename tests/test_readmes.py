@@ -8,6 +8,7 @@ import click
 import pytest
 
 from texsynth.command import cli
+from texsynth.command.words import command_of
 
 ROOT = Path(__file__).parent.parent
 ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -120,8 +121,10 @@ def commands(text):
 def test_commands_that_are_shown_are_understood(page):
     """By the command's own parser, which the files need not be there for."""
     for words in commands(page.read_text(encoding="utf-8")):
-        context = click.Context(cli.main)
-        _, _, order = cli.main.make_parser(context).parse_args(words[3:])
+        command, arguments = command_of(words[3:]), words[4:]
+        if command is None:
+            command, arguments = cli.main, words[3:]
+        _, _, order = command.make_parser(click.Context(command)).parse_args(arguments)
         assert order, words
     assert len(commands(ENGLISH)) >= 8
 

@@ -2,7 +2,8 @@
 
 :func:`synthesize` makes one texture. For many of one exemplar, with the network loaded and the
 exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
-each seed.
+each seed. :func:`mix` makes a texture between those of several exemplars, :func:`paint` an
+image of several textures, :func:`repair` a part of a photograph anew.
 """
 
 import importlib
@@ -17,37 +18,53 @@ if TYPE_CHECKING:
     from texsynth.images import read as read_image
     from texsynth.synthesis.loop import Progress, make_variation, synthesize
     from texsynth.synthesis.measuring import measure
+    from texsynth.synthesis.mixture import Mixture, mix
+    from texsynth.synthesis.regions import paint
+    from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
+    from texsynth.synthesis.varied import Source, Varied
     from texsynth.synthesis.workshop import Workshop
     from texsynth.targets import Statistics
 
 __all__ = [
     "Checkpoints",
     "Config",
+    "Mixture",
     "Progress",
     "Result",
+    "Source",
     "Statistics",
     "Term",
     "TexsynthError",
+    "Varied",
     "Workshop",
     "__version__",
     "make_variation",
     "measure",
+    "mix",
+    "paint",
     "read_image",
+    "repair",
     "synthesize",
 ]
 
 # Chainer takes a second to import: only who synthesizes waits for it.
 _LATER = {
     "Checkpoints": ("texsynth.synthesis.resuming", "Checkpoints"),
+    "Mixture": ("texsynth.synthesis.mixture", "Mixture"),
     "Progress": ("texsynth.synthesis.loop", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
+    "Source": ("texsynth.synthesis.varied", "Source"),
     "Statistics": ("texsynth.targets", "Statistics"),
+    "Varied": ("texsynth.synthesis.varied", "Varied"),
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
     "measure": ("texsynth.synthesis.measuring", "measure"),
+    "mix": ("texsynth.synthesis.mixture", "mix"),
+    "paint": ("texsynth.synthesis.regions", "paint"),
     "read_image": ("texsynth.images", "read"),
+    "repair": ("texsynth.synthesis.repairing", "repair"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
 }
 

@@ -271,6 +271,40 @@ def check_range(name: str, ends: Any) -> tuple[float, float]:
     return low, high
 
 
+def parse_shares(text: str) -> tuple[float, ...]:
+    """Reads ``"0.5,0.5"`` as ``(0.5, 0.5)``: the share of each exemplar in a mixture.
+
+    Raises:
+        texsynth.errors.ConfigError: The text has another form, or a share is below 0.
+    """
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"shares must look like 0.5,0.5, not {text!r}") from None
+    return check_shares(shares)
+
+
+def check_shares(shares: Sequence[float], number: int | None = None) -> tuple[float, ...]:
+    """Returns shares that sum to 1, in proportion to those given.
+
+    Args:
+        shares: Finite numbers of at least 0, not all 0.
+        number: How many there must be; ``None`` takes any number.
+
+    Raises:
+        texsynth.errors.ConfigError: They are something else.
+    """
+    given = tuple(shares)
+    for share in given:
+        _check_not_negative("share", share)
+    if number is not None and len(given) != number:
+        raise ConfigError(f"{number} exemplars need {number} shares, not {len(given)}")
+    total = math.fsum(given)
+    if not 0 < total < math.inf:
+        raise ConfigError("at least one share must be above 0")
+    return tuple(float(share) / total for share in given)
+
+
 def parse_memory(text: str) -> int:
     """Reads ``"4GB"``, ``"500MB"`` or ``"1.5GiB"`` as a number of bytes.
 

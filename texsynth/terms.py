@@ -39,6 +39,9 @@ LOSSES = {
 GRAM_LOSSES = ("gram", "paper-gram", "centred-gram")
 """Those on one matrix a layer, which can be taken along principal components."""
 
+MIXINGS = ("transport", "average")
+"""How Gram matrices and covariances are mixed, see :mod:`texsynth.losses.mixing`."""
+
 
 @dataclass(frozen=True)
 class Term:

@@ -15,6 +15,9 @@ Batch: TypeAlias = npt.NDArray[np.float32]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """An image as it comes and goes, ``(H, W, 3)``, RGB; NumPy's."""
 
+Alpha: TypeAlias = npt.NDArray[np.uint8]
+"""How opaque an image is, ``(H, W)``; NumPy's."""
+
 Size: TypeAlias = tuple[int, int]
 """``(width, height)`` or ``(rows, columns)`` in pixels, as the docstring says."""
 

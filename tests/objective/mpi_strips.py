@@ -8,6 +8,8 @@ from tests.conftest import make_random_weights
 from texsynth.compat import chainer
 from texsynth.losses import GramLoss, RangePenalty
 from texsynth.network.vgg import VGGFeatures
+from texsynth.objective import masks
+from texsynth.objective.masks import NO_MASKS, Masks
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.strips import Strips
 from texsynth.objective.team import assemble
@@ -47,17 +49,16 @@ for reach in (0, 2, 5):
         check(team, 12, bounds, windows)
 
 
-def check_objective(team, size, margin, wrap, exemplar, features, losses):
+def check_objective(team, size, margin, wrap, exemplar, features, losses, of=NO_MASKS):
     """Loss and gradient of strips are those of the whole image."""
     layers = ["conv1_1", "pool2"]
     assert can_share(size, layers, team)
     x = np.random.default_rng(3).uniform(0, 255, (1, 3, *size)).astype(np.float32)
-    whole = Objective(features, losses, exemplar, (2, 2), margin, wrap)
+    whole = Objective(features, losses, exemplar, (2, 2), margin, wrap, of)
     image = chainer.Parameter(x)
     loss = whole(image)
-    strips = StripObjective(
-        features, losses, exemplar, (2, 2), margin, size=size, team=team, block=32, wrap=wrap
-    )
+    told = {"size": size, "team": team, "block": 32, "wrap": wrap, "masks": of}
+    strips = StripObjective(features, losses, exemplar, (2, 2), margin, **told)
     strip = chainer.Parameter(x[:, :, strips.strips.own].copy())
     for _ in range(2):
         np.testing.assert_allclose(strips(strip), loss, rtol=1e-5)
@@ -104,5 +105,9 @@ if n > 1:
         ((40 * n, 44), (50, 0), (False, False)),  # of three, the first has no row that counts
     ):
         check_objective(team, size, margin, wrap, exemplar, features, losses)
+        mask = np.random.default_rng(4).random((1, 1, *size), np.float32)
+        mask[:, :, size[0] // 2 :] = 0  # the last process has nothing that counts
+        part = masks.shares(mask, ["conv1_1", "pool2"], wrap=wrap)
+        check_objective(team, size, margin, wrap, exemplar, features, losses, Masks(image=part))
     check_windows(team, features, losses, exemplar)
 print("ok", team.rank)

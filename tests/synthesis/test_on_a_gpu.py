@@ -42,7 +42,7 @@ def config(gpu, random_weights_file):
 @pytest.fixture
 def quick(monkeypatch, random_weights):
     """What takes longer than the small syntheses themselves is left out."""
-    monkeypatch.setattr(loop.metrics, "gram_errors", lambda *arguments: {})
+    monkeypatch.setattr(workshop.metrics, "gram_errors", lambda *arguments: {})
     monkeypatch.setattr(weights, "load", lambda path, network="vgg16": random_weights)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
-from texsynth.command import notes, record
+from texsynth.command import mending, notes, record
 from texsynth.command.keeping import EVERY, Keeping
+from texsynth.command.mending import Mending
 from texsynth.command.order import Order, Sources
 from texsynth.command.outputs import is_below_here
 from texsynth.config import Config
@@ -16,6 +17,7 @@ from texsynth.errors import ConfigError
 
 _SETTINGS = {field.name for field in dataclasses.fields(Config)}
 _FREE = {"weights"}  # settings that change no texture
+_MENDING = ("mask", "source", "band", "grow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +28,14 @@ class Asked:
         image_paths: Paths of the exemplars.
         options (dict): All other arguments by name, as given or by default.
         given: Names of those that were given.
+        mending (texsynth.command.mending.Mending): What of an image is to be made anew; ``None``
+            makes textures.
     """
 
     image_paths: tuple
     options: dict
     given: set
+    mending: Mending | None = None
 
     def order(self):
         """Returns the :class:`texsynth.command.order.Order` that it comes to.
@@ -52,7 +57,8 @@ class Asked:
             raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
         self._check_target()
         if not (self._exemplars or asked["resume_path"] or asked["replay_path"]):
-            raise click.UsageError("Missing argument 'IMAGE...'.")
+            what = "IMAGE..." if self.mending is None else "PHOTO"
+            raise click.UsageError(f"Missing argument '{what}'.")
         for name in ("checkpoint", "resume", "replay"):
             is_several = len(self.image_paths) > 1 or asked["variations"] is not None
             if asked[f"{name}_path"] and is_several:
@@ -89,7 +95,7 @@ class Asked:
 
     def _changed(self):
         """Names of the settings that were given; ``--init`` is one."""
-        return self.given & (_SETTINGS | {"init"})
+        return self.given & (_SETTINGS | {"init", *_MENDING})
 
     def _settings(self, names):
         return {name: self.options[name] for name in _SETTINGS & names}
@@ -119,9 +125,15 @@ class Asked:
     def _anew(self):
         start, init_path = self._start
         config = Config(start=start, **self._settings(self.options.keys()))
+        if self.mending is not None:
+            mending.check(self.mending, config)
         is_target = self.options["target_path"] is not None
         sources = Sources(
-            self._exemplars, init_path, self.options["variations"], is_target=is_target
+            self._exemplars,
+            init_path,
+            self.options["variations"],
+            is_target=is_target,
+            mending=self.mending,
         )
         return self._ordered(config, sources, self._keeping(is_target))
 
@@ -131,7 +143,13 @@ class Asked:
         config = dataclasses.replace(recipe.config, **self._settings(self._changed()))
         init_path = None if recipe.init is None else recipe.init.path
         is_target = recipe.exemplar.is_target
-        sources = Sources((recipe.exemplar.path,), init_path, record=told, is_target=is_target)
+        sources = Sources(
+            (recipe.exemplar.path,),
+            init_path,
+            record=told,
+            is_target=is_target,
+            mending=recipe.mending,
+        )
         return self._ordered(config, sources, self._keeping(is_target))
 
     def _further(self):
@@ -154,6 +172,7 @@ class Asked:
             self._exemplars or (earlier.image_path,),
             init_path or earlier.init_path,
             is_target=is_target,
+            mending=self._mended_further(earlier.mending),
         )
         keeping = self._keeping(is_target, **earlier.kept, resumed=resumed)
         if earlier.out is not None and not asked["out"] and not is_below_here(earlier.out):
@@ -162,6 +181,13 @@ class Asked:
                 "say where by --out"
             )
         return self._ordered(config, sources, keeping, earlier.out)
+
+    def _mended_further(self, earlier):
+        """What a checkpoint says is made anew, with what was given instead."""
+        if earlier is None and self.mending is not None:
+            raise ConfigError("--resume: the checkpoint is of a texture, not of a repair")
+        changed = {name: getattr(self.mending, name) for name in self.given & {*_MENDING}}
+        return earlier and dataclasses.replace(earlier, **changed)
 
     def _ordered(self, config, sources, keeping, out=None):
         asked = self.options

@@ -5,10 +5,12 @@ once.
 """
 
 import os
+import sys
 
 import click
 
 from texsynth import config as settings
+from texsynth.command import regions
 from texsynth.command.asked import Asked
 from texsynth.command.device import device_options, given
 from texsynth.command.folders import expanded
@@ -22,6 +24,7 @@ from texsynth.command.shared import (
     from_text,
     set_up_logging,
 )
+from texsynth.command.words import command_of
 from texsynth.command.work import carry_out
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
@@ -33,6 +36,12 @@ def _terms(context, parameter, texts):
     """Parses the texts of an option that may come several times; none means ``None``."""
     parse = from_text(parse_term)
     return tuple(parse(context, parameter, text) for text in texts) or None
+
+
+def _regions(context, parameter, texts):
+    """Parses the regions."""
+    parse = from_text(regions.parse_region)
+    return tuple(parse(context, parameter, text) for text in texts)
 
 
 def _is_tiling(following):
@@ -55,10 +64,16 @@ def _is_tiling(following):
     )
 
 
-class _Command(OneLineErrors):
-    """``--tile`` may stand alone."""
+class TileAlone(OneLineErrors):
+    """A command whose ``--tile`` may stand alone."""
 
     def parse_args(self, context, args):
+        """Puts the value of ``--tile`` in where it stands alone.
+
+        Args:
+            context (click.Context): The command's.
+            args: The arguments, a list of str.
+        """
         args = list(args)
         for place, arg in enumerate(args):
             if arg == "--":
@@ -66,6 +81,16 @@ class _Command(OneLineErrors):
             if arg == "--tile" and not _is_tiling(args[place + 1 : place + 2]):
                 args[place] = "--tile=xy"
         return super().parse_args(context, args)
+
+
+class _Command(TileAlone):
+    """A word may ask for another command."""
+
+    def main(self, args=None, prog_name=None, **extra):
+        args = list(sys.argv[1:] if args is None else args)
+        if (other := command_of(args)) is not None:
+            return other.main(args[1:], **extra)
+        return super().main(args, prog_name, **extra)
 
 
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
@@ -230,6 +255,31 @@ class _Command(OneLineErrors):
     help="Device memory that the run may use, such as 4GB; larger textures are made in blocks."
     "  [default: four fifths of what is free]",
 )
+@click.option(
+    "--guide",
+    "guide_path",
+    metavar="MAP",
+    type=PATH,
+    help="Map of IMAGE whose colours name its parts, for --target-guide.  [default: <name>_sem.png"
+    " beside IMAGE]",
+)
+@click.option(
+    "--target-guide",
+    "target_guide_path",
+    metavar="MAP",
+    type=PATH,
+    help="Map of what to make: where it has a colour, the texture is made that IMAGE has where"
+    " --guide has that colour. The output has its size.",
+)
+@click.option(
+    "--region",
+    "regions",
+    metavar="COLOUR=IMAGE",
+    multiple=True,
+    callback=_regions,
+    help="The texture for a colour of --target-guide is that of another image, such as"
+    " red=grass.jpg or #ff0000=grass.jpg; repeat the option for more.",
+)
 @click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")
 @click.option(
     "--variations",
@@ -315,17 +365,37 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
     A folder stands for the images in it. With several images, textures that were already made
     with the same settings are kept.
+
+    With the word "mix" before the images, one texture is made that lies between theirs; with the
+    word "repair" before a photograph, a part of it is made anew: see texsynth mix --help and
+    texsynth repair --help.
     """
     set_up_logging(quiet, verbose)
     try:
-        asked = Asked(expanded(image_paths), options, _given(context))
         with downloads_forbidden(offline):
+            if regions.is_asked(options):
+                return regions.carry_out(image_paths, options, quiet)
+            asked = Asked(expanded(image_paths), options, given_names(context))
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:
         raise failure(error, error) from error
 
 
-def _given(context):
-    """Names of the options that are on the command line; ``--device`` is another for ``--gpu``."""
+def given_names(context):
+    """Returns the names of the options that are on the command line.
+
+    Args:
+        context (click.Context): The parsed command line; its ``--device`` is another ``--gpu``.
+    """
     names = {name for name in context.params if given(name)}
     return names | {"gpu"} if "device" in names else names
+
+
+def taken_over(*names):
+    """Returns options of the command, for another one that takes them too.
+
+    Args:
+        names: Names of its parameters.
+    """
+    found = {parameter.name: parameter for parameter in main.params}
+    return [found[name] for name in names]

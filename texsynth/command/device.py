@@ -50,22 +50,38 @@ def device_options(command):
     Args:
         command: Function that takes ``gpu``, a CUDA device number, or -1 for the CPU.
     """
+    command = with_one_device(command)
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
-    @click.option(
+
+_OPTIONS = (
+    click.option(
         "-g",
         "--gpu",
         default=-1,
         show_default=True,
         callback=from_text(_checked),
         help="CUDA device number; -1 is the CPU.",
-    )
-    @click.option(
+    ),
+    click.option(
         "-d",
         "--device",
         metavar="DEVICE",
         callback=from_text(parse),
         help="The device as Chainer names it: @numpy, @cupy:0, or a number as for --gpu.",
-    )
+    ),
+)
+
+
+def with_one_device(command):
+    """A decorator for the function of a command that has both options: it is given ``gpu`` alone.
+
+    Args:
+        command: As for :func:`device_options`.
+    """
+
     @functools.wraps(command)
     def with_one(*arguments, gpu, device, **options):
         if device is not None:

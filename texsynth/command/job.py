@@ -26,20 +26,21 @@ class Job:
         is_again (bool): Whether it goes on from a checkpoint, or is made again from a record.
 
     Attributes:
+        recipe (texsynth.command.provenance.Recipe): The same.
         outputs (texsynth.command.outputs.Outputs): The files; others once a texture is saved that
             was stopped where a finished one is.
         written (list): Paths of the files that are there, whole.
     """
 
     def __init__(self, recipe, outputs, telling, checkpoints=None, is_again=False):
-        self._recipe, self.outputs, self._telling = recipe, outputs, telling
+        self.recipe, self.outputs, self._telling = recipe, outputs, telling
         self._asked_for = outputs
         self._checkpoints, self._is_again = checkpoints, is_again
         self.written = []
 
     def is_done(self):
         """Returns whether all files are there as they would be made, and finished."""
-        expected = provenance.origin(self._recipe)
+        expected = provenance.origin(self.recipe)
         if not all(provenance.is_finished(path, expected) for path in self.outputs.pictures):
             return False
         return not self.outputs.keeping.record or record.is_of(
@@ -52,7 +53,7 @@ class Job:
         Raises:
             texsynth.errors.TexsynthError: As :func:`texsynth.command.overwriting.check`.
         """
-        overwriting.check(self.outputs, self._recipe, self._is_again)
+        overwriting.check(self.outputs, self.recipe, self._is_again)
 
     def synthesize(self, synthesize, check=None):
         """Returns the :class:`texsynth.Result`.
@@ -70,7 +71,7 @@ class Job:
 
         acts = Acts(begin, self._save, self._is_replaceable)
         with Watch(self._telling, self.outputs, acts) as watch:
-            init = None if self._recipe.init is None else self._recipe.init.pixels
+            init = None if self.recipe.init is None else self.recipe.init.pixels
             result = synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
             watch.begin()
             return result
@@ -84,18 +85,18 @@ class Job:
         from texsynth import images
 
         if not result.is_finished:
-            self.outputs = overwriting.for_a_stopped_one(self.outputs, self._recipe)
+            self.outputs = overwriting.for_a_stopped_one(self.outputs, self.recipe)
         made = result.account()
         pictures = [result.image]
         if self.outputs.keeping.comparison:
             pictures.append(images.side_by_side(result.image, result.exemplar))
-        if self._recipe.config.tile:
+        if self.recipe.config.tile:
             pictures.append(images.tiled(result.image))
         for path, pixels in zip(self.outputs.pictures, pictures, strict=True):
             self._save(path, pixels, made)
         if self.outputs.keeping.record:
             lengthened = self._checkpoints is not None and self._checkpoints.lengthened
-            made = record.compose(sys.argv, self._recipe, result, lengthened)
+            made = record.compose(sys.argv, self.recipe, result, lengthened)
             record.save(self.outputs.record, made)
             self.written.append(self.outputs.record)
 
@@ -123,7 +124,7 @@ class Job:
     def _is_replaceable(self, path):
         """Whether a snapshot may take the place of what is there."""
         return self.outputs.keeping.overwrites or overwriting.is_replaceable(
-            path, self._recipe, self._is_again
+            path, self.recipe, self._is_again
         )
 
     def _tell_of_size(self):
@@ -132,16 +133,17 @@ class Job:
             return
         from texsynth import images
 
-        given = self._recipe.exemplar.pixels.shape[1::-1]
-        used = images.fitted_size(given, self._recipe.config.size)
-        if used != given and not self._telling.quiet:
-            sizes = ["x".join(map(str, size)) for size in (given, used)]
-            _log.info("%s: %s brought to %s; --size 0 keeps it", self._recipe.exemplar.path, *sizes)
+        for picture in self.recipe.exemplar.pictures:
+            given = picture.pixels.shape[1::-1]
+            used = images.fitted_size(given, self.recipe.config.size)
+            if used != given and not self._telling.quiet:
+                sizes = ["x".join(map(str, size)) for size in (given, used)]
+                _log.info("%s: %s brought to %s; --size 0 keeps it", picture.path, *sizes)
 
     def _save(self, path, pixels, made=None):
         from texsynth import images
 
-        images.save_png(path, pixels, {**provenance.origin(self._recipe), **(made or {})})
+        images.save_png(path, pixels, {**provenance.origin(self.recipe), **(made or {})})
         self.written.append(path)
 
     def _description(self, result):
@@ -153,15 +155,29 @@ class Job:
             f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}",
             f"relative Gram errors: {errors}",
         ]
-        tile, checkpoints = self._recipe.config.tile, self._checkpoints
+        tile, checkpoints = self.recipe.config.tile, self._checkpoints
         if tile:
             told.append(_seam(result.image, tile))
+        if self._recipe.mending is not None:
+            told += self._description_of_repair(result)
         if is_interrupted and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
             # A checkpoint alone decides on no other place than the current folder.
             texture = self._asked_for.texture
             whither = "" if is_below_here(texture) else f" -o {texture}"
             told.append(f"to continue{whence}: --resume {checkpoints.path}{whither}")
+        return told
+
+    def _description_of_repair(self, result):
+        """Lines about how well it fits in."""
+        exemplar, config = self._recipe.exemplar, self._recipe.config
+        told = [f"before: {_seam(exemplar.pixels, config.tile)}"] if config.tile else []
+        score = self._recipe.mending.edge_score(exemplar, config, result.image)
+        if score is not None:
+            told.append(
+                "step across the edge of what was made anew, in standard deviations "
+                f"(-2 to 2 is an ordinary step): {score:+.1f}"
+            )
         return told
 
 

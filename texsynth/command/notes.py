@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from texsynth.command.mending import Mending
 from texsynth.config import Config
 from texsynth.errors import CheckpointError, ConfigError
 
@@ -17,6 +18,7 @@ class Earlier(NamedTuple):
         is_target (bool): Whether it is statistics.
         init_path (pathlib.Path): The image to start from, or ``None``.
         out (pathlib.Path): The file or folder to write to, or ``None``.
+        mending (texsynth.command.mending.Mending): What of the image is made anew, or ``None``.
         kept (dict): Steps between ``snapshots``, or ``None``; whether a ``record`` and a
             ``comparison`` are written.
     """
@@ -26,6 +28,7 @@ class Earlier(NamedTuple):
     is_target: bool
     init_path: Path | None
     out: Path | None
+    mending: Mending | None
     kept: dict
 
 
@@ -48,6 +51,7 @@ def compose(order):
         "snapshots": order.keeping.snapshots,
         "record": order.keeping.record,
         "comparison": order.keeping.comparison,
+        "repair": sources.mending and sources.mending.as_dict(),
     }
 
 
@@ -76,11 +80,13 @@ def read(resumed, path):
         try:
             weights = None if paths["weights"] is None else str(paths["weights"])
             config = Config.from_dict({**resumed.settings, "weights": weights})
+            told = notes.get("repair")
+            mending = None if told is None else Mending.of(told)
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from error
     is_target = paths["target"] is not None
     exemplar = paths["target" if is_target else "image"]
-    return Earlier(config, exemplar, is_target, paths["init"], paths["out"], kept)
+    return Earlier(config, exemplar, is_target, paths["init"], paths["out"], mending, kept)
 
 
 _PATHS = ("image", "target", "init", "weights", "out")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from texsynth.command.keeping import Keeping
+from texsynth.command.mending import Mending
 from texsynth.command.record import Record
 from texsynth.config import Config
 
@@ -20,6 +21,10 @@ class Sources:
         record (texsynth.command.record.Record): What the texture is to be the same as, or ``None``.
         is_target (bool): Whether the exemplars are known by saved statistics alone, whose paths
             stand in the place of theirs.
+        mending (texsynth.command.mending.Mending): What of the one image is to be made anew;
+            ``None`` makes new textures.
+        maps: Paths of images that say what goes where.
+        name (str): What the names of files begin with; ``None`` takes those of the exemplars.
     """
 
     image_paths: tuple[Path, ...]
@@ -27,11 +32,21 @@ class Sources:
     variations: int | None = None
     record: Record | None = None
     is_target: bool = False
+    mending: Mending | None = None
+    maps: tuple[Path, ...] = ()
+    name: str | None = None
+
+    @property
+    def stem(self):
+        """What the names of files begin with."""
+        return self.name or "_".join(path.stem for path in self.image_paths)
 
     @property
     def pictures(self):
         """Paths of all pictures that are read, and of statistics in their place."""
-        return [*self.image_paths, *([] if self.init_path is None else [self.init_path])]
+        init = [] if self.init_path is None else [self.init_path]
+        mending = self.mending.paths if self.mending else []
+        return [*self.image_paths, *init, *self.maps, *mending]
 
 
 @dataclass(frozen=True)

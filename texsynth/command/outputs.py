@@ -8,6 +8,8 @@ from texsynth import files
 from texsynth.command.keeping import Keeping
 from texsynth.errors import ConfigError, TexsynthError
 
+_ENDINGS = "_texture", "_repaired"
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -59,11 +61,15 @@ class Outputs:
             number (int): Which of them, from 1.
         """
         which = "stopped" if number == 1 else f"stopped{number}"
-        is_usual = self.texture.stem.endswith("_texture")
-        return replace(self, texture=self._beside(f"{which}{'_texture' if is_usual else ''}.png"))
+        stem = self.texture.stem
+        usual = next((ending for ending in _ENDINGS if stem.endswith(ending)), "")
+        return replace(self, texture=self._beside(f"{which}{usual}.png"))
 
     def _beside(self, name):
-        return self.texture.with_name(f"{self.texture.stem.removesuffix('_texture')}_{name}")
+        stem = self.texture.stem
+        for ending in _ENDINGS:
+            stem = stem.removesuffix(ending)
+        return self.texture.with_name(f"{stem}_{name}")
 
 
 def outputs_for(order):
@@ -79,7 +85,9 @@ def outputs_for(order):
         texsynth.errors.ConfigError: One is no PNG, or would overwrite what is read or written.
         texsynth.errors.TexsynthError: One cannot be written.
     """
-    name = f"{order.sources.image_paths[0].stem}_texture.png"
+    texture, repaired = _ENDINGS
+    ending = texture if order.sources.mending is None else repaired
+    name = f"{order.sources.stem}{ending}.png"
     target = order.out or Path(name)
     try:
         if order.makes_folder or target.is_dir():

@@ -8,6 +8,7 @@ import functools
 import json
 import warnings
 
+from texsynth.command.mending import Mending
 from texsynth.config import Config
 from texsynth.version import __version__
 
@@ -29,6 +30,16 @@ class Picture:
     def __init__(self, path, input_range=None):
         self.path = path
         self._input_range = input_range
+
+    @property
+    def name(self):
+        """What the files of its textures call it."""
+        return self.path.name
+
+    @property
+    def pictures(self):
+        """Itself: the pictures that it consists of."""
+        return (self,)
 
     @functools.cached_property
     def pixels(self):
@@ -84,13 +95,17 @@ class Recipe:
 
     Attributes:
         config (texsynth.Config): The settings.
-        exemplar (Picture): The exemplar, or the statistics in its place.
+        exemplar (Picture): The exemplar, or the statistics in its place; or several with what is
+            made of them.
         init (Picture): The image to start from; ``None`` starts as the settings say.
+        mending (texsynth.command.mending.Mending): What of the exemplar, a photograph, is made
+            anew; ``None`` makes a texture.
     """
 
     config: Config
     exemplar: Picture
     init: Picture | None = None
+    mending: Mending | None = None
 
 
 def origin(recipe):
@@ -103,11 +118,13 @@ def origin(recipe):
         dict: Keywords and texts; the same for the same texture, and for no other.
     """
     exemplar, init = recipe.exemplar, recipe.init
-    used = {"target" if exemplar.is_target else "image": exemplar.path.name}
+    used = {"target" if exemplar.is_target else "image": exemplar.name}
     text = {"target_sha256" if exemplar.is_target else "exemplar_sha256": exemplar.checksum}
     if init is not None:
         used["init"] = init.path.name
         text["init_sha256"] = init.checksum
+    if recipe.mending is not None:
+        text["repair"] = recipe.mending.told()
     used |= recipe.config.as_dict()
     # File names are bytes: what is no UTF-8 in them cannot be kept in a PNG.
     settings = json.dumps(used, ensure_ascii=False).encode("utf-8", "replace").decode()
@@ -122,7 +139,7 @@ def is_finished(path, expected):
         path (pathlib.Path): The file, which need not be there.
         expected (dict): What :func:`origin` returns for the texture.
     """
-    text = _text(path, is_whole=True)
+    text = text_of(path, is_whole=True)
     return _is_finished(text) and expected.items() <= text.items()
 
 
@@ -132,7 +149,7 @@ def is_stopped(path):
     Args:
         path (pathlib.Path): The file.
     """
-    return is_ours(path) and not _is_finished(_text(path))
+    return is_ours(path) and not _is_finished(text_of(path))
 
 
 def is_ours(path):
@@ -141,7 +158,7 @@ def is_ours(path):
     Args:
         path (pathlib.Path): The file.
     """
-    return _text(path).get("Software", "").startswith("texsynth ")
+    return text_of(path).get("Software", "").startswith("texsynth ")
 
 
 def is_same(path, recipe, is_again):
@@ -154,7 +171,7 @@ def is_same(path, recipe, is_again):
             it was not finished), and with its weights elsewhere or on another GPU: a checkpoint or
             a record says what it is.
     """
-    there = _text(path)
+    there = text_of(path)
     if not is_ours(path):
         return False
     expected = origin(recipe)
@@ -212,8 +229,13 @@ def _is_finished(text):
     return text.get("texsynth:reason", INTERRUPTED) != INTERRUPTED
 
 
-def _text(path, is_whole=False):
-    """The texts of a PNG; none of what is none, or is damaged although it must be whole."""
+def text_of(path, is_whole=False):
+    """Returns the texts of a PNG by keyword; none of what is none.
+
+    Args:
+        path (pathlib.Path): The file, which need not be there.
+        is_whole (bool): Whether it has none either if it is damaged.
+    """
     from PIL import Image
 
     try:

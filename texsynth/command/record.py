@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from texsynth.command.mending import Mending
 from texsynth.command.provenance import FREE, Picture, Recipe, Target, has_more_steps
 from texsynth.config import Config
 from texsynth.errors import ConfigError, RecordError, TexsynthError
@@ -54,6 +55,8 @@ class Record(NamedTuple):
                 raise RecordError(
                     f"{picture.path} is not the {what} that {self.path} was made from"
                 )
+        if recipe.mending is not None and recipe.mending.told() != self.checksums["repair"]:
+            raise RecordError(f"mask or source is not that from which {self.path} was made")
 
     def check_result(self, result):
         """Makes sure that a texture is that of the record.
@@ -96,10 +99,12 @@ def compose(command, recipe, result, lengthened):
         "command": command,
         "target" if exemplar.is_target else "image": str(exemplar.path.absolute()),
         "init": None if init is None else str(init.path.absolute()),
+        "repair": recipe.mending and recipe.mending.as_dict(),
         "config": settings,
         "sha256": {
             "exemplar": exemplar.checksum,
             "init": None if init is None else init.checksum,
+            "repair": recipe.mending and recipe.mending.told(),
             "weights": result.weights_sha256,
             "texture": images.checksum(result.image),
         },
@@ -170,12 +175,13 @@ def is_same(path, recipe, is_again):
         preset, is_finished = fields["preset"]["name"], fields["finished"]
         if is_again and is_finished and has_more_steps(was, recipe.config, preset):
             return False
-        sums = [fields["sha256"][name] for name in ("exemplar", "init")]
+        sums = [fields["sha256"].get(name) for name in ("exemplar", "init", "repair")]
     except (OSError, *_ODD, TexsynthError):
         return False
     init = None if recipe.init is None else recipe.init.checksum
     settings = [dataclasses.replace(each, **free) for each in (was, recipe.config)]
-    return settings[0] == settings[1] and sums == [recipe.exemplar.checksum, init]
+    now = [recipe.exemplar.checksum, init, recipe.mending and recipe.mending.told()]
+    return settings[0] == settings[1] and sums == now
 
 
 def read(path):
@@ -235,11 +241,14 @@ def _parsed(path, fields):
     if any("\0" in path for path in (exemplar, init or "")):
         raise ValueError("a path with a zero byte")
     init = None if init is None else Picture(Path(init), config.input_range)
+    told = fields.get("repair")  # none in records of earlier versions
+    mending = None if told is None else Mending.of(told)
     if target is None:
-        recipe = Recipe(config, Picture(Path(exemplar), config.input_range), init)
+        recipe = Recipe(config, Picture(Path(exemplar), config.input_range), init, mending)
     else:
         recipe = Recipe(config, Target(Path(exemplar)), init)
     checksums = {name: fields["sha256"][name] for name in _CHECKED}
+    checksums["repair"] = fields["sha256"].get("repair")
     return Record(path, recipe, checksums, dict(fields["environment"]))
 
 

@@ -34,7 +34,7 @@ def make(order, quiet, team=None):
     sources, input_range = order.sources, order.config.input_range
     init = None if sources.init_path is None else Picture(sources.init_path, input_range)
     exemplar = exemplar_of(sources, sources.image_paths[0], input_range)
-    recipe = Recipe(order.config, exemplar, init)
+    recipe = Recipe(order.config, exemplar, init, sources.mending)
     if record is not None:
         record.check(recipe)
     checkpoints = order.keeping.checkpoints(notes.compose(order))
@@ -49,11 +49,7 @@ def make(order, quiet, team=None):
     given = {name: value for name, value in optional.items() if value is not None}
     with _telling_what_is_written(job):
         with telling.interruption:
-            pixels = recipe.exemplar.pixels
-            from texsynth.synthesis.loop import synthesize  # imports Chainer, which takes a second
-
-            make_it = functools.partial(synthesize, pixels, recipe.config, **given)
-            result = job.synthesize(make_it, check)
+            result = job.synthesize(_maker(recipe, given), check)
             if is_first:
                 job.save(result)
                 job.report(result)
@@ -62,6 +58,17 @@ def make(order, quiet, team=None):
         if record is not None:
             record.check_result(result)
     return 0
+
+
+def _maker(recipe, given):
+    """What makes the texture, and lacks but ``init``, ``callback`` and ``stop``."""
+    if recipe.mending is not None:
+        carried_out = recipe.mending.carried_out
+        return functools.partial(carried_out, recipe.exemplar, recipe.config, **given)
+    pixels = recipe.exemplar.pixels
+    from texsynth.synthesis.loop import synthesize  # imports Chainer, which takes a second
+
+    return functools.partial(synthesize, pixels, recipe.config, **given)
 
 
 def _check_together(check, team):

@@ -12,7 +12,7 @@ from texsynth.images.picture import Picture, keyed
 from texsynth.images.png import Png
 from texsynth.images.samples import Range
 from texsynth.images.tiff_directory import Directory
-from texsynth.typing import Pixels, StrPath
+from texsynth.typing import Alpha, Pixels, StrPath
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,34 @@ def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> P
         texsynth.errors.ImageError: It would cost too much, or is of a kind that is not supported.
         Exception: Whatever Pillow's decoders raise on damaged files, which is nearly anything.
     """
+    return _as_array(colour.to_rgb(_decoded(content, path, input_range), path))
+
+
+def decode_apart(
+    content: bytes, path: StrPath, input_range: Range | None = None
+) -> tuple[Pixels, Alpha]:
+    """Returns the pixels of an image file as they are beneath its transparency, and its alpha.
+
+    Args:
+        content (bytes): As for :func:`decode`.
+        path: As there.
+        input_range: As there.
+
+    Returns:
+        tuple: ``(H, W, 3)`` uint8, RGB, and ``(H, W)`` uint8, 255 where it is opaque.
+
+    Raises:
+        texsynth.errors.ImageError: As there; or it has no alpha.
+        Exception: As there.
+    """
+    picture = _decoded(content, path, input_range)
+    if picture.alpha is None:
+        raise ImageError(f"{path} has no transparency")
+    rgb = colour.to_rgb(picture._replace(alpha=None), path)
+    return _as_array(rgb), np.asarray(picture.alpha)
+
+
+def _decoded(content: bytes, path: StrPath, input_range: Range | None) -> Picture:
     tags = tiff_directory.directory(content)
     if tags is not None and tags.is_raw:
         raise ImageError(f"{path} is a camera's raw file; develop it, and save it as PNG or TIFF")
@@ -50,7 +78,7 @@ def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> P
             picture = _of_tiff(tags, most, input_range, path)
         else:
             picture = _of_pillow(content, most, input_range, path)
-    return _as_array(colour.to_rgb(picture.upright(), path))
+    return picture.upright()
 
 
 def _most_pixels(size: int) -> int | None:

@@ -3,8 +3,9 @@
 import os
 import select
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -12,7 +13,9 @@ from texsynth.errors import ImageError
 from texsynth.files.printable import one_line
 from texsynth.images import decoding
 from texsynth.images.samples import Range
-from texsynth.typing import Pixels, StrPath
+from texsynth.typing import Alpha, Pixels, StrPath
+
+Read = TypeVar("Read")
 
 # What a file may cost. Pillow refuses twice its limit of pixels, 179 million; at 16 bits a channel
 # and uncompressed these fill _LARGEST_FILE.
@@ -40,10 +43,33 @@ def read(path: StrPath, input_range: Range | None = None) -> Pixels:
         texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large;
             or its range is needed and not given.
     """
+    return _read(path, input_range, decoding.decode)
+
+
+def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels, Alpha]:
+    """Reads an image file as :func:`read`, but for its transparency, which is told apart.
+
+    Args:
+        path: As there.
+        input_range: As there.
+
+    Returns:
+        tuple: ``(H, W, 3)`` uint8, the colours beneath, and ``(H, W)`` uint8, 255 where it is
+        opaque.
+
+    Raises:
+        texsynth.errors.ImageError: As there; or it has no transparency.
+    """
+    return _read(path, input_range, decoding.decode_apart)
+
+
+def _read(
+    path: StrPath, input_range: Range | None, decode: Callable[[bytes, Path, Range | None], Read]
+) -> Read:
     path = Path(path)
     try:
         content = _content(path)
-        return decoding.decode(content, path, input_range)
+        return decode(content, path, input_range)
     except ImageError:
         raise
     except FileNotFoundError:

@@ -14,21 +14,30 @@ _ROW_PARTS = 4  # of the result's rows, at least, so that a worker that is slowe
 _PARTS = 16  # of many positions; whatever the number of workers, for sums to be the same bits
 
 
+NO_FACTORS = np.empty(0, np.float32)
+"""In place of a factor for each position: all count alike."""
+
+
 @njit(cache=True)
-def _pack(activation, first, packed):
-    """Copy positions from ``first`` on, in a row; return how many there were."""
+def _pack(activation, first, packed, factors):
+    """Copy positions from ``first`` on, in a row, times their factors; return how many."""
     images, height, width, channels = activation.shape
     count = min(packed.shape[0], images * height * width - first)
     for k in range(count):
         line, x = divmod(first + k, width)
         image, y = divmod(line, height)
-        for channel in range(0, channels, LANES):
-            store(packed, (k, channel), load(activation, (image, y, x, channel)))
+        if factors.size:
+            factor = factors[first + k]
+            for channel in range(0, channels, LANES):
+                store(packed, (k, channel), factor * load(activation, (image, y, x, channel)))
+        else:
+            for channel in range(0, channels, LANES):
+                store(packed, (k, channel), load(activation, (image, y, x, channel)))
     return count
 
 
 @parallel
-def _sum_parts(activation, sums, packed, row_parts):
+def _sum_parts(activation, sums, packed, row_parts, factors):
     """Sum A^T A over parts of the positions, and parts of the rows of the result.
 
     Args:
@@ -37,6 +46,7 @@ def _sum_parts(activation, sums, packed, row_parts):
             is written.
         packed: (workers, positions, channels) float32, scratch.
         row_parts: into how many parts the rows are shared out.
+        factors: (positions,) float32, what each position is multiplied by; or none.
     """
     parts, workers, chunk = sums.shape[0], packed.shape[0], packed.shape[1]
     positions, channels = activation[..., 0].size, activation.shape[3]
@@ -47,7 +57,7 @@ def _sum_parts(activation, sums, packed, row_parts):
         while job < parts * row_parts:
             part, row_part = divmod(job, row_parts)
             for first in range(part * chunk, positions, parts * chunk):
-                count = _pack(activation, first, own)
+                count = _pack(activation, first, own, factors)
                 for row in range(row_part * BLOCK_ROWS, channels, row_parts * BLOCK_ROWS):
                     for column in range(row // PANEL * PANEL, channels, PANEL):
                         multiply_panel(
@@ -73,12 +83,14 @@ def _add_parts(sums, result):
             result[row, column] = total
 
 
-def gram_sum(activation):
+def gram_sum(activation, factors=NO_FACTORS):
     """``A^T A`` over the positions of each image.
 
     Args:
         activation: (images, height, width, channels) float32, channels next to each
             other in memory, a multiple of 64.
+        factors: (height * width,) float32: what each position of A is multiplied by
+            first, in all images; by default nothing is.
 
     Returns:
         (images, channels, channels) float32.
@@ -91,18 +103,14 @@ def gram_sum(activation):
     result = np.empty((images, channels, channels), np.float32)
     for image in range(images):
         sums = aligned_zeros((parts, channels, channels))
-        _sum_parts(
-            activation[image : image + 1],
-            sums,
-            packed,
-            max(workers, _ROW_PARTS) if parts == 1 else 1,
-        )
+        row_parts = max(workers, _ROW_PARTS) if parts == 1 else 1
+        _sum_parts(activation[image : image + 1], sums, packed, row_parts, factors)
         _add_parts(sums, result[image])
     return result
 
 
 @parallel
-def _multiply_positions(activation, matrix, out, packed):
+def _multiply_positions(activation, matrix, out, packed, factors):
     """Multiply the positions of an image by a matrix.
 
     Args:
@@ -110,6 +118,7 @@ def _multiply_positions(activation, matrix, out, packed):
         matrix: (channels / PANEL, channels, PANEL) float32.
         out: (at least positions + STRIP_ROWS - 1, channels) float32, written.
         packed: (workers, positions, channels) float32, scratch.
+        factors: (positions,) float32, what each position is multiplied by; or none.
     """
     workers, chunk, channels = packed.shape
     positions = activation[..., 0].size
@@ -118,7 +127,7 @@ def _multiply_positions(activation, matrix, out, packed):
         own = packed[worker]
         first = take_number(taken) * chunk
         while first < positions:
-            count = _pack(activation, first, own)
+            count = _pack(activation, first, own, factors)
             for panel in range(matrix.shape[0]):
                 multiply_panel(
                     own, (0, 0), channels, 1,
@@ -129,12 +138,13 @@ def _multiply_positions(activation, matrix, out, packed):
             first = take_number(taken) * chunk
 
 
-def gram_sum_backward(activation, matrix):
+def gram_sum_backward(activation, matrix, factors=NO_FACTORS):
     """``A M`` at every position: the gradient of a loss on the Gram matrices.
 
     Args:
         activation: (images, height, width, channels) float32, as for ``gram_sum``.
         matrix: (images, channels, channels) float32.
+        factors: as for ``gram_sum``.
 
     Returns:
         (images, height, width, channels) float32.
@@ -151,5 +161,6 @@ def gram_sum_backward(activation, matrix):
             in_panels(matrix[image]),
             out[image * positions :],
             packed,
+            factors,
         )
     return out[: images * positions].reshape(activation.shape)

@@ -27,6 +27,7 @@ __all__ = [
     "PaperGramLoss",
     "RangePenalty",
     "check_additive",
+    "check_takes_masks",
     "is_listened_to",
     "make_losses",
     "recalled",
@@ -145,6 +146,23 @@ def check_additive(losses: Iterable[Loss]) -> None:
         if not hasattr(loss, "partial"):
             raise ConfigError(
                 f"loss {_name(loss)} needs the whole image at once and cannot be computed in parts"
+            )
+
+
+def check_takes_masks(losses: Iterable[Loss]) -> None:
+    """Raises a ConfigError unless all losses can be told how much each position counts.
+
+    Args:
+        losses: Objects with the methods of :class:`texsynth.losses.loss.LayerLoss`.
+
+    Raises:
+        texsynth.errors.ConfigError: A loss counts all positions alike; it names that loss.
+    """
+    for loss in losses:
+        if not getattr(loss, "takes_masks", False):
+            raise ConfigError(
+                f"loss {_name(loss)} counts all positions of an image alike, and cannot be had of"
+                " a part"
             )
 
 

@@ -1,10 +1,18 @@
 """The loss on the autocorrelation of activations: what repeats, and how far apart."""
 
+import functools
+from typing import TypeAlias
+
+import numpy as np
+
 from texsynth.compat import chainer
 from texsynth.losses.loss import LayerLoss, relative_distance
+from texsynth.statistics import gram
 from texsynth.statistics.autocorrelation import autocorrelation
 from texsynth.typing import Array, Size
 
+_Correlations: TypeAlias = tuple[chainer.Variable, Array | None]
+_FEW = 0.01  # of the pairs that lie so far apart, that must count
 _FLAT = 1e-7  # squared variance; what a flat exemplar has is rounding, and far less
 
 
@@ -21,23 +29,45 @@ class AutocorrelationLoss(LayerLoss):
     """
 
     default_layers: tuple[str, ...] = ("pool1", "pool2")
+    takes_masks = True
 
-    def statistic(self, activations: chainer.Variable | Array) -> chainer.Variable:
-        """Returns the autocorrelation, ``(N, C, 2 (H // 2) + 1, W // 2 + 1)``."""
-        return _correlations(activations, (activations.shape[2] // 2, activations.shape[3] // 2))
+    def statistic(self, activations: chainer.Variable | Array, *mask: Array) -> _Correlations:
+        """Returns the autocorrelation, ``(N, C, 2 (H // 2) + 1, W // 2 + 1)``.
+
+        With a mask ``m``, the pair of ``p`` and ``p + d`` counts by ``m(p) m(p + d)``; beside it,
+        where there are such pairs.
+        """
+        lags = activations.shape[2] // 2, activations.shape[3] // 2
+        return _correlations(activations, lags, *mask)
 
     def compare(
-        self, activations: chainer.Variable | Array, target: chainer.Variable | Array
+        self, activations: chainer.Variable | Array, target: _Correlations, *mask: Array
     ) -> chainer.Variable:
         """Compares at the lags that both have."""
-        target = chainer.as_array(target)
-        middle, across = target.shape[2] // 2, target.shape[3] - 1
+        wanted = chainer.as_array(target[0])
+        middle, across = wanted.shape[2] // 2, wanted.shape[3] - 1
         down = min(activations.shape[2] // 2, middle)
         across = min(activations.shape[3] // 2, across)
-        common = target[:, :, middle - down : middle + down + 1, : across + 1]
-        return relative_distance(_correlations(activations, (down, across)), common, _FLAT)
+        common = np.s_[:, :, middle - down : middle + down + 1, : across + 1]
+        found, pairs = _correlations(activations, (down, across), *mask)
+        wanted = wanted[common]
+        for there in (pairs, target[1] if target[1] is None else target[1][common]):
+            if there is not None:
+                found = found * chainer.functions.broadcast_to(there, found.shape)
+                wanted = wanted * there
+        return relative_distance(found, wanted, _FLAT)
 
 
-def _correlations(x: chainer.Variable | Array, lags: Size) -> chainer.Variable:
-    mean = chainer.functions.mean(x, axis=(2, 3), keepdims=True)
-    return autocorrelation(x - chainer.functions.broadcast_to(mean, x.shape), lags)
+def _correlations(
+    x: chainer.Variable | Array, lags: Size, mask: Array | None = None
+) -> _Correlations:
+    if mask is None:
+        mean = chainer.functions.mean(x, axis=(2, 3), keepdims=True)
+        return autocorrelation(x - chainer.functions.broadcast_to(mean, x.shape), lags), None
+    spread = functools.partial(chainer.functions.broadcast_to, shape=x.shape)
+    mean = gram.channel_sum(x, mask)[:, :, None, None] / float(mask.sum())
+    products = autocorrelation((x - spread(mean)) * spread(mask), lags)
+    pairs = autocorrelation(mask, lags).array
+    there = (pairs > _FEW).astype(mask.dtype)
+    counted = there / pairs.clip(_FEW, None)
+    return products * chainer.functions.broadcast_to(counted, products.shape), there

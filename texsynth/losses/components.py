@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from texsynth.compat import chainer
 from texsynth.losses.gram import CentredGramLoss, GramLoss
-from texsynth.losses.loss import Activations, AdditiveLoss, Partial
+from texsynth.losses.loss import Activations, AdditiveLoss, Masks, Partial
 from texsynth.statistics import components
 from texsynth.typing import Array
 
@@ -43,20 +43,30 @@ class ComponentsLoss(AdditiveLoss):
         super().__init__(inner.weights)
         self.inner, self.number = inner, number
 
-    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
-        """Returns the sums of the inner loss: of all channels, for parts may not know the basis."""
-        return self.inner.sums(activations)
+    def sums(
+        self, activations: chainer.Variable | Array, mask: Array | None = None
+    ) -> tuple[chainer.Variable, ...]:
+        """Returns the sums of the inner loss: of all channels, for parts may not know the basis.
 
-    def sums_gradient(self, activations: Array, gradients: Sequence[Array]) -> Array:
+        Args:
+            activations: See :meth:`texsynth.losses.loss.AdditiveLoss.sums`.
+            mask: As there.
+        """
+        return self.inner.sums(activations, mask)
+
+    def sums_gradient(
+        self, activations: Array, gradients: Sequence[Array], mask: Array | None = None
+    ) -> Array:
         """Returns the gradient for activations, as the inner loss does.
 
         Args:
             activations: See :meth:`texsynth.losses.loss.AdditiveLoss.sums_gradient`.
             gradients: As there.
+            mask: As there.
         """
-        return self.inner.sums_gradient(activations, gradients)
+        return self.inner.sums_gradient(activations, gradients, mask)
 
-    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: float) -> chainer.Variable:
         """Returns the inner loss's matrix, ``(N, C, C)``."""
         return self.inner.finalise(sums, count)
 
@@ -76,16 +86,22 @@ class ComponentsLoss(AdditiveLoss):
         """
         return self._leading(self.inner.recalled(moments))
 
-    def measure(self, activations: Activations, target: Mapping[str, Leading]) -> chainer.Variable:
+    def measure(
+        self,
+        activations: Activations,
+        target: Mapping[str, Leading],
+        masks: Masks | None = None,
+    ) -> chainer.Variable:
         """Returns the loss of a candidate; projects first, so that products are of K channels.
 
         Args:
             activations: As for :class:`AdditiveLoss`.
             target: What :meth:`target` or :meth:`recalled` returned.
+            masks: As there.
         """
         projected = {name: _along(activations[name], target[name].basis) for name in self.layers}
         matrices = {name: each.matrix for name, each in target.items()}
-        return self.inner.measure(projected, matrices)
+        return self.inner.measure(projected, matrices, masks)
 
     def distance(self, statistic: chainer.Variable, target: Leading) -> chainer.Variable:
         """Returns the inner loss's distance along the components, a scalar.

@@ -29,17 +29,28 @@ class CorrespondenceLoss(LayerLoss):
 
     default_layers: tuple[str, ...] = ("pool1", "pool2", "pool3")
     is_coarse = True
+    takes_masks = True
 
-    def statistic(self, activations: chainer.Variable | Array) -> correspondence.Patches | None:
-        """Returns the exemplar's patches, or ``None`` if there are none or too many."""
+    def statistic(
+        self, activations: chainer.Variable | Array, *mask: Array
+    ) -> correspondence.Patches | None:
+        """Returns the exemplar's patches, or ``None`` if there are none or too many.
+
+        With a mask, those of which each position counts by a half or more.
+        """
         rows, columns = (side - correspondence.SIDE + 1 for side in activations.shape[2:])
         if min(rows, columns) < 1 or rows * columns > MOST_PATCHES:
             return None
-        return correspondence.patches(chainer.as_array(activations))
+        return correspondence.patches(chainer.as_array(activations), *mask)
 
-    def compare(self, activations: chainer.Variable | Array, target: Any) -> chainer.Variable:
-        """Returns the distance, 0 where the exemplar or the candidate has no patches."""
+    def compare(
+        self, activations: chainer.Variable | Array, target: Any, *mask: Array
+    ) -> chainer.Variable:
+        """Returns the distance, 0 where the exemplar or the candidate has no patches.
+
+        With a mask, a patch counts by the mean of its positions.
+        """
         if target is None or min(activations.shape[2:]) < correspondence.SIDE:
             x = chainer.as_array(activations)
             return chainer.Variable(chainer.backend.get_array_module(x).zeros((), x.dtype))
-        return correspondence.distance(activations, target)
+        return correspondence.distance(activations, target, *mask)

@@ -27,19 +27,24 @@ class GramLoss(AdditiveLoss):
 
     default_layers = tuple(DEFAULT_LAYERS)
 
-    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
+    def sums(
+        self, activations: chainer.Variable | Array, mask: Array | None = None
+    ) -> tuple[chainer.Variable, ...]:
         """Returns the sum of the products of channels, ``(N, C, C)``."""
-        return (gram.gram_sum(activations)[0],)
+        return (gram.gram_sum(activations, mask)[0],)
 
-    def sums_gradient(self, activations: Array, gradients: Sequence[Array]) -> Array:
+    def sums_gradient(
+        self, activations: Array, gradients: Sequence[Array], mask: Array | None = None
+    ) -> Array:
         """Returns the gradient for activations, without their sums.
 
         Args:
             activations: See :meth:`texsynth.losses.loss.AdditiveLoss.sums_gradient`.
             gradients: As there.
+            mask: As there.
         """
         (gradient,) = gradients
-        return gram.gram_sum_gradient(activations, gradient)
+        return gram.gram_sum_gradient(activations, gradient, mask)
 
     def recalled(self, moments: Mapping[str, Any]) -> dict[str, chainer.Variable]:
         """Returns the target of an exemplar of which only statistics are known.
@@ -49,7 +54,7 @@ class GramLoss(AdditiveLoss):
         """
         return {name: chainer.Variable(moments[name].gram[None]) for name in self.layers}
 
-    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: float) -> chainer.Variable:
         """Returns the Gram matrix, ``(N, C, C)``."""
         (products,) = sums
         return gram.finalise(products, count)
@@ -112,9 +117,11 @@ class CentredGramLoss(AdditiveLoss):
 
     default_layers = GramLoss.default_layers
 
-    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
+    def sums(
+        self, activations: chainer.Variable | Array, mask: Array | None = None
+    ) -> tuple[chainer.Variable, ...]:
         """Returns the sums of products of channels, ``(N, C, C)``, and of channels, ``(N, C)``."""
-        return gram.gram_sum(activations)[0], chainer.functions.sum(activations, axis=(2, 3))
+        return gram.gram_sum(activations, mask)[0], gram.channel_sum(activations, mask)
 
     def recalled(self, moments: Mapping[str, Any]) -> dict[str, chainer.Variable]:
         """Returns the target from statistics, see :meth:`GramLoss.recalled`.
@@ -124,7 +131,7 @@ class CentredGramLoss(AdditiveLoss):
         """
         return {name: chainer.Variable(moments[name].covariance[None]) for name in self.layers}
 
-    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: float) -> chainer.Variable:
         """Returns the covariance, ``(N, C, C)``."""
         products, channels = sums
         mean = chainer.functions.expand_dims(channels / count, 2)
@@ -150,21 +157,33 @@ class ShiftedGramLoss(LayerLoss):
     default_layers: tuple[str, ...] = ("pool1", "pool2", "pool3")
     SHIFTS = (1, 2, 4, 8)
 
-    def statistic(self, activations: chainer.Variable | Array) -> _Shifted:
-        """Returns ``{(axis, shift): (N, C, C)}`` of activations ``(N, C, H, W)``."""
+    takes_masks = True
+
+    def statistic(self, activations: chainer.Variable | Array, *mask: Array) -> _Shifted:
+        """Returns ``{(axis, shift): (N, C, C)}`` of activations ``(N, C, H, W)``.
+
+        With a mask ``m``, each pair counts by ``m(p) m(p + d)``.
+        """
         matrices: _Shifted = {}
         for axis, side in ((2, activations.shape[2]), (3, activations.shape[3])):
             for shift in self.SHIFTS:
                 if 2 * shift <= side:
                     here, _ = _parts(activations, axis, side - shift)
                     _, there = _parts(activations, axis, shift)
+                    count: Any = here.shape[2]
+                    if mask:
+                        pairs = _of_pairs(mask[0], axis, shift)
+                        here = here * chainer.functions.broadcast_to(pairs, here.shape)
+                        count = pairs.sum() + TINY  # none, if nothing lies so far apart
                     product = chainer.functions.matmul(here, there, transb=True)
-                    matrices[axis, shift] = product / here.shape[2]
+                    matrices[axis, shift] = product / count
         return matrices
 
-    def compare(self, activations: chainer.Variable | Array, target: _Shifted) -> chainer.Variable:
+    def compare(
+        self, activations: chainer.Variable | Array, target: _Shifted, *mask: Array
+    ) -> chainer.Variable:
         """Returns the mean over the shifts that both are wide enough for."""
-        statistic = self.statistic(activations)
+        statistic = self.statistic(activations, *mask)
         common = statistic.keys() & target.keys()
         if not common:
             raise ConfigError(
@@ -181,3 +200,11 @@ def _parts(x: chainer.Variable | Array, axis: int, first: int) -> list[chainer.V
     """
     parts = chainer.functions.split_axis(x, [first], axis)
     return [part.reshape(*part.shape[:2], -1) for part in parts]
+
+
+def _of_pairs(mask: Array, axis: int, shift: int) -> Array:
+    """The weight of each pair of positions that lie a shift apart, ``(1, 1, pairs)``."""
+    side = mask.shape[axis]
+    first, second = (mask.take(range(start, start + side - shift), axis) for start in (0, shift))
+    product: Array = first * second
+    return product.reshape(1, 1, -1)

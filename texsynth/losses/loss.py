@@ -7,16 +7,23 @@ beside the layers of the network.
 An additive loss can also be taken in parts: what it measures are sums over positions, so that those
 of disjoint sets of positions (``partial``) add up, and give target (``summary``) and loss
 (``finish``) as the positions together would.
+
+A loss with ``takes_masks`` can be told how much each position counts: its ``target``, ``measure``
+and ``partial`` take masks, ``{layer: (1, 1, H, W)}``, beside the activations.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from texsynth.compat import chainer
+from texsynth.statistics import gram
 from texsynth.typing import Array
 
 Activations: TypeAlias = Mapping[str, chainer.Variable | Array]
 """``{layer: (N, C, H, W)}``, under ``"image"`` the pixels."""
+
+Masks: TypeAlias = Mapping[str, Array]
+"""``{layer: (1, 1, H, W)}``, of the activations' dtype and at their positions, each at least 0."""
 
 IMAGE = "image"
 TINY = 1e-12  # keeps the relative error of an all-zero target finite, in float32 too
@@ -46,42 +53,56 @@ class LayerLoss:
         weights (dict): The weights above 0.
         layers (tuple): Names of the layers that are read.
         default_layers (tuple): Layers that the loss is taken at when none are asked for.
+        takes_masks (bool): Whether it can be told how much each position counts.
     """
 
     default_layers: tuple[str, ...] = ()
+    takes_masks = False
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.layers = tuple(self.weights)
 
-    def target(self, activations: Activations) -> dict[str, Any]:
+    def target(self, activations: Activations, masks: Masks | None = None) -> dict[str, Any]:
         """Returns the exemplar's statistics, ``{layer: statistic}``.
 
         Args:
             activations: ``{layer: (N, C, H, W) array or chainer.Variable}``; nothing of them is
                 kept, for engines may write over them.
+            masks: How much each position counts, for a loss that takes them.
         """
-        return {name: self.statistic(activations[name]) for name in self.layers}
+        return {name: self.statistic(activations[name], *_of(masks, name)) for name in self.layers}
 
-    def measure(self, activations: Activations, target: Any) -> chainer.Variable:
+    def measure(
+        self, activations: Activations, target: Any, masks: Masks | None = None
+    ) -> chainer.Variable:
         """Returns the loss of a candidate's activations, a scalar ``chainer.Variable``.
 
         Args:
             activations: As in :meth:`target`, of the candidate.
             target: What :meth:`target` returned for the exemplar.
+            masks: As in :meth:`target`, of the candidate.
         """
         total: Any = 0
         for name, weight in self.weights.items():
-            total += self.compare(activations[name], target[name]) * weight
+            mask = _of(masks, name)
+            total += self.compare(activations[name], target[name], *mask) * weight
         return cast(chainer.Variable, total)
 
-    def statistic(self, activations: chainer.Variable | Array) -> Any:
-        """Returns a ``chainer.Variable`` that describes activations, ``(N, C, H, W)``."""
+    def statistic(self, activations: chainer.Variable | Array, *mask: Array) -> Any:
+        """Returns a ``chainer.Variable`` that describes activations, ``(N, C, H, W)``.
+
+        Args:
+            activations: The activations.
+            mask: ``(1, 1, H, W)``, if there is one; only a loss that takes masks is given one.
+        """
         raise NotImplementedError
 
-    def compare(self, activations: chainer.Variable | Array, target: Any) -> chainer.Variable:
+    def compare(
+        self, activations: chainer.Variable | Array, target: Any, *mask: Array
+    ) -> chainer.Variable:
         """Returns how far activations are from a target, a scalar ``chainer.Variable``."""
-        return self.distance(self.statistic(activations), target)
+        return self.distance(self.statistic(activations, *mask), target)
 
     def distance(self, statistic: Any, target: Any) -> chainer.Variable:
         """Returns how far a statistic is from its target, a scalar ``chainer.Variable``."""
@@ -93,11 +114,11 @@ class Partial(NamedTuple):
 
     Attributes:
         sums: Tuple of ``chainer.Variable``, each a sum over the positions.
-        count: How many positions.
+        count: How many positions, or the sum of their weights.
     """
 
     sums: tuple[chainer.Variable, ...]
-    count: int  # type: ignore[assignment]  # hides a tuple's method, which nobody calls here
+    count: float  # type: ignore[assignment]  # hides a tuple's method, which nobody calls here
 
 
 class AdditiveLoss(LayerLoss):
@@ -107,18 +128,22 @@ class AdditiveLoss(LayerLoss):
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
 
-    def partial(self, activations: Activations) -> dict[str, Partial]:
+    takes_masks = True
+
+    def partial(self, activations: Activations, masks: Masks | None = None) -> dict[str, Partial]:
         """Returns the sums over these positions, ``{layer: Partial}``.
 
         Args:
             activations: As in :meth:`target`, at some positions; a layer without any may be left
                 out.
+            masks: How much each of these positions counts; ``None`` counts all alike.
         """
-        return {
-            name: Partial(self.sums(activations[name]), _positions(activations[name]))
-            for name in self.layers
-            if name in activations
-        }
+        found = {}
+        for name in self.layers:
+            if name in activations:
+                x, mask = activations[name], None if masks is None else masks[name]
+                found[name] = Partial(self.sums(x, mask), gram.count(x, mask))
+        return found
 
     def summary(self, partials: Mapping[str, Partial]) -> dict[str, Any]:
         """Returns the target from the sums over all positions of the exemplar.
@@ -141,49 +166,64 @@ class AdditiveLoss(LayerLoss):
             total += self.distance(statistic, target[name]) * weight
         return cast(chainer.Variable, total)
 
-    def target(self, activations: Activations) -> dict[str, Any]:
+    def target(self, activations: Activations, masks: Masks | None = None) -> dict[str, Any]:
         """Returns the exemplar's statistics, see :meth:`LayerLoss.target`.
 
         Args:
             activations: As there.
+            masks: As there.
         """
-        return self.summary(self.partial(activations))
+        return self.summary(self.partial(activations, masks))
 
-    def measure(self, activations: Activations, target: Any) -> chainer.Variable:
+    def measure(
+        self, activations: Activations, target: Any, masks: Masks | None = None
+    ) -> chainer.Variable:
         """Returns the loss of a candidate, see :meth:`LayerLoss.measure`.
 
         Args:
             activations: As there.
             target: As there.
+            masks: As there.
         """
-        return self.finish(self.partial(activations), target)
+        return self.finish(self.partial(activations, masks), target)
 
-    def sums(self, activations: chainer.Variable | Array) -> tuple[chainer.Variable, ...]:
-        """Returns sums over the positions of activations, a tuple of ``chainer.Variable``."""
+    def sums(
+        self, activations: chainer.Variable | Array, mask: Array | None = None
+    ) -> tuple[chainer.Variable, ...]:
+        """Returns sums over the positions of activations, a tuple of ``chainer.Variable``.
+
+        Args:
+            activations: ``(N, C, H, W)``.
+            mask: ``(1, 1, H, W)``, the weight of each position in the sums.
+        """
         raise NotImplementedError
 
-    def sums_gradient(self, activations: Array, gradients: Sequence[Array]) -> Array:
+    def sums_gradient(
+        self, activations: Array, gradients: Sequence[Array], mask: Array | None = None
+    ) -> Array:
         """Returns the gradient for activations, ``(N, C, H, W)``, from those for their sums.
 
         Args:
             activations (array): ``(N, C, H, W)``, at some positions.
             gradients: Arrays, one for each of the sums: a derivative by a sum over some positions
                 is that by the sum over all.
+            mask (array): As for :meth:`sums`.
         """
         x = chainer.Variable(activations)
-        sums = self.sums(x)
+        sums = self.sums(x, mask)
         pairs = zip(sums, gradients, strict=True)
         total: Any = sum(chainer.functions.sum(each * gradient) for each, gradient in pairs)
         total.backward()
         return cast(Array, x.grad)
 
-    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> chainer.Variable:
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: float) -> chainer.Variable:
         """Returns the statistic from sums over ``count`` positions, a ``chainer.Variable``."""
         raise NotImplementedError
 
 
-def _positions(activations: chainer.Variable | Array) -> int:
-    return activations.shape[2] * activations.shape[3]
+def _of(masks: Masks | None, name: str) -> tuple[Array, ...]:
+    """The mask of a layer, if there are masks."""
+    return () if masks is None else (masks[name],)
 
 
 class _RelativeDistance(chainer.FunctionNode):

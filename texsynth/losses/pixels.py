@@ -3,19 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 from texsynth.compat import chainer
-from texsynth.losses.loss import IMAGE, TINY, Activations, Partial
+from texsynth.losses.loss import IMAGE, TINY, Activations, Masks, Partial
 from texsynth.statistics import spectrum
 from texsynth.typing import Array
 
 
 class _SquaredExcess(chainer.FunctionNode):
-    """Pixels to the sum of their squared distances from 0..255."""
+    """Pixels to the sum of their squared distances from 0..255, each as often as it counts."""
+
+    def __init__(self, mask: Array | None) -> None:
+        super().__init__()
+        self._mask = mask
 
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         (x,) = inputs
-        self._excess = x - x.clip(0.0, 255.0)
+        excess = x - x.clip(0.0, 255.0)
+        self._excess = excess if self._mask is None else excess * self._mask
         xp = chainer.backend.get_array_module(x)
-        return (xp.asarray((self._excess**2).sum(), x.dtype),)  # NumPy makes a scalar of it
+        # NumPy makes a scalar of it.
+        return (xp.asarray((self._excess * excess).sum(), x.dtype),)
 
     def backward(
         self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
@@ -37,32 +43,43 @@ class RangePenalty:
     """
 
     layers: tuple[str, ...] = (IMAGE,)
+    takes_masks = True
 
     def __init__(self, weight: float) -> None:
         self.weight = weight
 
-    def partial(self, activations: Mapping[str, chainer.Variable]) -> dict[str, Partial]:
+    def partial(
+        self, activations: Mapping[str, chainer.Variable], masks: Masks | None = None
+    ) -> dict[str, Partial]:
         """Returns the sum of squared distances over these pixels, ``{"image": Partial}``.
 
         Args:
             activations: The pixels, ``(N, 3, h, w)``, under ``"image"``; or none.
+            masks: How much each of these pixels counts; ``None`` counts all alike.
         """
         if IMAGE not in activations:
             return {}
         x = activations[IMAGE]
-        (total,) = _SquaredExcess().apply((chainer.as_variable(x),))
-        return {IMAGE: Partial((total,), x.size)}
+        mask = None if masks is None else masks[IMAGE]
+        count: float = x.size
+        if mask is not None:
+            count = float(mask.sum(dtype="f8")) * x.shape[0] * x.shape[1]
+        (total,) = _SquaredExcess(mask).apply((chainer.as_variable(x),))
+        return {IMAGE: Partial((total,), count)}
 
-    def sums_gradient(self, pixels: Array, gradients: Sequence[Array]) -> Array:
+    def sums_gradient(
+        self, pixels: Array, gradients: Sequence[Array], mask: Array | None = None
+    ) -> Array:
         """Returns the gradient for the pixels, from that for their sum.
 
         Args:
             pixels (array): ``(N, 3, h, w)``.
             gradients: One array, a scalar.
+            mask (array): ``(1, 1, h, w)``, how much each pixel counts; ``None`` counts all alike.
         """
         (gradient,) = gradients
         excess: Array = pixels - pixels.clip(0.0, 255.0)
-        return 2 * gradient * excess
+        return 2 * gradient * (excess if mask is None else excess * mask)
 
     def summary(self, partials: Mapping[str, Partial]) -> None:
         """Returns ``None``: the range does not depend on the exemplar."""
@@ -73,7 +90,7 @@ class RangePenalty:
         (total,), count = partials[IMAGE]
         return total * (self.weight / count)
 
-    def target(self, activations: Activations) -> None:
+    def target(self, activations: Activations, masks: Masks | None = None) -> None:
         """Returns ``None``: the range does not depend on the exemplar."""
         return None
 
@@ -82,10 +99,13 @@ class RangePenalty:
         return None
 
     def measure(
-        self, activations: Mapping[str, chainer.Variable], target: None
+        self,
+        activations: Mapping[str, chainer.Variable],
+        target: None,
+        masks: Masks | None = None,
     ) -> chainer.Variable:
         """Returns the penalty of the image, a scalar ``chainer.Variable``."""
-        return self.finish(self.partial(activations), target)
+        return self.finish(self.partial(activations, masks), target)
 
 
 class SpectrumLoss:

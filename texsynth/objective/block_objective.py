@@ -9,10 +9,11 @@ and those where windows overlap more often.
 import logging
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE, check_additive, report
+from texsynth.losses import IMAGE, check_additive, check_takes_masks, report
 from texsynth.losses.loss import Partial
 from texsynth.network import architecture
 from texsynth.objective import blocks
+from texsynth.objective.masks import NO_MASKS
 from texsynth.objective.memory import SMALLEST_CORE
 from texsynth.objective.whole import Undivided, loss_value
 
@@ -41,7 +42,9 @@ class BlockObjective(Undivided):
             the second, if ``features`` can
             (:meth:`texsynth.network.winograd.features.WinogradFeatures.keep`). ``None`` keeps
             nothing.
-        targets: What each loss would make of the exemplar, if there is none.
+        masks (texsynth.objective.masks.Masks): How much each position counts, on the device of
+            ``features``.
+        targets (list): As for :class:`texsynth.objective.whole.Objective`.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
@@ -62,28 +65,33 @@ class BlockObjective(Undivided):
         block=512,
         wrap=(False, False),
         keep=None,
+        masks=NO_MASKS,
         targets=None,
     ):
         self._features = features
         self._losses = tuple(losses)
         check_additive(self._losses)
+        if masks != NO_MASKS:
+            check_takes_masks(self._losses)
+        self._mask = masks.image
         self._names = sorted({name for loss in self._losses for name in loss.layers})
         self._layers = [name for name in self._names if name != IMAGE]
         self.block, self._margin, self._wrap = block, margin, wrap
         self._keep = keep
         self._rooms, self._kept = {}, {}
         self.evaluations = 0
-        self.targets = self._targets_of(exemplar, trim) if targets is None else targets
+        self.targets = (
+            self._targets_of(exemplar, trim, masks.exemplar) if targets is None else targets
+        )
 
-    def _targets_of(self, exemplar, trim):
+    def _targets_of(self, exemplar, trim, masks):
         """What each loss makes of the exemplar, which is taken in blocks too."""
-        totals, size = [{} for _ in self._losses], exemplar.shape[2:]
+        totals, size, table = [{} for _ in self._losses], exemplar.shape[2:], self._features.table
         with chainer.no_backprop_mode():
-            for each in blocks.plan(size, self._layers, self.block, table=self._features.table):
-                view = View(exemplar, each, size, trim)
+            for each in blocks.plan(size, self._layers, self.block, table=table):
+                view = View(exemplar, each, size, trim, masks=masks)
                 self._add(totals, view, self._activations(view))
-            pairs = zip(self._losses, totals, strict=True)
-            return [loss.summary(total) for loss, total in pairs]
+            return [loss.summary(total) for loss, total in zip(self._losses, totals, strict=True)]
 
     def rest(self):
         """Lets go of the memory that is used again from one evaluation to the next."""
@@ -137,7 +145,7 @@ class BlockObjective(Undivided):
         """The pixels that are looked at, and the blocks that look at them."""
         size, table = image.shape[2:], self._features.table
         planned = blocks.plan(size, self._layers, self.block, self._wrap, table)
-        return image, [View(image, each, size, self._margin) for each in planned]
+        return image, [View(image, each, size, self._margin, masks=self._mask) for each in planned]
 
     def _totals(self, totals):
         """The sums over the whole image, from those over the blocks."""
@@ -159,7 +167,7 @@ class BlockObjective(Undivided):
             part = {name: chainer.Variable(activations[name].array[place])}
             with chainer.no_backprop_mode():
                 for loss, total in zip(self._losses, totals, strict=True):
-                    for layer, partial in loss.partial(part).items():
+                    for layer, partial in loss.partial(part, *view.masks(name, place)).items():
                         total[layer] = _added(total.get(layer), partial)
 
     def _finish(self, totals):
@@ -180,8 +188,9 @@ class BlockObjective(Undivided):
         for name, place in view.bands(activations, self._names):
             part = activations[name].array[place]
             # The derivative by a sum over some positions is that by the sum over all.
+            mask = [masks[name] for masks in view.masks(name, place)]
             first, *others = (
-                loss.sums_gradient(part, [x.grad for x in total[name].sums])
+                loss.sums_gradient(part, [x.grad for x in total[name].sums], *mask)
                 for loss, total in zip(self._losses, totals, strict=True)
                 if name in total
             )
@@ -218,8 +227,8 @@ class _Given(chainer.FunctionNode):
 class View:
     """An image as one block sees it."""
 
-    def __init__(self, pixels, block, size, edge, first_row=None):
-        self._pixels, self._size, self._edge = pixels, size, edge
+    def __init__(self, pixels, block, size, edge, first_row=None, masks=None):
+        self._pixels, self._size, self._edge, self._masks = pixels, size, edge, masks
         self._first_row = first_row  # of the image, if the pixels are some of its rows
         self.block = block
 
@@ -260,6 +269,23 @@ class View:
             step = max(1, _BAND_BYTES // row_bytes)
             for top in range(rows.start, rows.stop, step):
                 yield name, (..., slice(top, min(top + step, rows.stop)), columns)
+
+    def masks(self, name, place):
+        """Returns how much positions of the core count, ``[{name: mask}]``; ``[]`` if all alike.
+
+        Args:
+            name (str): A layer.
+            place: An index that :meth:`bands` yielded for it.
+        """
+        if self._masks is None:
+            return []
+        stride = architecture.stride(name)
+        offsets = (span.start // stride for span in self.block)
+        rows, columns = (
+            slice(each.start + offset, each.stop + offset)
+            for each, offset in zip(place[1:], offsets, strict=True)
+        )
+        return [{name: self._masks[name][..., rows, columns]}]
 
     def outside(self, name):
         """Yields all other positions of a layer, as indices."""

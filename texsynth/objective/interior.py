@@ -1,7 +1,7 @@
 """The interior of activations: what is left when the positions near the image's edges are not."""
 
 from texsynth.compat import chainer
-from texsynth.objective.blocks import kept
+from texsynth.objective.blocks import kept, regions
 
 
 class _Interior(chainer.FunctionNode):
@@ -40,3 +40,15 @@ def interior(activations, image_shape, stride, edge):
     if all(cut.start == 0 for cut in cuts):
         return activations
     return _Interior(*cuts).apply((activations,))[0]
+
+
+def interior_of_masks(masks, image_shape, edge):
+    """Returns how much the positions count that :func:`interior` leaves.
+
+    Args:
+        masks (dict): ``{layer: (1, 1, h, w)}``, see :class:`texsynth.objective.masks.Masks`.
+        image_shape: ``(N, 3, H, W)``.
+        edge: As for :func:`interior`.
+    """
+    places = regions(masks, image_shape[2:], edge)
+    return {name: mask[:, :, *places[name]] for name, mask in masks.items()}

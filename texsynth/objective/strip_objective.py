@@ -90,7 +90,8 @@ class StripObjective(BlockObjective):
     def _views(self, image):
         pixels = self.strips.window(image)
         return pixels, [
-            View(pixels, each, self._size, self._margin, self._first_row) for each in self._own
+            View(pixels, each, self._size, self._margin, self._first_row, self._mask)
+            for each in self._own
         ]
 
     def _add(self, totals, view, activations):

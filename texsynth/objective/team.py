@@ -87,9 +87,10 @@ class Team:
         parts: list[float] = self._communicator.mpi_comm.allgather(float(xp.vdot(a, b)))
         return sum(parts)
 
-    def count(self, number: int) -> int:
-        """Returns the sum over the processes of a whole number."""
-        return sum(self._communicator.mpi_comm.allgather(number))
+    def count(self, number: float) -> float:
+        """Returns the sum over the processes of a number, the same bits in each process."""
+        numbers: list[float] = self._communicator.mpi_comm.allgather(number)
+        return sum(numbers)
 
     def largest(self, array: Array) -> float:
         """Returns the largest absolute value of a distributed array; not a number if one is."""

@@ -3,9 +3,10 @@
 import numpy as np
 
 from texsynth.compat import chainer
-from texsynth.losses import IMAGE, report
+from texsynth.losses import IMAGE, check_takes_masks, report
 from texsynth.network import architecture
-from texsynth.objective.interior import interior
+from texsynth.objective.interior import interior, interior_of_masks
+from texsynth.objective.masks import NO_MASKS
 from texsynth.objective.team import ALONE
 
 
@@ -61,13 +62,16 @@ class Objective(Undivided):
             there.
         margin: ``(rows, columns)`` in pixels at each edge of the image whose activations are left
             out of the loss: those pixels are there so that the others see no border.
-
         wrap: ``(rows, columns)``: along which axes the image is taken as one that tiles; the
             exemplar never is.
-        targets: What each loss would make of the exemplar, if there is none.
+        masks (texsynth.objective.masks.Masks): How much each position counts, on the device of
+            ``features``.
+        targets (list): What each loss is to be measured against, if that is known; then there need
+            be no exemplar.
 
     Attributes:
         evaluations (int): How often loss and gradient have been computed.
+        targets (list): What each loss made of the exemplar.
     """
 
     def __init__(
@@ -78,12 +82,17 @@ class Objective(Undivided):
         trim=(0, 0),
         margin=(0, 0),
         wrap=(False, False),
+        masks=NO_MASKS,
         targets=None,
     ):
         self._features = features
         self._losses = tuple(losses)
-        self._margin, self._wrap = margin, wrap
-        self._targets = self._targets_of(exemplar, trim) if targets is None else targets
+        self._margin, self._wrap, self._mask = margin, wrap, masks.image
+        if masks != NO_MASKS:
+            check_takes_masks(self._losses)
+        self.targets = (
+            self._targets_of(exemplar, trim, masks.exemplar) if targets is None else targets
+        )
         self.evaluations = 0
 
     def __call__(self, image):
@@ -97,19 +106,21 @@ class Objective(Undivided):
         """
         image.cleargrad()
         activations = self._activations(image, self._margin, self._wrap)
+        among = _among(self._mask, image.shape, self._margin)
         total, values = 0, []
-        for loss, target in zip(self._losses, self._targets, strict=True):
-            values.append(loss.measure(activations, target))
+        for loss, target in zip(self._losses, self.targets, strict=True):
+            values.append(loss.measure(activations, target, **among))
             total += values[-1]
         report(total, self._losses, values)
         total.backward()
         self.evaluations += 1
         return loss_value(total)
 
-    def _targets_of(self, exemplar, trim):
+    def _targets_of(self, exemplar, trim, mask):
         with chainer.no_backprop_mode():
             activations = self._activations(chainer.Variable(exemplar), trim, (False, False))
-            return [loss.target(activations) for loss in self._losses]
+            among = _among(mask, exemplar.shape, trim)
+            return [loss.target(activations, **among) for loss in self._losses]
 
     def _activations(self, image, edge, wrap):
         activations = {IMAGE: image, **self._features(image, wrap)}
@@ -117,3 +128,8 @@ class Objective(Undivided):
             name: interior(x, image.shape, architecture.stride(name), edge)
             for name, x in activations.items()
         }
+
+
+def _among(masks, image_shape, edge):
+    """What losses are told of how much positions count: nothing, where all count alike."""
+    return {} if masks is None else {"masks": interior_of_masks(masks, image_shape, edge)}

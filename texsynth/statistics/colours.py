@@ -5,6 +5,8 @@ would have to be as small as the colours allow; in colours that are stretched as
 they need not (preconditioning, Nocedal and Wright 2006, section 5.1).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from texsynth.compat import chainer
@@ -23,9 +25,21 @@ def own(exemplar: Batch) -> Array:
     Args:
         exemplar: ``(1, 3, H, W)``.
     """
-    variances, axes = np.linalg.eigh(
-        np.cov(exemplar[0].reshape(3, -1).astype(np.float64), bias=True)
-    )
+    return own_of([exemplar], [1.0])
+
+
+def own_of(exemplars: Sequence[Batch], shares: Sequence[float]) -> Array:
+    """Returns the own colours of a mixture, by the mean of the exemplars' covariances.
+
+    Args:
+        exemplars: ``(1, 3, H, W)`` each.
+        shares: One for each; they sum to 1.
+    """
+    covariances = [
+        share * np.cov(each[0].reshape(3, -1).astype(np.float64), bias=True)
+        for each, share in zip(exemplars, shares, strict=True)
+    ]
+    variances, axes = np.linalg.eigh(sum(covariances[1:], start=covariances[0]))
     largest = variances[-1]
     if not largest > 0:
         return np.eye(3, dtype=np.float32)

@@ -5,6 +5,8 @@ Wand 2016, *Combining Markov random fields and convolutional neural networks for
 equation 2, who normalise each patch).
 """
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,7 @@ class Patches(NamedTuple):
         middle: ``(K,)``: components of the patches' mean, from which all are taken: far from it,
             rounding would decide between patches that are much alike.
         variance: Mean squared distance of patches from their mean.
+        places: ``(P,)`` int64: which of all patches of the layer they are, row by row.
     """
 
     activations: Array
@@ -37,29 +40,87 @@ class Patches(NamedTuple):
     keys: Array
     middle: Array
     variance: float
+    places: Array
 
 
-def patches(activations: Array) -> Patches:
+def patches(activations: Array, mask: Array | None = None) -> Patches | None:
     """Takes the patches of an exemplar's layer.
 
     Args:
         activations: ``(1, C, H, W)``, H and W at least 3; a copy is kept.
+        mask: ``(1, 1, H, W)``: patches are taken where it is at least a half at each of their
+            positions; ``None`` takes all.
+
+    Returns:
+        Patches: ``None`` if there are none.
     """
     device = chainer.backend.get_device_from_array(activations)
     host = chainer.get_device("@numpy").send(activations)  # principal components are the same there
     ordered = np.array(host[0].transpose(1, 2, 0), order="C")
-    windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
-    flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
+    places = np.arange(math.prod(side - SIDE + 1 for side in ordered.shape[:2]))
+    if mask is not None:
+        places = np.flatnonzero(
+            _windows(chainer.get_device("@numpy").send(mask)).min(axis=1) >= 0.5
+        )
+        if not len(places):
+            return None
+    return _of_several([(ordered, places)], device)
+
+
+def merged(several: Sequence[Patches]) -> Patches:
+    """Returns the patches of several exemplars as if they were one's.
+
+    Args:
+        several: At least one, of as many channels.
+    """
+    device = chainer.backend.get_device_from_array(several[0].activations)
+    host = chainer.get_device("@numpy")
+    return _of_several([(host.send(x.activations), host.send(x.places)) for x in several], device)
+
+
+def _of_several(
+    exemplars: Sequence[tuple[Array, Array]], device: chainer.backend.Device
+) -> Patches:
+    """The patches at places of activations, each ``(H, W, C)``, NumPy: one laid below another."""
+    width = max(ordered.shape[1] for ordered, _ in exemplars)
+    sheet = [np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0))) for x, _ in exemplars]
+    flat = np.concatenate([_flat(ordered)[places] for ordered, places in exemplars])
     mean = flat.mean(axis=0)
     centred = flat - mean
     basis = _principal(centred)
     return Patches(
-        device.send(ordered),
-        device.send(basis.reshape(SIDE, SIDE, ordered.shape[2], -1)),
+        device.send(np.concatenate(sheet)),
+        device.send(basis.reshape(SIDE, SIDE, sheet[0].shape[2], -1)),
         device.send(search.prepared(centred @ basis)),
         device.send(mean @ basis),
         float((centred**2).sum() / len(flat)),
+        device.send(_in_sheet(exemplars, width)),
     )
+
+
+def _flat(ordered: Array) -> Array:
+    """All patches of ``(H, W, C)``, one a row."""
+    windows = np.lib.stride_tricks.sliding_window_view(ordered, (SIDE, SIDE), axis=(0, 1))
+    flat: Array = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
+    return flat
+
+
+def _in_sheet(exemplars: Sequence[tuple[Array, Array]], width: int) -> Array:
+    """Places as those of one image, which is as wide as said."""
+    found, top = [], 0
+    for ordered, places in exemplars:
+        rows, columns = np.divmod(places, ordered.shape[1] - SIDE + 1)
+        found.append((top + rows) * (width - SIDE + 1) + columns)
+        top += ordered.shape[0]
+    return np.concatenate(found)
+
+
+def _windows(mask: Array) -> Array:
+    """What of a mask each patch covers, ``((H - 2) (W - 2), 9)``."""
+    xp = chainer.backend.get_array_module(mask)
+    windows = xp.lib.stride_tricks.sliding_window_view(mask[0, 0], (SIDE, SIDE))
+    flat: Array = windows.reshape(-1, SIDE * SIDE)
+    return flat
 
 
 def _principal(centred: Array) -> Array:
@@ -76,25 +137,30 @@ def _principal(centred: Array) -> Array:
     return np.ascontiguousarray(basis)
 
 
-def nearest(ordered: Array, exemplar: Patches) -> Array:
+def nearest(ordered: Array, exemplar: Patches, chosen: Array | None = None) -> Array:
     """Finds the exemplar's patch for each of a candidate's.
 
     Args:
         ordered: ``(H, W, C)``, contiguous.
         exemplar (Patches): What to compare with.
+        chosen: ``(Q,)`` integers: which of the candidate's, row by row; ``None`` are all.
 
     Returns:
-        array: ``((H - 2) (W - 2),)`` integers: which patch, row by row.
+        array: ``((H - 2) (W - 2),)`` or ``(Q,)`` integers: which patch of the exemplar's layer,
+        row by row.
     """
     xp = chainer.backend.get_array_module(ordered)
     height, width, channels = ordered.shape
     down, across = height - SIDE + 1, width - SIDE + 1
-    components = xp.zeros((down * across, len(exemplar.middle)), ordered.dtype)
+    count = down * across if chosen is None else len(chosen)
+    components = xp.zeros((count, len(exemplar.middle)), ordered.dtype)
     for dy in range(SIDE):
         for dx in range(SIDE):
             part = ordered[dy : dy + down, dx : dx + across].reshape(-1, channels)
-            components += part @ exemplar.basis[dy, dx]
-    return search.nearest(components - exemplar.middle, exemplar.keys, CHUNK)
+            components += (part if chosen is None else part[chosen]) @ exemplar.basis[dy, dx]
+    found = search.nearest(components - exemplar.middle, exemplar.keys, CHUNK)
+    places: Array = exemplar.places[found]
+    return places
 
 
 class Distance(chainer.FunctionNode):
@@ -105,11 +171,12 @@ class Distance(chainer.FunctionNode):
 
     Args:
         exemplar (Patches): What to compare with.
+        mask: ``(1, 1, H, W)``: a patch counts by its mean there; ``None`` counts all alike.
     """
 
-    def __init__(self, exemplar: Patches) -> None:
+    def __init__(self, exemplar: Patches, mask: Array | None = None) -> None:
         super().__init__()
-        self._exemplar = exemplar
+        self._exemplar, self._mask = exemplar, mask
 
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes ``(x,)``; returns ``(distance,)``."""
@@ -119,17 +186,28 @@ class Distance(chainer.FunctionNode):
         ordered = xp.ascontiguousarray(x[0].transpose(1, 2, 0))
         height, width, channels = ordered.shape
         down, across = height - SIDE + 1, width - SIDE + 1
-        found = nearest(ordered, exemplar)
+        chosen, shares, count = None, None, float(down * across)
+        if self._mask is not None:
+            every = _windows(self._mask).mean(axis=1)
+            chosen = xp.flatnonzero(every)
+            shares, count = every[chosen, None].astype(x.dtype), float(every.sum())
+        found = nearest(ordered, exemplar, chosen)
         rows, columns = xp.divmod(found, exemplar.activations.shape[1] - SIDE + 1)
-        scale = 1 / (exemplar.variance * len(found)) if exemplar.variance else 0.0
+        scale = 1 / (exemplar.variance * count) if exemplar.variance and count else 0.0
         total, gradient = 0, xp.zeros_like(ordered)
         for dy in range(SIDE):
             for dx in range(SIDE):
-                place = slice(dy, dy + down), slice(dx, dx + across)
                 wanted = exemplar.activations[rows + dy, columns + dx]
-                missing = ordered[place] - wanted.reshape(down, across, channels)
-                gradient[place] += missing
-                total += (missing**2).sum()
+                if chosen is None:
+                    place = slice(dy, dy + down), slice(dx, dx + across)
+                    missing = ordered[place] - wanted.reshape(down, across, channels)
+                    weighted = missing
+                else:  # no position comes twice among those of one corner
+                    place = chosen // across + dy, chosen % across + dx
+                    missing = ordered[place] - wanted
+                    weighted = missing * shares
+                gradient[place] += weighted
+                total += (missing * weighted).sum()
         gradient *= x.dtype.type(2 * scale)
         self._gradient = gradient.transpose(2, 0, 1)[None]
         return (xp.asarray(total * x.dtype.type(scale), x.dtype),)
@@ -141,12 +219,15 @@ class Distance(chainer.FunctionNode):
         return (chainer.as_variable(self._gradient * grad_outputs[0].array),)
 
 
-def distance(activations: chainer.Variable | Array, exemplar: Patches) -> chainer.Variable:
+def distance(
+    activations: chainer.Variable | Array, exemplar: Patches, mask: Array | None = None
+) -> chainer.Variable:
     """Returns the mean squared distance of patches from the exemplar's nearest, over its variance.
 
     Args:
         activations (chainer.Variable or array): ``(1, C, H, W)``, H and W at least 3.
         exemplar (Patches): What to compare with.
+        mask: ``(1, 1, H, W)``: a patch counts by its mean there; ``None`` counts all alike.
     """
-    (value,) = Distance(exemplar).apply((chainer.as_variable(activations),))
+    (value,) = Distance(exemplar, mask).apply((chainer.as_variable(activations),))
     return value

@@ -3,75 +3,174 @@
 Gatys et al. 2015, equation 1: ``G[i, j] = sum over positions of F[i] F[j]``. Sums over parts of an
 image add up to the sum over the whole, so that an image in blocks, or spread over processes, has
 exactly the Gram matrix of the image in one piece; a mean or a covariance would not add up.
+
+With a mask, each position counts by its weight: ``sum over p of m(p) F[i](p) F[j](p)``, and the
+count is ``sum over p of m(p)`` (Gatys et al. 2017, *Controlling perceptual factors in neural style
+transfer*, equation 4). Both still add up.
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.typing import Array
 
+_CHUNK = 1 << 18  # values of activations that are weighted at once: they stay in a core's cache
+
 
 class GramSum(chainer.FunctionNode):
-    """``(N, C, H, W)`` to ``(N, C, C)``: ``F F^T``, differentiable once.
+    """``(N, C, H, W)`` to ``(N, C, C)``: ``F M F^T``, differentiable once.
 
-    One product in each direction: the derivative is ``(g + g^T) F``, where the general matrix
+    One product in each direction: the derivative is ``(g + g^T) F M``, where the general matrix
     product, which cannot know that both its factors are the same, takes two.
+
+    Args:
+        mask (array): ``(1, 1, H, W)``, the diagonal ``M``; ``None`` counts all positions alike.
     """
+
+    def __init__(self, mask: Array | None = None) -> None:
+        super().__init__()
+        self._mask = mask
 
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes ``(activations,)``; returns ``(sums,)``."""
         self.retain_inputs((0,))
         (x,) = inputs
+        # The root, on both sides of a product: the result is as symmetric as without a mask.
+        factors: Any = None if self._mask is None else self._mask.ravel() ** 0.5
         if _is_channels_last(x):
+            from texsynth.kernels.gram import NO_FACTORS
             from texsynth.kernels.gram import gram_sum as channels_last_gram_sum
 
-            return (channels_last_gram_sum(x.transpose(0, 2, 3, 1)),)
+            factors = NO_FACTORS if factors is None else factors
+            return (channels_last_gram_sum(x.transpose(0, 2, 3, 1), factors),)
         flat = _flatten(x)
-        return (flat @ flat.transpose(0, 2, 1),)
+        if factors is None:
+            return (flat @ flat.transpose(0, 2, 1),)
+        products: Any = 0
+        for place, few in _chunks(flat, factors):
+            weighted = flat[:, :, place] * few
+            products = products + weighted @ weighted.transpose(0, 2, 1)
+        return (products,)
 
     def backward(
         self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
     ) -> tuple[chainer.Variable]:
         """Returns the gradient for the activations."""
         (x,) = self.get_retained_inputs()
-        return (chainer.as_variable(gram_sum_gradient(x.array, grad_outputs[0].array)),)
+        gradient = gram_sum_gradient(x.array, grad_outputs[0].array, self._mask)
+        return (chainer.as_variable(gradient),)
 
 
-def gram_sum(activations: chainer.Variable | Array) -> tuple[chainer.Variable, int]:
+def gram_sum(
+    activations: chainer.Variable | Array, mask: Array | None = None
+) -> tuple[chainer.Variable, float]:
     """Sums the products of all pairs of channels over all positions.
 
     Args:
         activations (chainer.Variable or array): ``(N, C, H, W)``.
+        mask (array): ``(1, 1, H, W)`` of their dtype: the weight of each position, at least 0;
+            ``None`` counts all alike.
 
     Returns:
-        tuple: The sums, a ``chainer.Variable`` of ``(N, C, C)``, and the number of positions.
+        tuple: The sums, a ``chainer.Variable`` of ``(N, C, C)``, and the number of positions, or
+        the sum of their weights.
     """
-    _, _, height, width = activations.shape
-    return GramSum().apply((activations,))[0], height * width
+    return GramSum(mask).apply((activations,))[0], count(activations, mask)
 
 
-def gram_sum_gradient(activations: Array, gradient: Array) -> Array:
+def count(activations: chainer.Variable | Array, mask: Array | None = None) -> float:
+    """Returns the number of positions, or the sum of their weights.
+
+    Args:
+        activations (chainer.Variable or array): ``(N, C, H, W)``.
+        mask (array): ``(1, 1, H, W)``, or ``None``.
+    """
+    if mask is None:
+        return activations.shape[2] * activations.shape[3]
+    return float(mask.sum(dtype=np.float64))
+
+
+def gram_sum_gradient(activations: Array, gradient: Array, mask: Array | None = None) -> Array:
     """Returns the gradient for activations, from that for the sums of their products.
 
     Args:
         activations (array): ``(N, C, H, W)``.
         gradient (array): ``(N, C, C)``.
+        mask (array): As for :func:`gram_sum`.
 
     Returns:
-        array: ``(g + g^T) F``, ``(N, C, H, W)``.
+        array: ``(g + g^T) F M``, ``(N, C, H, W)``.
     """
     g = gradient + gradient.transpose(0, 2, 1)
     if _is_channels_last(activations):
-        from texsynth.kernels.gram import gram_sum_backward
+        from texsynth.kernels.gram import NO_FACTORS, gram_sum_backward
 
         rows = activations.transpose(0, 2, 3, 1)
-        backward: Array = gram_sum_backward(rows, g)
+        factors = NO_FACTORS if mask is None else mask.ravel()
+        backward: Array = gram_sum_backward(rows, g, factors)
         return backward.transpose(0, 3, 1, 2)
-    return (g @ _flatten(activations)).reshape(activations.shape)
+    flat = _flatten(activations)
+    if mask is None:
+        return (g @ flat).reshape(activations.shape)
+    xp = chainer.backend.get_array_module(flat)
+    found: Array = xp.empty_like(flat)
+    for place, factors in _chunks(flat, mask.ravel()):
+        xp.multiply(g @ flat[:, :, place], factors, out=found[:, :, place])
+    return found.reshape(activations.shape)
 
 
-def finalise(total: chainer.Variable, count: int) -> chainer.Variable:
+class ChannelSum(chainer.FunctionNode):
+    """``(N, C, H, W)`` to ``(N, C)``: ``sum over p of m(p) F(p)``, differentiable once.
+
+    Args:
+        mask (array): ``(1, 1, H, W)``.
+    """
+
+    def __init__(self, mask: Array) -> None:
+        super().__init__()
+        self._mask = mask
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        """Takes ``(activations,)``; returns ``(sums,)``."""
+        (x,) = inputs
+        # In the order in which they lie in memory: a matrix by a vector, and no copy.
+        if _is_channels_last(x):
+            rows = x.transpose(0, 2, 3, 1).reshape(len(x), -1, x.shape[1])
+            return (self._mask.ravel() @ rows,)
+        return (_flatten(x) @ self._mask.ravel(),)
+
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
+        """Returns the gradient for the activations."""
+        return (chainer.as_variable(grad_outputs[0].array[:, :, None, None] * self._mask),)
+
+
+def channel_sum(
+    activations: chainer.Variable | Array, mask: Array | None = None
+) -> chainer.Variable:
+    """Sums each channel over all positions.
+
+    Args:
+        activations (chainer.Variable or array): ``(N, C, H, W)``.
+        mask (array): As for :func:`gram_sum`.
+
+    Returns:
+        chainer.Variable: ``(N, C)``.
+    """
+    if mask is None:
+        total: chainer.Variable = chainer.functions.sum(activations, axis=(2, 3))
+        return total
+    return ChannelSum(mask).apply((activations,))[0]
+
+
+def finalise(total: chainer.Variable, count: float) -> chainer.Variable:
     """Returns the Gram matrix, the mean over positions, of sums and the number of positions.
+
+    With a mask, the number is the sum of the weights.
 
     Differs from Gatys et al., who keep the sum and divide in the loss (equation 3): a mean compares
     an exemplar and a texture of different sizes.
@@ -107,6 +206,14 @@ def relative_error(gram: Array, target: Array) -> float:
 
 def _flatten(x: Array) -> Array:
     return x.reshape(*x.shape[:2], -1)
+
+
+def _chunks(flat: Array, factors: Array) -> Iterator[tuple[slice, Array]]:
+    """Yields where some positions are, and their factors; on a GPU all at once."""
+    _, channels, positions = flat.shape
+    step = max(1, _CHUNK // channels) if isinstance(flat, np.ndarray) else positions
+    for first in range(0, positions, step):
+        yield slice(first, first + step), factors[first : first + step]
 
 
 def _is_channels_last(x: Array) -> bool:

@@ -3,6 +3,7 @@
 All functions take and return NumPy or CuPy arrays; the image is ``(N, 3, H, W)``.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -93,13 +94,50 @@ def random_phase(exemplar: Batch, size: Size, seed: int) -> Batch:
     Returns:
         numpy.ndarray: ``(1, C, height, width)`` float32.
     """
+    return random_phase_of([exemplar], [1.0], size, seed)
+
+
+def random_phase_of(
+    exemplars: Sequence[Batch], shares: Sequence[float], size: Size, seed: int
+) -> Batch:
+    """Makes an image with a spectrum between those of exemplars, their mean and no structure.
+
+    Xia, Ferradans, Peyre and Aujol 2014, *Synthesizing and mixing stationary Gaussian texture
+    models*, section 4: each spot is brought to the phases of the first, by one turn for all its
+    channels at each frequency, and then they are averaged. Of two, that is the mean in the
+    Wasserstein distance; of one, :func:`random_phase`.
+
+    Args:
+        exemplars: ``(1, C, H, W)`` float32 each, NumPy.
+        shares: One for each; they sum to 1.
+        size: ``(width, height)`` in pixels.
+        seed (int): The same seed gives the same image.
+
+    Returns:
+        numpy.ndarray: ``(1, C, height, width)`` float32.
+    """
     shape = (size[1], size[0])
     noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
     phase = noise / np.maximum(np.abs(noise), np.finfo(float).tiny)
-    spectrum = np.fft.rfft2(spot(exemplar, shape)) * phase
-    deviation = np.fft.irfft2(spectrum, shape)
-    image: Array = exemplar.mean(axis=(2, 3), keepdims=True) + deviation
+    first, *others = (np.fft.rfft2(spot(exemplar, shape)) for exemplar in exemplars)
+    spectrum = first if not others else first * shares[0]
+    for other, share in zip(others, shares[1:], strict=True):
+        spectrum += other * share * _turn(first, other)
+    deviation = np.fft.irfft2(spectrum * phase, shape)
+    means = [each.mean(axis=(2, 3), keepdims=True) for each in exemplars]
+    mean = means[0] if not others else sum(m * s for m, s in zip(means, shares, strict=True))
+    image: Array = mean + deviation
     return image.astype(np.float32)
+
+
+def _turn(goal: Array, spectrum: Array) -> Array:
+    """The phase that brings a spectrum nearest to another, for all channels ``(N, 1, h, w)``."""
+    xp = chainer.backend.get_array_module(spectrum)
+    product = (goal * spectrum.conj()).sum(axis=1, keepdims=True)
+    magnitude = abs(product)
+    is_zero = magnitude == 0
+    turn: Array = xp.where(is_zero, 1, product / xp.where(is_zero, 1, magnitude))
+    return turn
 
 
 def project(image: Array, exemplar: Array) -> Array:
@@ -119,10 +157,7 @@ def project(image: Array, exemplar: Array) -> Array:
     xp = chainer.backend.get_array_module(image)
     size = image.shape[2:]
     goal = xp.fft.rfft2(spot(exemplar, size))
-    product = (xp.fft.rfft2(image) * goal.conj()).sum(axis=1, keepdims=True)
-    magnitude = abs(product)
-    is_zero = magnitude == 0
-    phase = xp.where(is_zero, 1, product / xp.where(is_zero, 1, magnitude))
+    phase = _turn(xp.fft.rfft2(image), goal)
     deviation = xp.fft.irfft2(goal * phase, size)
     nearest: Array = exemplar.mean(axis=(2, 3), keepdims=True) + deviation
     return nearest.astype(image.dtype)

@@ -22,13 +22,15 @@ def on_a_gpu(losses):
     return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
-def fit(workshop, losses, plan):
+def fit(workshop, losses, plan, may_record=True, wrap=None):
     """Returns curvature pairs, and settings of blocks; none if the largest canvas fits whole.
 
     Args:
         workshop (texsynth.synthesis.workshop.Workshop): Where the texture will be made.
         losses: All losses that were asked for, as those of :mod:`texsynth.losses`.
         plan: The levels, each a :class:`texsynth.synthesis.pyramid.Level`.
+        may_record (bool): Whether a GPU may record an evaluation, with its targets.
+        wrap: ``(rows, columns)``: along which axes the network wraps; ``None`` takes the settings'.
 
     Raises:
         texsynth.errors.ConfigError: The memory does not suffice, or a loss cannot be had in blocks.
@@ -46,11 +48,12 @@ def fit(workshop, losses, plan):
     canvas, exemplar = plan[-1].canvas_size[::-1], plan[-1].padded_size[::-1]
     size = max(canvas, exemplar, key=math.prod)
     model = memory.model(workshop.engine, workshop.device)
-    whole = _whole_bytes(workshop, model, finest, plan[-1])
+    whole = _whole_bytes(workshop, model, finest, plan[-1], may_record)
     _check_coarse(workshop, model, losses, plan, budget)
     if whole <= budget:
         return memory.MOST_PAIRS, {}
-    wrap = workshop.config.wrap if size == canvas else (False, False)
+    wrap = workshop.config.wrap if wrap is None else wrap
+    wrap = wrap if size == canvas else (False, False)
     choice = memory.choose(budget, size, layers, model, wrap, workshop.table)
     try:
         check_additive(finest)
@@ -71,13 +74,13 @@ def fit(workshop, losses, plan):
     return choice.pairs, {"block": choice.block, "keep": choice.keep}
 
 
-def _whole_bytes(workshop, model, losses, level):
+def _whole_bytes(workshop, model, losses, level, may_record=False):
     """What a level takes whole, with as many curvature pairs as there may be, in bytes."""
     canvas, padded = level.canvas_size[::-1], level.padded_size[::-1]
     size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
     sides = zip(level.exemplar_size[::-1], level.trim, strict=True)
     exemplar = tuple(max(0, side - 2 * cut) for side, cut in sides)
-    is_recorded = workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
+    is_recorded = may_record and workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
     counted = None if is_recorded else losses
     layers = level_losses.layers_of(losses)
     found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, workshop.table)
@@ -93,7 +96,7 @@ def _check_coarse(workshop, model, losses, plan, budget):
         here = level_losses.at_level(losses, plan, number)
         if not any(level_losses.is_coarse(loss) for loss in here):
             continue
-        needed = _whole_bytes(workshop, model, here, level)
+        needed = _whole_bytes(workshop, model, here, level)  # these are none that are recorded
         if needed > budget:
             raise ConfigError(
                 f"the level of {level.output_size[0]}x{level.output_size[1]} px needs "

@@ -9,6 +9,7 @@ from texsynth import images, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
 from texsynth.network import device
+from texsynth.objective.kept import WithKept
 
 # How far rounding the factors of products to 8 bits moves the loss, relative to it: without it
 # L-BFGS found no step that lowers the loss after 200 of the 240 steps at 64 pixels.
@@ -40,7 +41,7 @@ class LevelRun:
         self._device, self._stop = study.workshop.device, stop
         self._objective = study.objective(number)
         self._evaluated_before = self._objective.evaluations  # it may have served another texture
-        self._colours = study.colours
+        self._colours, self._keep = study.colours, study.keep(number)
         self._shape = (1, self._colours.number, *self.level.canvas_size[::-1])
         if start is None:
             start = np.zeros(self._shape, np.float32)
@@ -60,7 +61,12 @@ class LevelRun:
         )
         self._optimizer.setup(self._candidate)
         in_place = isinstance(self._optimizer, optimizers.DeviceLBFGS | optimizers.DeviceAdam)
-        self._loss_of = self._colours.objective(self._objective, in_place)
+        loss_of = self._objective
+        if self._keep is not None:
+            own, send = self._objective.own, self._device.send
+            keep = self._keep.of(lambda whole: send(own(whole)), self._keep.around)
+            loss_of = WithKept(loss_of, keep, in_place)
+        self._loss_of = self._colours.objective(loss_of, in_place)
         self.losses = []
         self.reason = None
 
@@ -98,7 +104,8 @@ class LevelRun:
 
     def pixels(self):
         """Returns this process's part of the image as it is now, ``(1, 3, H, W)``, NumPy."""
-        return self._colours.rgb(chainer.get_device("@numpy").send(self._candidate.pixels.array))
+        pixels = chainer.get_device("@numpy").send(self._candidate.pixels.array)
+        return self._shown(pixels, self._objective.own)
 
     def texture(self):
         """Returns the image as it is now, without its margin, ``(1, 3, H, W)`` float32.
@@ -107,8 +114,16 @@ class LevelRun:
         """
         canvas = self._objective.gathered(self._candidate.pixels.array)
         # Processes on different machines may round differently.
-        centre = images.centre(self._team.agreed(canvas), self.level.output_size)
-        return self._colours.rgb(centre)
+        size = self.level.output_size
+        centre = images.centre(self._team.agreed(canvas), size)
+        return self._shown(centre, lambda whole: images.centre(whole, size))
+
+    def _shown(self, coordinates, part_of):
+        """The image of a part's coordinates, with what stays there."""
+        pixels = self._colours.rgb(coordinates)
+        if self._keep is None:
+            return pixels
+        return self._keep.of(part_of, (0, 0)).shown(pixels)
 
     def end(self):
         """Lets go of all but the image."""

@@ -16,7 +16,6 @@ from texsynth.losses import Loss
 from texsynth.network import engine
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
-from texsynth.statistics import spectrum, wasserstein
 from texsynth.synthesis import environment, presets
 from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
@@ -146,7 +145,7 @@ def make_variation(
         texsynth.errors.TexsynthError: ``init`` is unusable, the weights cannot be had, or the loss
             is no longer finite.
     """
-    workshop, config, exemplar = study.workshop, study.workshop.config, study.exemplar
+    workshop, config = study.workshop, study.workshop.config
     init = None if init is None else images.to_batch(init)
     workshop.device.use()
     study.make_network()
@@ -155,7 +154,7 @@ def make_variation(
     run = _Run(study, callback, stop, checkpoints)
     start = None
     if resumed is None:
-        start = _start(study, init, seed)
+        start = study.start(seed) if init is None else init
         start = images.without_colours(start) if study.is_grey else start
     # An overflow is noticed by the loss that it makes.
     with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):
@@ -163,10 +162,7 @@ def make_variation(
     seconds = time.perf_counter() - run.began
     # A coarser one, if it was stopped there.
     texture = images.resize(texture, study.plan[-1].output_size, config.wrap)
-    if study.scheme.match_colours:
-        texture = wasserstein.match_colours(texture, exemplar)
-    texture = images.without_colours(texture) if study.is_grey else texture
-    pixels = images.to_pixels(texture)
+    pixels = study.finished(texture)
     del texture
     study.rest()
     made_with = environment.describe(workshop)
@@ -175,12 +171,10 @@ def make_variation(
     by = workshop.engine if is_worth_it else "plain"
     block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
     with engine.threads(workshop.engine):  # as before: then their number changes no bit of it
-        errors = study.source.gram_errors(
-            pixels, workshop.weights, config, workshop.device, by, block
-        )
+        errors = study.errors(pixels, by, block)
     return Result(
         image=pixels,
-        exemplar=study.source.pixels,
+        exemplar=study.pictured,
         errors=errors,
         history=run.history,
         evaluations=run.evaluations,
@@ -191,17 +185,6 @@ def make_variation(
         environment=made_with,
         weights_sha256=workshop.weights.checksum(),
     )
-
-
-def _start(study: Study, init: Batch | None, seed: int) -> Batch:
-    """The image that the coarsest level starts from."""
-    if init is not None:
-        return init
-    level = study.plan[0]
-    if study.scheme.start == "phase":
-        coarsest = images.fit(study.exemplar, level.exemplar_size)
-        return spectrum.random_phase(coarsest, level.output_size, seed)
-    return images.noise(level.output_size, seed, study.source.mean_colour)
 
 
 def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:

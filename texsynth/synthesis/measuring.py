@@ -23,7 +23,7 @@ _BLOCK = 512  # pixels, so that an exemplar of any size can be measured
 class _MomentsLoss(CentredGramLoss):
     """A loss whose target is all that is saved of a layer."""
 
-    def finalise(self, sums: tuple[chainer.Variable, ...], count: int) -> Any:
+    def finalise(self, sums: tuple[chainer.Variable, ...], count: float) -> Any:
         """Returns Gram matrix, mean and covariance, each with an axis for the batch."""
         products, channels = sums
         return gram.finalise(products, count), channels / count, super().finalise(sums, count)

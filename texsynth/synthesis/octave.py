@@ -6,8 +6,9 @@ each level starts with the detail that the exemplar has where it looks like the 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,28 +27,46 @@ _MOST_PATCHES = 1 << 16  # of the exemplar that are compared; more do not look b
 _CHUNK = 1 << 24  # distances at once: fewer would make slow products
 
 
+class Choice(NamedTuple):
+    """Which detail may lie where, of a texture in parts.
+
+    Attributes:
+        weights: ``(1, K, height, width)`` float32: how much each of K parts counts at each pixel of
+            the texture; they sum to 1.
+        sets: Which exemplars each part takes detail of, their numbers.
+        masks: ``(1, 1, H, W)`` float32 for each exemplar: where in it the texture is; ``None``
+            where all of it is.
+    """
+
+    weights: Batch
+    sets: Sequence[tuple[int, ...]]
+    masks: Sequence[Batch | None]
+
+
 def transfer(
     coarse: Batch,
-    exemplar: Batch,
+    exemplars: Sequence[Batch],
     size: Size,
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
+    choice: Choice | None = None,
 ) -> Batch:
-    """Enlarges a texture to about twice its size, with detail of the exemplar.
+    """Enlarges a texture to about twice its size, with detail of exemplars.
 
-    For each pixel of the coarse texture the patch of the equally coarse exemplar is found that is
-    nearest to the one around it. What the exemplar has there beyond its own enlargement is laid
+    For each pixel of the coarse texture the patch of the equally coarse exemplars is found that is
+    nearest to the one around it. What its exemplar has there beyond its own enlargement is laid
     over the enlarged texture, weighted by a Gaussian, and brought to the deviation that it has in
-    the exemplar.
+    the exemplars.
 
     Args:
         coarse: ``(1, 3, h, w)`` float32, NumPy.
-        exemplar: ``(1, 3, H, W)`` float32, NumPy, at the finer scale.
+        exemplars: ``(1, 3, H, W)`` float32 each, NumPy, at the finer scale; at least one.
         size: ``(width, height)`` of the texture at the finer scale, in pixels.
         wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
         xp: What computes, NumPy or CuPy.
         team: Processes that share the search, each with the same arguments.
+        choice: Which detail may lie where; ``None`` takes any.
 
     Returns:
         numpy.ndarray: ``(1, 3, height, width)`` float32; where an image is smaller than a patch,
@@ -55,17 +74,53 @@ def transfer(
     """
     enlarged = images.resize(coarse, size, wrap)
     half = images.resize(coarse, ((size[0] + 1) // 2, (size[1] + 1) // 2), wrap)
-    detail, small = split(exemplar)
-    if min(*small.shape[2:], *half.shape[2:]) < _SIDE:
+    details, smalls = zip(*(split(each) for each in exemplars), strict=True)
+    sizes = [small.shape[2:] for small in smalls]
+    if min(*half.shape[2:], *(side for each in sizes for side in each)) < _SIDE:
         return enlarged
-    matches = nearest_patches(half, small, wrap, xp, team)
-    on_device = _lay(xp.asarray(detail), xp.asarray(matches), size, wrap, xp)
+    if choice is None:
+        everything = np.ones((1, 1, size[1], size[0]), np.float32)
+        choice = Choice(everything, [tuple(range(len(sizes)))], [None] * len(sizes))
+    allowed = [_allowed(mask, size) for mask, size in zip(choice.masks, sizes, strict=True)]
+    small, parts = _beside(smalls), images.resize(choice.weights, half.shape[:1:-1], wrap)[0]
+    found = {
+        numbers: nearest_patches(half, small, wrap, xp, team, _corners(allowed, sizes, numbers))
+        for numbers in dict.fromkeys(choice.sets)
+    }
+    matches = np.take_along_axis(
+        np.stack([found[numbers] for numbers in choice.sets]), parts.argmax(axis=0)[None, None], 0
+    )[0]
+    on_device = _lay(xp.asarray(_beside(details)), xp.asarray(matches), size, wrap, xp)
     laid: Batch = chainer.get_device("@numpy").send(on_device)
-    deviation = float(laid.std())
-    gain = min(_MOST_GAIN, float(detail.std()) / deviation) if deviation else 0.0
-    laid *= gain
+    laid *= _gain(laid, details, choice)
     laid += enlarged
     return laid
+
+
+def _gain(laid: Batch, details: Sequence[Batch], choice: Choice) -> Batch | float:
+    """What brings the detail to the deviation that it has in the exemplars of each part."""
+    if len(choice.sets) == 1:
+        own = [details[number].ravel() for number in choice.sets[0]]
+        return _ratio(float((own[0] if len(own) == 1 else np.concatenate(own)).std()), laid.std())
+    gain = np.zeros_like(choice.weights[:, :1])
+    for number, numbers in enumerate(choice.sets):
+        weights = choice.weights[:, number : number + 1]
+        squares = sum(_square(details[each], choice.masks[each]) for each in numbers)
+        here = (weights * laid**2).sum() / max(3 * float(weights.sum()), 1)
+        gain += weights * _ratio(math.sqrt(squares / len(numbers)), math.sqrt(here))
+    return gain
+
+
+def _ratio(wanted: float, found: float) -> float:
+    return min(_MOST_GAIN, wanted / float(found)) if found else 0.0
+
+
+def _square(detail: Batch, mask: Batch | None) -> float:
+    """The mean square of detail where its texture is; its mean is about 0."""
+    if mask is None:
+        return float((detail**2).mean())
+    mask = mask[:, :, : detail.shape[2], : detail.shape[3]]
+    return float((mask * detail**2).sum() / (3 * mask.sum()))
 
 
 def split(image: Batch, wrap: Wrap = (False, False)) -> tuple[Batch, Batch]:
@@ -91,6 +146,7 @@ def nearest_patches(
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
+    corners: Array | None = None,
 ) -> Array:
     """Finds, for each pixel of a texture, the patch of an exemplar nearest to the one around it.
 
@@ -103,6 +159,8 @@ def nearest_patches(
         wrap: As for :func:`transfer`.
         xp: As for :func:`transfer`.
         team: As for :func:`transfer`.
+        corners: ``(H - 4, W - 4)`` bool: where the upper left corner of a patch may be; ``None``
+            takes all.
 
     Returns:
         numpy.ndarray: ``(2, h, w)`` int64: row and column in ``exemplar`` of the middle of the
@@ -110,7 +168,9 @@ def nearest_patches(
     """
     height, width = texture.shape[2:]
     padded = xp.asarray(_padded(texture, wrap)[0])
-    rows, columns = _compared(exemplar.shape[2:])
+    if corners is None:
+        corners = _allowed(None, exemplar.shape[2:])
+    rows, columns = _compared(corners)
     keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
     keys = keys.reshape(len(rows), -1)
     mean = keys.mean(axis=0)
@@ -125,17 +185,57 @@ def nearest_patches(
     return np.stack([rows[nearest], columns[nearest]]) + _REACH
 
 
-def _compared(size: Size) -> tuple[Array, Array]:
+def _beside(exemplars: Sequence[Batch]) -> Batch:
+    """Lays images beside one another, with nothing below those that are not as high."""
+    if len(exemplars) == 1:
+        return exemplars[0]
+    height = max(each.shape[2] for each in exemplars)
+    return np.concatenate(
+        [np.pad(x, ((0, 0), (0, 0), (0, height - x.shape[2]), (0, 0))) for x in exemplars], axis=3
+    )
+
+
+def _allowed(mask: Batch | None, size: Size) -> Array:
+    """Where a patch may begin in a half-sized exemplar, ``(height - 4, width - 4)`` bool.
+
+    Of a part of it, those that are all within, or if none is, those that are the most.
+    """
+    height, width = size
+    if mask is None:
+        return np.ones((height - 2 * _REACH, width - 2 * _REACH), bool)
+    within = images.resize(mask[:, :, : 2 * height, : 2 * width], (width, height))[0]
+    shares = _patches(within, np).mean(axis=(2, 3, 4))
+    allowed: Array = shares >= min(float(shares.max()), 1) - 1e-3
+    return allowed
+
+
+def _corners(allowed: Sequence[Array], sizes: Sequence[Size], numbers: Sequence[int]) -> Array:
+    """Where a patch may begin in exemplars laid beside one another: not where it would leave one.
+
+    Args:
+        allowed: Where it may in each.
+        sizes: ``(height, width)`` of each.
+        numbers: Which exemplars it may be of.
+    """
+    height = max(size[0] for size in sizes)
+    corners = np.zeros((height - 2 * _REACH, sum(size[1] for size in sizes) - 2 * _REACH), bool)
+    left = 0
+    for number, (here, (_, across)) in enumerate(zip(allowed, sizes, strict=True)):
+        if number in numbers:
+            corners[: here.shape[0], left : left + here.shape[1]] = here
+        left += across
+    return corners
+
+
+def _compared(corners: Array) -> tuple[Array, Array]:
     """Rows and columns of the upper left corners of the patches that are compared."""
-    across = size[1] - 2 * _REACH
-    count = (size[0] - 2 * _REACH) * across
+    chosen = np.flatnonzero(corners)
+    count = len(chosen)
     if count > _MOST_PATCHES:
         # Steps of the golden ratio fall into all rows and columns alike.
         steps = np.arange(_MOST_PATCHES) * (math.sqrt(5) - 1) / 2
-        chosen = np.unique(((steps % 1) * count).astype(np.int64))
-    else:
-        chosen = np.arange(count)
-    return chosen // across, chosen % across
+        chosen = chosen[np.unique(((steps % 1) * count).astype(np.int64))]
+    return chosen // corners.shape[1], chosen % corners.shape[1]
 
 
 def _shares(height: int, width: int, team: Team | Alone) -> Iterator[slice]:

@@ -22,6 +22,8 @@ _FILES = {
     "another exemplar or target": "exemplar",
     "another image to start from": "init",
     "other weights": "weights",
+    "another photograph to repair": "photo",
+    "another mask": "mask",
 }
 _METHOD = ("pad", "detail", "own_colours")  # of a scheme; versions that did not save them had none
 _EARLIER_METHOD = {"pad": 0, "detail": False, "own_colours": False}
@@ -213,9 +215,10 @@ def describe(study: "Study", seed: int, init: Batch | None) -> dict[str, Any]:
         "iterations": study.scheme.iterations,
         "method": {name: getattr(study.scheme, name) for name in _METHOD},
         "losses": [type(loss).__name__ for loss in study.losses],
-        "exemplar_sha256": study.source.checksum,
+        "exemplar_sha256": study.checksum(),
         "init_sha256": None if init is None else images.checksum(init),
         "weights_sha256": workshop.weights.checksum(),
+        **{f"{name}_sha256": checksum for name, checksum in study.checksums().items()},
     }
     read: dict[str, Any] = json.loads(json.dumps(described))  # as it will be
     return read
@@ -233,7 +236,9 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath |
     if now["iterations"] < then["iterations"]:
         told.append(f"iterations were {then['iterations']} and can only increase")
     told += [
-        told for told, name in _FILES.items() if then[f"{name}_sha256"] != now[f"{name}_sha256"]
+        told
+        for told, name in _FILES.items()
+        if then.get(f"{name}_sha256") != now.get(f"{name}_sha256")
     ]
     if then["losses"] != now["losses"]:
         told.append(f"losses were {', '.join(then['losses'])}")

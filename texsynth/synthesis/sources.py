@@ -11,7 +11,6 @@ from texsynth.errors import ConfigError
 from texsynth.losses import recalled
 from texsynth.statistics import colours
 from texsynth.synthesis import presets
-from texsynth.synthesis.pyramid import Level
 from texsynth.targets import Moments, Statistics
 from texsynth.typing import Array, Batch, Pixels
 
@@ -66,17 +65,6 @@ class Photograph:
     def own_colours(self) -> Array:
         """Returns its own colours, see :func:`texsynth.statistics.colours.own`."""
         return colours.own(self.batch)
-
-    def at_level(self, level: Level, losses: Any, device: Any) -> tuple[Array, dict[str, Any]]:
-        """Returns what an objective makes its targets from, and further arguments for it.
-
-        Args:
-            level (texsynth.synthesis.pyramid.Level): The level.
-            losses: Losses to sum there.
-            device (chainer.backend.Device): Where to compute.
-        """
-        scaled = images.resize(self.batch, level.exemplar_size)
-        return device.send(images.mirrored(scaled, level.padded_size)), {}
 
     def gram_errors(self, pixels: Pixels, *settings: Any) -> dict[str, float]:
         """Returns the errors of a texture, see :func:`texsynth.metrics.gram_errors`."""
@@ -146,19 +134,6 @@ class Remembered:
     def own_colours(self) -> Array:
         """Raises a NotImplementedError: no scheme for statistics asks for them."""
         raise NotImplementedError
-
-    def at_level(self, level: Level, losses: Any, device: Any) -> tuple[None, dict[str, Any]]:
-        """Returns no exemplar, and the losses' targets as an argument for an objective.
-
-        Args:
-            level (texsynth.synthesis.pyramid.Level): The one level.
-            losses: Losses to sum.
-            device (chainer.backend.Device): Where to compute.
-
-        Raises:
-            texsynth.errors.ConfigError: A loss cannot be computed from statistics.
-        """
-        return None, {"targets": self.recalled(losses, device)}
 
     def recalled(self, losses: Any, device: Any) -> list[Any]:
         """Returns the losses' targets, see :func:`texsynth.losses.recalled`."""

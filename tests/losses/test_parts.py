@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from texsynth.compat import chainer
+from texsynth.losses import LOSSES
+from texsynth.losses.parts import EachPart, InParts, in_parts
+
+ADDITIVE = ["gram", "paper-gram", "centred-gram"]
+OTHERS = ["shifted-gram", "autocorrelation", "correspondence"]
+SHARES = [0.2, 0.5, 0.3]
+SHAPE = (1, 3, 12, 10)
+
+
+def random(seed, shape=SHAPE):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@pytest.fixture
+def masks():
+    """Three parts that overlap; of the last, most rows and columns have nothing."""
+    found = np.random.default_rng(9).uniform(size=(3, 1, *SHAPE[2:]))
+    found[2, :, :4] = found[2, :, :, 7:] = 0
+    return {"pool1": found}
+
+
+def targets_of(loss):
+    return [loss.target({"pool1": random(seed) + 0.4}) for seed in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("name", ADDITIVE + OTHERS)
+def test_it_is_the_sum_over_parts(name, masks):
+    loss = LOSSES[name]({"pool1": 0.7})
+    targets, x = targets_of(loss), {"pool1": random(0)}
+    found = in_parts(loss, SHARES).measure(x, targets, masks)
+    expected = sum(
+        share * loss.measure(x, target, {"pool1": masks["pool1"][n : n + 1]}).array
+        for n, (share, target) in enumerate(zip(SHARES, targets, strict=True))
+    )
+    assert float(found.array) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_each_gram_matrix_is_that_of_the_naive_loop(masks):
+    loss, x = InParts(LOSSES["gram"]({"pool1": 1.0}), SHARES), random(0)
+    for number, found in enumerate(loss.target({"pool1": x}, masks)):
+        mask, matrix = masks["pool1"][number, 0], np.zeros((3, 3))
+        for row in range(SHAPE[2]):
+            for column in range(SHAPE[3]):
+                vector = x[0, :, row, column]
+                matrix += mask[row, column] * np.outer(vector, vector)
+        np.testing.assert_allclose(found["pool1"].array[0], matrix / mask.sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ADDITIVE + OTHERS)
+def test_the_gradient(name, masks, check_gradient):
+    loss = LOSSES[name]({"pool1": 0.7})
+    targets, parts = targets_of(loss), in_parts(loss, SHARES)
+    check_gradient(lambda x: parts.measure({"pool1": x}, targets, masks), random(0))
+
+
+@pytest.mark.parametrize("name", ADDITIVE)
+def test_sums_over_blocks_are_those_of_the_whole(name, masks):
+    parts, x = InParts(LOSSES[name]({"pool1": 1.0}), SHARES), random(0)
+    whole = parts.partial({"pool1": x}, masks)["pool1"]
+    total = None
+    for place in (np.s_[..., :5, :], np.s_[..., 5:, :3], np.s_[..., 5:, 3:]):
+        part = parts.partial({"pool1": x[place]}, {"pool1": masks["pool1"][place]})["pool1"]
+        values = [*(each.array for each in part.sums), part.count]
+        total = values if total is None else [a + b for a, b in zip(total, values, strict=True)]
+    for found, expected in zip(total, [*(s.array for s in whole.sums), whole.count], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ADDITIVE)
+def test_the_gradient_by_sums_is_that_of_the_way_back(name, masks):
+    parts, x = InParts(LOSSES[name]({"pool1": 1.0}), SHARES), random(0)
+    sums = parts.partial({"pool1": chainer.Variable(x)}, masks)["pool1"].sums
+    given = [random(5 + n, each.shape) for n, each in enumerate(sums)]
+    variable = chainer.Variable(x)
+    found = parts.partial({"pool1": variable}, masks)["pool1"].sums
+    sum(chainer.functions.sum(s * g) for s, g in zip(found, given, strict=True)).backward()
+    np.testing.assert_allclose(
+        parts.sums_gradient(x, given, masks["pool1"]), variable.grad, rtol=1e-9, atol=1e-12
+    )
+
+
+def test_it_is_the_kind_that_its_loss_is():
+    kinds = {name: type(in_parts(LOSSES[name]({"pool1": 1}), [1.0])) for name in ADDITIVE + OTHERS}
+    assert kinds == dict.fromkeys(ADDITIVE, InParts) | dict.fromkeys(OTHERS, EachPart)
+    assert in_parts(LOSSES["correspondence"]({"pool1": 1}), [1.0]).is_coarse

@@ -1,0 +1,130 @@
+"""What of a photograph the command is to make anew, and what is read for that."""
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from texsynth.errors import ConfigError
+
+ALPHA = "alpha"
+"""In place of a mask: where the photograph itself is transparent."""
+
+
+@dataclass(frozen=True)
+class Mending:
+    """What is to be made anew, and of what.
+
+    Attributes:
+        mask: Path of the mask, or ``"alpha"``; ``None`` if there is none.
+        source (pathlib.Path): The picture whose texture is taken; ``None`` takes the photograph's.
+        band (int): Pixels across the band, where the photograph is to tile.
+        grow: What :func:`texsynth.synthesis.holes.parse_sides` returns; or ``None``.
+    """
+
+    mask: Path | str | None = None
+    source: Path | None = None
+    band: int = 32
+    grow: int | dict | None = None
+
+    @classmethod
+    def of(cls, values):
+        """Returns the one whose :meth:`as_dict` these values are, also by way of JSON.
+
+        Raises:
+            TypeError: They are of other types.
+            KeyError: One is missing.
+        """
+        mask, source = values["mask"], values["source"]
+        if any(not isinstance(path, str | None) or "\0" in (path or "") for path in (mask, source)):
+            raise TypeError("of a path")
+        mask = mask if mask in (None, ALPHA) else Path(mask)
+        return cls(mask, source and Path(source), values["band"], values["grow"])
+
+    def as_dict(self):
+        """Returns plain values by name, with whole paths: it may be read in another folder."""
+        mask = self.mask if self.mask in (None, ALPHA) else str(Path(self.mask).absolute())
+        source = self.source and str(self.source.absolute())
+        return {"mask": mask, "source": source, "band": self.band, "grow": self.grow}
+
+    @property
+    def paths(self):
+        """Paths of the pictures that are read beside the photograph."""
+        return [Path(path) for path in (self.mask, self.source) if path not in (None, ALPHA)]
+
+    @functools.cached_property
+    def mask_pixels(self):
+        """``(H, W, 3)`` uint8, white where it is made anew; ``None`` without a file of a mask."""
+        from texsynth import images
+
+        return None if self.mask in (None, ALPHA) else images.read(self.mask)
+
+    @functools.cached_property
+    def source_pixels(self):
+        """``(H, W, 3)`` uint8, or ``None``."""
+        from texsynth import images
+
+        return None if self.source is None else images.read(self.source)
+
+    def told(self):
+        """Returns what decides on the result beside the photograph and the settings, a text."""
+        sums = {
+            name: None if pixels is None else hashlib.sha256(pixels.tobytes()).hexdigest()
+            for name, pixels in (("mask", self.mask_pixels), ("source", self.source_pixels))
+        }
+        is_alpha = self.mask == ALPHA
+        asked = {"alpha": is_alpha, "band": self.band, "grow": self.grow}
+        return json.dumps({**sums, **asked}, sort_keys=True)
+
+    def carried_out(self, picture, config, **asked):
+        """Makes it; returns the :class:`texsynth.Result`.
+
+        Args:
+            picture (texsynth.command.provenance.Picture): The photograph.
+            config (texsynth.Config): The settings.
+            asked: What else :func:`texsynth.repair` takes.
+
+        Raises:
+            texsynth.errors.TexsynthError: It cannot be made.
+        """
+        from texsynth.synthesis.repairing import repair  # imports Chainer, which takes a second
+
+        given = {"source": self.source_pixels, "band": self.band, "grow": self.grow}
+        return repair(*self._photo_and_mask(picture), config, **given, **asked)
+
+    def edge_score(self, picture, config, pixels):
+        """Returns :func:`texsynth.metrics.edge_score` of what was made.
+
+        Args:
+            picture (texsynth.command.provenance.Picture): The photograph.
+            config (texsynth.Config): The settings.
+            pixels (numpy.ndarray): ``(H, W, 3)`` uint8, what was made.
+        """
+        from texsynth import metrics
+        from texsynth.synthesis.holes import Damaged
+
+        given = *self._photo_and_mask(picture), config, self.band, self.grow
+        return metrics.edge_score(pixels, Damaged.of(*given).mask[0, 0])
+
+    def _photo_and_mask(self, picture):
+        if self.mask != ALPHA:
+            return picture.pixels, self.mask_pixels
+        from texsynth import images
+
+        photo, alpha = images.read_apart(picture.path)
+        return photo, 255 - alpha
+
+
+def check(mending, config):
+    """Makes sure that something is asked for.
+
+    Args:
+        mending (Mending): What is asked for.
+        config (texsynth.Config): The settings.
+
+    Raises:
+        texsynth.errors.ConfigError: Nothing is.
+    """
+    if mending.mask is None and mending.grow is None and config.tile is None:
+        raise ConfigError("repair needs --mask, --tile or --grow, to know what is made anew")

@@ -1,0 +1,63 @@
+"""A row of textures as one picture."""
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from texsynth import files
+from texsynth.command import provenance
+from texsynth.command.job import Job
+from texsynth.command.outputs import Outputs
+from texsynth.errors import ConfigError
+from texsynth.version import __version__
+
+_KEYWORD = "texsynth:row_sha256"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The picture, and the textures in it.
+
+    Attributes:
+        path (pathlib.Path): Where it is written.
+        jobs: The textures from left to right, each a :class:`texsynth.command.job.Job`.
+        outputs: Where each is asked to be, a :class:`texsynth.command.outputs.Outputs`.
+    """
+
+    path: Path
+    jobs: tuple[Job, ...]
+    outputs: tuple[Outputs, ...]
+
+    def check(self):
+        """Makes sure that nothing is there that would be lost.
+
+        Raises:
+            texsynth.errors.ConfigError: A file is there that is an input, or is not this row.
+            texsynth.errors.TexsynthError: An exemplar cannot be read.
+        """
+        for source in self.outputs[0].sources:
+            if files.is_same_file(self.path, source):
+                raise ConfigError(f"--out: {self.path} would overwrite {source}, which is an input")
+        if self.outputs[0].keeping.overwrites or not self.path.exists():
+            return
+        if provenance.text_of(self.path).get(_KEYWORD) != self._checksum:
+            raise ConfigError(
+                f"{self.path} already exists and is not the same row; -o writes elsewhere,"
+                " --overwrite replaces it"
+            )
+
+    def save(self):
+        """Writes it, from the files of the textures."""
+        from texsynth import images
+
+        textures = [images.read(each.texture) for each in self.outputs]
+        text = {"Software": f"texsynth {__version__}", _KEYWORD: self._checksum}
+        images.save_png(self.path, functools.reduce(images.side_by_side, textures), text)
+
+    @property
+    def _checksum(self):
+        """SHA-256 of what the textures are made from."""
+        origins = [provenance.origin(job.recipe) for job in self.jobs]
+        return hashlib.sha256(json.dumps(origins).encode()).hexdigest()

@@ -1,0 +1,193 @@
+"""The study of a damaged photograph: what its repair needs to know before a seed is chosen."""
+
+import numpy as np
+
+from texsynth import images, metrics
+from texsynth.losses import check_takes_masks
+from texsynth.network import architecture
+from texsynth.objective import masks
+from texsynth.objective.kept import Keep
+from texsynth.objective.masks import Masks
+from texsynth.objective.whole import Objective
+from texsynth.synthesis import holes, octave, pyramid
+from texsynth.synthesis.borrowing import borrowed
+from texsynth.synthesis.workshop import Study
+
+_MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks those beside it
+_WHAT_IS_LEFT = "what is not masked"
+
+
+class RepairStudy(Study):
+    """A damaged photograph, and all that is known of its repair before a seed is chosen.
+
+    Args:
+        workshop (Workshop): Where it will be made.
+        damaged (texsynth.synthesis.holes.Damaged): The photograph, and what of it is made anew.
+        source: ``(H, W, 3)`` array, RGB, 0..255, whose texture is taken; or ``None``.
+
+    Raises:
+        texsynth.errors.TexsynthError: As for :func:`texsynth.repair`.
+    """
+
+    def __init__(self, workshop, damaged, source=None):
+        self.damaged = damaged
+        self._filled = borrowed(damaged.photo, damaged.mask, workshop.config.wrap)
+        self._has_source = source is not None
+        pixels = self._filled[0].transpose(1, 2, 0)
+        super().__init__(workshop, source if self._has_source else pixels)
+        check_takes_masks(self.losses)
+        for number in range(1, len(self.plan) + 1):
+            self._counted_on_host(number, self.layers)  # which makes sure that enough is left
+
+    def _is_grey(self):
+        return images.is_grey(self.exemplar) and images.is_grey(self._filled)
+
+    @property
+    def _wrap(self):
+        """The network wraps nothing: what tiles has copies around it, whatever its size."""
+        return False, False
+
+    @property
+    def _edges(self):
+        """Pixels beyond the edges of the photograph, ``(rows, columns)``."""
+        mask, found = self.damaged.mask, []
+        for axis, wraps in zip((2, 3), self.workshop.config.wrap, strict=True):
+            rows = mask.any(axis=(0, 1, 5 - axis))
+            found.append(_MARGIN if wraps or rows[:_MARGIN].any() or rows[-_MARGIN:].any() else 0)
+        return tuple(found)
+
+    def _planned(self):
+        scheme = self.scheme
+        planned = pyramid.plan(
+            self.exemplar.shape[:1:-1],
+            self.damaged.photo.shape[:1:-1],
+            scheme.iterations,
+            scheme.levels,
+            architecture.smallest_side(self.layers) if self.layers else 1,
+            pad=scheme.pad,
+            trim=scheme.trim,
+        )
+        return [self._with_edges(level) for level in planned]
+
+    def _with_edges(self, level):
+        """A level with what lies beyond the edges, as much of it at each."""
+        width, height = level.output_size
+        rows, columns = (min(edge, width, height) for edge in self._edges)
+        return level._replace(canvas_size=(width + 2 * columns, height + 2 * rows))
+
+    def _mask(self, level):
+        """How much of each pixel of a level is made anew, ``(1, 1, H, W)``."""
+        return holes.at_size(self.damaged.mask, level.output_size)
+
+    def _on_canvas(self, image, level):
+        """An image of a level with what lies beyond its edges: its other side, or mirrored."""
+        for axis, (edge, wraps) in enumerate(
+            zip(level.margin, self.workshop.config.wrap, strict=True), 2
+        ):
+            widths = [(0, 0)] * 4
+            widths[axis] = (edge, edge)
+            image = np.pad(image, widths, mode="wrap" if wraps else "symmetric")
+        return image
+
+    def keep(self, number):
+        """Returns what stays of a level's canvas, see :meth:`Study.keep`.
+
+        At coarser levels no pixel stays that has anything of a hole.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+        """
+        level = self.plan[number - 1]
+        is_finest = number == len(self.plan)
+        mask = self._mask(level) if is_finest else np.sign(self._mask(level))
+        photo = self.damaged.photo if is_finest else images.fit(self._filled, level.output_size)
+        around = tuple(
+            edge if wraps else 0
+            for edge, wraps in zip(level.margin, self.workshop.config.wrap, strict=True)
+        )
+        return Keep(self._on_canvas(photo, level), self._on_canvas(mask, level), around)
+
+    def _counted(self, number, layers):
+        host, device = self._counted_on_host(number, layers), self.workshop.device
+        return Masks(
+            *(each and {name: device.send(mask) for name, mask in each.items()} for each in host)
+        )
+
+    def _counted_on_host(self, number, layers):
+        """What sees little but what stays, of the exemplar; what sees the holes, of the image."""
+        level, table = self.plan[number - 1], self.workshop.table
+        mask = self._mask(level)
+        among = None
+        if not self._has_source:
+            stays = images.mirrored(1 - mask, level.padded_size)
+            among = masks.within(masks.shares(stays, layers, table))
+            edge = tuple(level.pad + cut for cut in level.trim)
+            masks.check(among, stays.shape[2:], edge, _WHAT_IS_LEFT)
+        made = masks.shares(self._on_canvas(mask, level), layers, table)
+        return Masks(among, masks.touching(made))
+
+    def _kind_of_whole(self, losses):
+        return Objective  # what is recorded for a GPU counts all positions alike
+
+    def _choice_of_detail(self, number):
+        """Detail of what stays alone, see :meth:`Study._choice_of_detail`."""
+        if self._has_source:
+            return None
+        level = self.plan[number - 1]
+        (top, left), (height, width) = level.trim, level.exemplar_size[::-1]
+        stays = self._mask(level)[:, :, top : height - top, left : width - left] == 0
+        everywhere = np.ones((1, 1, *level.output_size[::-1]), np.float32)
+        return octave.Choice(everywhere, [(0,)], [stays.astype(np.float32)])
+
+    def start(self, seed):
+        """Returns what the coarsest level starts from, see :class:`Study`.
+
+        Unless the settings say otherwise, it is the photograph filled from what stays of it.
+
+        Args:
+            seed (int): The same seed gives the same image.
+        """
+        if self._has_source or self.workshop.config.start is not None:
+            return super().start(seed)
+        damaged = self.damaged
+        return borrowed(damaged.photo, damaged.mask, self.workshop.config.wrap, seed)
+
+    def finished(self, texture):
+        """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
+        """
+        pixels = super().finished(texture)
+        stays = self.damaged.mask[0, 0] == 0
+        pixels[stays] = images.to_pixels(self.damaged.photo)[stays]
+        return pixels
+
+    def errors(self, pixels, by, block):
+        """Returns the relative Gram errors of what was made anew, see :class:`Study`.
+
+        Args:
+            pixels (numpy.ndarray): ``(H, W, 3)`` uint8.
+            by (str): As there.
+            block (int): As there.
+        """
+        workshop = self.workshop
+        given = pixels, self.exemplar, workshop.weights, workshop.config, workshop.device
+        return metrics.gram_errors(*given, by, block, self._masks_of)
+
+    def _masks_of(self, layers):
+        """How much each position counts without margin, pad and trim."""
+        mask, table = self.damaged.mask, self.workshop.table
+        made = masks.touching(masks.shares(mask, layers, table))
+        among = None if self._has_source else masks.within(masks.shares(1 - mask, layers, table))
+        return Masks(among, made)
+
+    @property
+    def pictured(self):
+        """What is shown as the exemplar: the source, or the photograph as it was."""
+        return images.to_pixels(self.exemplar if self._has_source else self.damaged.photo)
+
+    def checksums(self):
+        """Checksums of what the result depends on beside the exemplar, by name."""
+        photo, mask = self.damaged.photo, self.damaged.mask
+        return {"photo": images.checksum(photo), "mask": images.checksum(mask)}
