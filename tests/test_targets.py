@@ -26,7 +26,9 @@ LAYERS = ["conv1_1", "pool1", "pool2"]
 
 @pytest.fixture(scope="module")
 def config(random_weights_file):
-    return Config(size=0, preset="gatys", layers=LAYERS, weights=random_weights_file)
+    return Config(
+        size=0, preset="gatys", layers=LAYERS, weights=random_weights_file, precision="fp32"
+    )
 
 
 @pytest.fixture(scope="module")

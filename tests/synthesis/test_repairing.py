@@ -23,7 +23,15 @@ SHALLOW = {"layers": ["conv1_1", "pool1"], "engine": "plain", "iterations": 2}
 @pytest.fixture
 def config(random_weights_file, weights_read_once):
     def config(**settings):
-        return Config(**{"weights": random_weights_file, "losses": "gram", **SHALLOW, **settings})
+        return Config(
+            **{
+                "weights": random_weights_file,
+                "losses": "gram",
+                "precision": "fp32",
+                **SHALLOW,
+                **settings,
+            }
+        )
 
     return config
 

@@ -436,7 +436,7 @@ def test_a_level_begins_with_detail_of_the_exemplar(config, exemplar):
     texture = LevelRun(study, 2, coarse).texture()
     down, across = study.plan[1].trim
     inner = study.exemplar[:, :, down:-down, across:-across]
-    expected = octave.transfer(coarse, inner, study.plan[1].output_size)
+    expected = octave.transfer(coarse, [inner], study.plan[1].output_size)
     np.testing.assert_allclose(texture, expected, rtol=0, atol=1e-3)
 
 

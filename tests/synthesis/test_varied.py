@@ -19,6 +19,7 @@ def config(random_weights_file):
         defaults = {
             "preset": "natural",
             "size": SIDE,
+            "precision": "fp32",
             "iterations": 2,
             "layers": ["conv1_1", "pool1"],
             "levels": 2,

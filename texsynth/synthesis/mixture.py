@@ -24,7 +24,7 @@ from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.workshop import Study, Workshop, plan_for, without_edge
 from texsynth.terms import MIXINGS
-from texsynth.typing import Array, Batch, Size
+from texsynth.typing import Array, Batch, Pixels, Size
 
 
 def mix(
@@ -229,6 +229,11 @@ class Mixture(Study):
         made = workshop.weights, workshop.config, workshop.device
         errors: dict[str, float] = metrics.mixed_gram_errors(pixels, *mixture, *made, by, block)
         return errors
+
+    @property
+    def pictured(self) -> Pixels:
+        """What is shown as the exemplar, ``(H, W, 3)`` uint8: all of them side by side."""
+        return images.to_pixels(self.exemplar)
 
     def checksum(self) -> str:
         """Returns the SHA-256 of exemplars, shares and the way of mixing, 64 hex digits."""
