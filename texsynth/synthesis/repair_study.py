@@ -10,6 +10,7 @@ from texsynth.objective.kept import Keep
 from texsynth.objective.masks import Masks
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import holes, octave, pyramid
+from texsynth.synthesis.borrowing import borrowed
 from texsynth.synthesis.workshop import Study
 
 _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks those beside it
@@ -30,7 +31,7 @@ class RepairStudy(Study):
 
     def __init__(self, workshop, damaged, source=None):
         self.damaged = damaged
-        self._filled = holes.filled(damaged.photo, damaged.mask)
+        self._filled = borrowed(damaged.photo, damaged.mask, workshop.config.wrap)
         self._has_source = source is not None
         pixels = self._filled[0].transpose(1, 2, 0)
         super().__init__(workshop, source if self._has_source else pixels)
@@ -137,6 +138,19 @@ class RepairStudy(Study):
         stays = self._mask(level)[:, :, top : height - top, left : width - left] == 0
         everywhere = np.ones((1, 1, *level.output_size[::-1]), np.float32)
         return octave.Choice(everywhere, [(0,)], [stays.astype(np.float32)])
+
+    def start(self, seed):
+        """Returns what the coarsest level starts from, see :class:`Study`.
+
+        Unless the settings say otherwise, it is the photograph filled from what stays of it.
+
+        Args:
+            seed (int): The same seed gives the same image.
+        """
+        if self._has_source or self.workshop.config.start is not None:
+            return super().start(seed)
+        damaged = self.damaged
+        return borrowed(damaged.photo, damaged.mask, self.workshop.config.wrap, seed)
 
     def finished(self, texture):
         """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.

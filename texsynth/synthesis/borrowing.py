@@ -1,0 +1,124 @@
+"""A first filling of holes: pieces of what stays, moved to where they fit best."""
+
+from typing import Any
+
+import numpy as np
+
+from texsynth.synthesis import holes
+from texsynth.typing import Array, Batch, Wrap
+
+_RING = 8  # pixels around a hole, in which a piece is to fit
+_MOST_PIECES = 16
+_NEARLY = 0.98  # of the most that any piece covers
+_APART = 8  # pixels between moves that count as different
+_LARGER = 1.2  # times the least error, that another may have
+_CHOICES = 4  # of the moves that fit best, for different seeds
+
+
+def borrowed(image: Batch, mask: Array, wrap: Wrap = (False, False), which: int = 0) -> Batch:
+    """Fills holes with what stays elsewhere.
+
+    All holes are filled from one distance at a time: that of which the pixels around the holes are
+    most like their own at the same places, among those that fill the most. What repeats goes on in
+    step with it. What nothing fills is filled smoothly.
+
+    Args:
+        image: ``(1, 3, H, W)`` float32.
+        mask: ``(1, 1, H, W)`` float32: above 0 where it is not known.
+        wrap: ``(rows, columns)``: whether opposite edges are neighbours.
+        which: Another number takes another of the distances that fit best.
+
+    Returns:
+        numpy.ndarray: ``(1, 3, H, W)`` float32, the image itself where the mask is 0.
+    """
+    unknown = mask[0, 0] > 0
+    known, missing = ~unknown, unknown.copy()
+    filled = image.copy()
+    for _ in range(_MOST_PIECES):
+        if not missing.any():
+            return filled
+        down, across = _best_move(filled[0].mean(axis=0), known, missing, wrap, which)
+        rows, columns = np.nonzero(missing)
+        there = _moved(rows, columns, (down, across), missing.shape, wrap)
+        inside = _within(there, missing.shape)
+        inside &= known[there[0] * inside, there[1] * inside]
+        if not inside.any():
+            break
+        here, whence = (rows[inside], columns[inside]), (there[0][inside], there[1][inside])
+        filled[0][:, *here] = image[0][:, *whence]
+        missing[here] = False
+    return holes.filled(filled, missing[None, None].astype(np.float32))
+
+
+def _moved(rows: Array, columns: Array, move: Any, size: Any, wrap: Wrap) -> tuple[Array, Array]:
+    moved = rows + move[0], columns + move[1]
+    down, across = (
+        place % side if wraps else place
+        for place, side, wraps in zip(moved, size, wrap, strict=True)
+    )
+    return down, across
+
+
+def _within(places: tuple[Array, Array], size: Any) -> Array:
+    rows, columns = places
+    found: Array = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
+    return found
+
+
+def _best_move(
+    grey: Array, known: Array, missing: Array, wrap: Wrap, which: int
+) -> tuple[int, int]:
+    """How far away what fills most of what is missing lies, and fits best around it."""
+    size = tuple(side if wraps else 2 * side for side, wraps in zip(grey.shape, wrap, strict=True))
+    there, mean = known.astype(np.float64), grey[known].mean()
+    values = (grey.astype(np.float64) - mean) * there
+    ring = _ring(missing, wrap) & known
+    filling = _correlated(missing, there, size)
+    both = _correlated(ring, there, size)
+    error = (
+        _correlated(ring * values**2, there, size)
+        - 2 * _correlated(ring * values, values, size)
+        + _correlated(ring, values**2, size)
+    ) / np.maximum(both, 0.5)
+    enough = (filling >= _NEARLY * filling.max()) & (both >= min(both.max(), ring.sum()) / 2)
+    error = np.where(enough if enough.any() else filling >= filling.max(), error, np.inf)
+    down, across = _chosen(error, which)
+    return tuple(  # type: ignore[return-value]
+        place - side if place >= side // 2 else place
+        for place, side in zip((down, across), size, strict=True)
+    )
+
+
+def _chosen(error: Array, which: int) -> tuple[int, int]:
+    """The least error, or one of the next that lie apart, of those hardly larger."""
+    found: list[tuple[int, int]] = []
+    error, least = error.copy(), float(error.min())
+    while len(found) <= which % _CHOICES and error.min() <= _LARGER * max(least, 0.0) + 1:
+        row, column = divmod(int(error.argmin()), error.shape[1])
+        found.append((row, column))
+        rows, columns = (slice(max(0, at - _APART), at + _APART + 1) for at in (row, column))
+        error[rows, columns] = np.inf
+    return found[which % len(found)]
+
+
+def _correlated(a: Array, b: Array, size: Any) -> Array:
+    """``sum over p of a(p) b(p + d)`` for all moves ``d``, those back at the ends."""
+    product = np.conj(np.fft.rfft2(a, size)) * np.fft.rfft2(b, size)
+    found: Array = np.fft.irfft2(product, size)
+    return found
+
+
+def _ring(missing: Array, wrap: Wrap) -> Array:
+    """What lies so near to what is missing."""
+    widths = [(_RING, _RING)] * 2
+    near = missing
+    for axis, wraps in enumerate(wrap):
+        padded = np.pad(
+            near,
+            [width if axis == each else (0, 0) for each, width in enumerate(widths)],
+            mode="wrap" if wraps else "constant",
+        )
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _RING + 1, axis=axis)
+        near = np.any(windows, axis=-1)
+    found: Array = near & ~missing
+    return found
