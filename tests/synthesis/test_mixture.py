@@ -36,6 +36,23 @@ def exemplars():
     return make_texture(48, 40), make_texture(48, 48, seed=1)
 
 
+@pytest.mark.parametrize("way", ["transport", "average"])
+def test_a_mixture_looks_as_it_did(config, exemplars, way, golden):
+    result = texsynth.mix(exemplars, (0.4, 0.6), config(levels=2, output_size=(48, 40)), way=way)
+    golden(f"mix-{way}.png", result.image)
+
+
+def test_patches_of_both_are_wanted_only_if_asked_for(config, exemplars):
+    """Of a preset's losses, correspondence is left out between exemplars."""
+    asked = {None: False, ("gram", "correspondence"): True}
+    for losses, is_there in asked.items():
+        study = Mixture(Workshop(config(losses=losses, levels=2)), exemplars)
+        kinds = [type(loss).__name__ for loss in study.losses]
+        assert ("CorrespondenceLoss" in kinds) == is_there
+    alone = Mixture(Workshop(config(levels=2)), exemplars, (1, 0))
+    assert "CorrespondenceLoss" in [type(loss).__name__ for loss in alone.losses]
+
+
 @pytest.mark.parametrize("shares", [(1, 0), (0, 1)])
 @pytest.mark.parametrize("engine", ["plain", "winograd"])
 def test_at_an_end_it_is_the_texture_of_that_exemplar(config, exemplars, shares, engine):

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -110,6 +112,14 @@ def test_regions_have_the_textures_that_are_wanted(config, tile):
     assert set(result.errors) == {"conv1_1", "pool1", "pool2", "pool3", "pool4"}
 
 
+def test_a_gradient_and_regions_look_as_they_did(config, exemplars, golden):
+    along = make_variation(gradient(Workshop(config()), *exemplars, "x"), 0)
+    golden("gradient.png", along.image)
+    regions = np.arange(3).repeat(16)[:, None].repeat(SIDE, axis=1)
+    textures = {0: exemplars[0], 1: exemplars[1], 2: Source(exemplars[0], left_half())}
+    golden("regions.png", texsynth.paint(textures, regions, config()).image)
+
+
 def test_a_part_of_an_exemplar_is_all_that_counts(config, exemplars):
     """What lies beside the part may be anything, as far as the network sees."""
     settings = config(losses=["gram"], layers=["conv1_1"], levels=1)
@@ -171,6 +181,12 @@ def test_what_cannot_be_is_one_line(config, exemplars, regions, settings, told):
     with pytest.raises(ConfigError) as raised:
         texsynth.paint({0: exemplars[0]}, regions, config(**settings))
     assert str(raised.value) == told
+
+
+def test_several_processes_cannot_share_it(config, exemplars):
+    workshop = Workshop(config(), team=SimpleNamespace(size=2, neighbours=1))
+    with pytest.raises(ConfigError, match="several processes cannot share a texture that varies"):
+        Varied(workshop, [Source(exemplars[0])], [(1,)], np.ones((1, 8, 8)))
 
 
 def test_the_output_has_the_size_of_the_regions(config, exemplars):

@@ -71,6 +71,8 @@ class Varied(Mixture):
         weights: npt.ArrayLike,
         way: str = "transport",
     ) -> None:
+        if workshop.team.size > 1:
+            raise ConfigError("several processes cannot share a texture that varies over the image")
         exemplars = [fitted(each.pixels, workshop.config.size) for each in sources]
         self._weights = np.asarray(weights, np.float32)[None]
         self._is_gradient = any(0 < share < 1 for shares in parts for share in shares)
