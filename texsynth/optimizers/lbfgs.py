@@ -120,8 +120,18 @@ class LBFGS(chainer.Optimizer):
         if lossfun is None:
             raise TypeError("L-BFGS needs the loss function: it computes the loss at several steps")
         evaluate = functools.partial(self._evaluated, lossfun, args, kwds)
-        if self._loss is None or self._has_hooks:
-            self._begin(evaluate)
+        try:
+            if self._loss is None or self._has_hooks:
+                self._begin(evaluate)
+            self._step(evaluate)
+            return cast(float, self._loss)
+        finally:
+            self._raw = None
+            if self._asks_anew:
+                self._loss = None
+
+    def _step(self, evaluate: Callable[[], float]) -> None:
+        """Goes as far as the loss gets lower; says so where it does nowhere."""
         while self.stop_reason is None:
             if not self._pairs and self._team.largest(self._vectors.gradient) <= _TINY:
                 self.stop_reason = "the gradient is zero"
@@ -132,10 +142,6 @@ class LBFGS(chainer.Optimizer):
             elif not self._pairs:
                 self.stop_reason = "no step along the gradient lowers the loss"
             self._pairs.clear()
-        loss, self._raw = cast(float, self._loss), None
-        if self._asks_anew:
-            self._loss = None
-        return loss
 
     def _begin(self, evaluate: Callable[[], float]) -> None:
         """Evaluates where the step goes from."""
