@@ -43,11 +43,8 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
-# The tutorial runs whenever the site is built; an error in it ends the build.
-nb_execution_mode = "force"
-nb_execution_raise_on_error = True
-nb_execution_timeout = 300
-nb_execution_show_tb = True
+# The tutorial shows the pictures that are kept in it; scripts/docs runs it before the building.
+nb_execution_mode = "off"
 
 html_theme = "furo"
 html_title = "texsynth"

@@ -16,6 +16,7 @@ import texsynth
 
 ROOT = Path(__file__).resolve().parent.parent
 TUTORIAL = ROOT / "docs/tutorial.ipynb"
+PATIENCE = 600  # seconds, for a cell or the start of a kernel, where much else is going on
 ELSEWHERE = re.compile(r"\s*(?:https?:)?//")
 LINKS = {"a", "area"}  # go elsewhere when someone asks for it
 NAMING = {"canonical", "author", "license"}  # relations of a <link> that no browser loads
@@ -90,33 +91,41 @@ def undocumented(page):
     return sorted(names - set(re.findall(r'id="texsynth\.(\w+)"', page)))
 
 
-def run_tutorial(path):
-    """Runs a notebook, and writes what came of it into the same file, without times and versions.
+def run_notebook(path):
+    """Runs a notebook, and returns it with what came of it, without times and versions.
 
     Args:
-        path (pathlib.Path): The notebook; it runs in its folder.
+        path (pathlib.Path): The notebook, which is left as it is; it runs in its folder.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: A cell failed; the file is as it was.
+        click.ClickException: A cell failed.
     """
     import nbformat
     from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
 
     book = nbformat.read(path, 4)
     kept = dict(book.metadata)
     resources = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(book, resources=resources, record_timing=False).execute()
+    limits = {"timeout": PATIENCE, "startup_timeout": PATIENCE, "record_timing": False}
+    try:
+        NotebookClient(book, resources=resources, **limits).execute()
+    except CellExecutionError as error:
+        raise click.ClickException(f"{path}: {error}") from error
     book.metadata = nbformat.from_dict(kept)
-    nbformat.write(book, path)
+    return book
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=ROOT / "build/site")
 @click.option("--tutorial", is_flag=True, help="Only run the tutorial, and keep its pictures.")
 def main(folder, tutorial):
-    """Build the site in FOLDER."""
+    """Run the tutorial, then build the site in FOLDER."""
+    book = run_notebook(TUTORIAL)
     if tutorial:
-        run_tutorial(TUTORIAL)
+        import nbformat
+
+        nbformat.write(book, TUTORIAL)
         return
     if subprocess.run(command(ROOT, folder)).returncode:
         raise click.ClickException("the site could not be built; the reasons are above")
