@@ -19,6 +19,7 @@ SMALLER = {
         "Config())": "Config(size=40, preset='gatys', iterations=2))",
         'Config(size=256, layers=["conv1_1", "pool1", "pool2"])': "Config(size=40, iterations=2,"
         ' preset="gatys", layers=["conv1_1", "pool1", "pool2"])',
+        "Config(size=256)": "Config(size=40, preset='gatys', iterations=2, layers=['conv1_1'])",
         '(100, "iteration")': '(4, "iteration")',
         '(50, "iteration")': '(2, "iteration")',
         # Which it takes by default as it was when Chainer was imported.

@@ -129,7 +129,7 @@ class Job:
 
     def _tell_of_size(self):
         """Says to which size the exemplar is brought, if to another one."""
-        if self._recipe.exemplar.is_target:  # the size was chosen when it was measured
+        if self.recipe.exemplar.is_target:  # the size was chosen when it was measured
             return
         from texsynth import images
 
