@@ -1,5 +1,6 @@
 """The command ``repair``, with the tiny random network."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.conftest import make_texture
-from texsynth.command import cli
+from texsynth.command import cli, repair_cli
+from texsynth.config import Config
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["-n", "2", "--levels", "1", "--loss", "gram:conv1_1,pool1", "--engine", "plain"]
@@ -159,4 +161,14 @@ def test_help():
     assert result.exit_code == 0
     for word in ("PHOTO", "--mask", "--from", "--band", "--grow", "--tile"):
         assert word in result.stdout
-    assert "--output-size" not in result.stdout
+    for word in ("--output-size", "--margin", "--guide", "--region", "--distributed"):
+        assert word not in result.stdout
+
+
+def test_each_option_is_one_that_a_repair_heeds():
+    """What the main command gets new must be heeded here too, or left out."""
+    own = {"photo", "mask", "source", "band", "grow"}
+    heeded = own | {"offline", "quiet", "verbose", "version", *repair_cli._HELP}
+    heeded |= {field.name for field in dataclasses.fields(Config)} | {"init", "overwrites"}
+    heeded |= {"checkpoint_path", "every", "keeps_record", "replay_path"}
+    assert {option.name for option in repair_cli.main.params} <= heeded

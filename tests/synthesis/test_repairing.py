@@ -140,7 +140,7 @@ def test_the_same_seed_and_another(config):
 def test_blocks_make_nearly_the_same(config):
     photo, mask = make_texture(320, 300), disc(300, 320, 30)
     told = {"preset": "gatys", "iterations": 2}
-    blocks = config(**told, memory="280MB")
+    blocks = config(**told, memory="280MB", size=0)
     assert RepairStudy(Workshop(blocks), Damaged.of(photo, mask, blocks)).is_in_blocks
     whole, blocks = (repair(photo, mask, each) for each in (config(**told), blocks))
     check(blocks, photo, mask)

@@ -156,7 +156,7 @@ class Job:
         tile, checkpoints = self.recipe.config.tile, self._checkpoints
         if tile:
             told.append(_seam(result.image, tile))
-        if self._recipe.mending is not None:
+        if self.recipe.mending is not None:
             told += self._description_of_repair(result)
         if is_interrupted and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
@@ -168,9 +168,9 @@ class Job:
 
     def _description_of_repair(self, result):
         """Lines about how well it fits in."""
-        exemplar, config = self._recipe.exemplar, self._recipe.config
+        exemplar, config = self.recipe.exemplar, self.recipe.config
         told = [f"before: {_seam(exemplar.pixels, config.tile)}"] if config.tile else []
-        score = self._recipe.mending.edge_score(exemplar, config, result.image)
+        score = self.recipe.mending.edge_score(exemplar, config, result.image)
         if score is not None:
             told.append(
                 "step across the edge of what was made anew, in standard deviations "

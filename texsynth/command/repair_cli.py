@@ -27,10 +27,12 @@ _WITHOUT = {  # options of the main command that a repair has not, and what stan
     "variations": None,
     "snapshots": None,
     "distributed": False,
+    "guide_path": None,
+    "target_guide_path": None,
+    "regions": (),
 }
 _HELP = {  # what is told of the others where it is not the same
-    "input_range": "Which values are black and white in a PHOTO or source whose type does not say"
-    " so.",
+    "input_range": "Which values are black and white in a PHOTO whose type does not say so.",
     "out": "PNG file to write to, or folder. A folder with / at its end is made."
     "  [default: <name>_repaired.png in the current folder]",
     "tile": "Make PHOTO tile without a seam: x across, y down, xy (or no value) both ways; only a"

@@ -15,7 +15,9 @@ _LARGER = 1.2  # times the least error, that another may have
 _CHOICES = 4  # of the moves that fit best, for different seeds
 
 
-def borrowed(image: Batch, mask: Array, wrap: Wrap = (False, False), which: int = 0) -> Batch:
+def borrowed(
+    image: Batch, mask: Array, wrap: Wrap = (False, False), which: int = 0
+) -> tuple[Batch, Array]:
     """Fills holes with what stays elsewhere.
 
     All holes are filled from one distance at a time: that of which the pixels around the holes are
@@ -29,14 +31,15 @@ def borrowed(image: Batch, mask: Array, wrap: Wrap = (False, False), which: int 
         which: Another number takes another of the distances that fit best.
 
     Returns:
-        numpy.ndarray: ``(1, 3, H, W)`` float32, the image itself where the mask is 0.
+        tuple: ``(1, 3, H, W)`` float32, the image itself where the mask is 0; and ``(1, 1, H, W)``
+        float32, 1 where anything was taken from.
     """
     unknown = mask[0, 0] > 0
     known, missing = ~unknown, unknown.copy()
-    filled = image.copy()
-    for _ in range(_MOST_PIECES):
+    filled, origin = image.copy(), np.zeros_like(mask)
+    for _ in range(_MOST_PIECES if known.any() else 0):
         if not missing.any():
-            return filled
+            return filled, origin
         down, across = _best_move(filled[0].mean(axis=0), known, missing, wrap, which)
         rows, columns = np.nonzero(missing)
         there = _moved(rows, columns, (down, across), missing.shape, wrap)
@@ -46,8 +49,9 @@ def borrowed(image: Batch, mask: Array, wrap: Wrap = (False, False), which: int 
             break
         here, whence = (rows[inside], columns[inside]), (there[0][inside], there[1][inside])
         filled[0][:, *here] = image[0][:, *whence]
+        origin[0, 0][whence] = 1
         missing[here] = False
-    return holes.filled(filled, missing[None, None].astype(np.float32))
+    return holes.filled(filled, missing[None, None].astype(np.float32)), origin
 
 
 def _moved(rows: Array, columns: Array, move: Any, size: Any, wrap: Wrap) -> tuple[Array, Array]:

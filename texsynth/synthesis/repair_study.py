@@ -3,7 +3,7 @@
 import numpy as np
 
 from texsynth import images, metrics
-from texsynth.losses import check_takes_masks
+from texsynth.losses import IMAGE, check_takes_masks
 from texsynth.network import architecture
 from texsynth.objective import masks
 from texsynth.objective.kept import Keep
@@ -14,6 +14,7 @@ from texsynth.synthesis.borrowing import borrowed
 from texsynth.synthesis.workshop import Study
 
 _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks those beside it
+_ELSEWHERE = 0.05  # how much counts what lies elsewhere than where a hole's pieces came from
 _WHAT_IS_LEFT = "what is not masked"
 
 
@@ -31,7 +32,8 @@ class RepairStudy(Study):
 
     def __init__(self, workshop, damaged, source=None):
         self.damaged = damaged
-        self._filled = borrowed(damaged.photo, damaged.mask, workshop.config.wrap)
+        wrap, seed = workshop.config.wrap, workshop.config.seed
+        self._filled, self._origin = borrowed(damaged.photo, damaged.mask, wrap, seed)
         self._has_source = source is not None
         pixels = self._filled[0].transpose(1, 2, 0)
         super().__init__(workshop, source if self._has_source else pixels)
@@ -121,10 +123,31 @@ class RepairStudy(Study):
         if not self._has_source:
             stays = images.mirrored(1 - mask, level.padded_size)
             among = masks.within(masks.shares(stays, layers, table))
+            origin = images.mirrored(
+                holes.at_size(self._origin, level.output_size), level.padded_size
+            )
+            among = self._nearer(among, origin)
             edge = tuple(level.pad + cut for cut in level.trim)
             masks.check(among, stays.shape[2:], edge, _WHAT_IS_LEFT)
         made = masks.shares(self._on_canvas(mask, level), layers, table)
         return Masks(among, masks.touching(made))
+
+    def _nearer(self, among, origin):
+        """The same, with more of it about where pieces were taken from.
+
+        What is made of them differs from them only where they meet their surroundings. If it were
+        to have the statistics of all that stays, what the photograph does not have everywhere alike
+        would be wanted of each hole, and would come as noise.
+        """
+        if not self._is_borrowed:
+            return among
+        about = masks.touching(masks.shares(origin, among.keys() - {IMAGE}, self.workshop.table))
+        return {name: mask * np.maximum(about[name], _ELSEWHERE) for name, mask in among.items()}
+
+    @property
+    def _is_borrowed(self):
+        """Whether the holes begin with pieces of what stays."""
+        return not self._has_source and self.workshop.config.start is None
 
     def _kind_of_whole(self, losses):
         return Objective  # what is recorded for a GPU counts all positions alike
@@ -145,12 +168,11 @@ class RepairStudy(Study):
         Unless the settings say otherwise, it is the photograph filled from what stays of it.
 
         Args:
-            seed (int): The same seed gives the same image.
+            seed (int): That of the settings, by which it was filled.
         """
-        if self._has_source or self.workshop.config.start is not None:
+        if not self._is_borrowed:
             return super().start(seed)
-        damaged = self.damaged
-        return borrowed(damaged.photo, damaged.mask, self.workshop.config.wrap, seed)
+        return self._filled
 
     def finished(self, texture):
         """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.
