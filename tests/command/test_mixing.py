@@ -66,6 +66,22 @@ def test_a_row_goes_from_one_to_the_other(folder, mix):
         np.testing.assert_array_equal(row[:, left : left + 32], texture)
 
 
+def test_a_gradient_goes_along_an_axis_or_a_map(folder, mix, random_weights_file):
+    result = mix("stone.png", "sand.png", "--gradient", "x", "--out", "x.png")
+    assert result.exit_code == 0, result.output
+    assert settings("x.png")["image"] == "transport: stone.png to sand.png along x"
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    Image.fromarray(ramp).save("ramp.png")
+    result = mix("stone.png", "sand.png", "--gradient", "ramp.png", "--out", "map.png")
+    assert result.exit_code == 0, result.output
+    assert settings("map.png")["image"] == "transport: stone.png to sand.png along ramp.png"
+    found, expected = (texsynth.read_image(name).astype(int) for name in ("map.png", "x.png"))
+    assert np.abs(found - expected).max() <= 2
+    Image.fromarray(ramp.T).save("ramp.png")
+    result = mix("stone.png", "sand.png", "--gradient", "ramp.png", "--out", "map.png")
+    assert "map.png already exists and is not the same texture" in result.output
+
+
 def test_of_a_row_what_is_there_is_left(folder, mix):
     row = ("stone.png", "sand.png", "--steps", 3, "--no-comparison")
     mix(*row)
@@ -141,6 +157,18 @@ def test_an_input_is_not_written_over(folder, mix, path):
         (["stone.png", "sand.png", "--init", ""], "--init must be noise, phase, or the path"),
         (["stone.png", "sand.png", "--loss", "spectrum"], "loss spectrum cannot be mixed"),
         (["stone.png", "sand.png", "--resume", "x"], "No such option"),
+        (
+            ["stone.png", "sand.png", "--gradient", "x", "--weights", "1,1"],
+            "--gradient cannot be combined with --weights: it has all of them",
+        ),
+        (
+            ["stone.png", "sand.png", "--gradient", "x", "--steps", "3"],
+            "--steps cannot be combined with --gradient",
+        ),
+        (
+            ["stone.png", "sand.png", "--gradient", "x", "--match-colours"],
+            "colours cannot be matched where the texture varies",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(folder, mix, arguments, told):

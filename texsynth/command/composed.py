@@ -36,7 +36,10 @@ class Pictures:
     Attributes:
         pictures (tuple): The same.
         name (str): The same.
+        is_target (bool): ``False``: they are no statistics.
     """
+
+    is_target = False
 
     def __init__(self, pictures, name, maps=(), decided=()):
         self.pictures, self.name = tuple(pictures), name

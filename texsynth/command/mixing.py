@@ -81,8 +81,8 @@ def main(image_paths, offline, quiet, verbose, **options):
     """Make a texture that lies between those of several images.
 
     Writes <name>_<name>_texture.png, and <name>_<name>_comparison.png with the texture and the
-    images side by side. All other options are those of texsynth itself, whose --help tells what
-    they mean; the network's --weights are --network-weights here.
+    images side by side. The options from --gpu on mean what they do for texsynth itself; the
+    network's --weights are --network-weights here.
     """
     set_up_logging(quiet, verbose)
     try:

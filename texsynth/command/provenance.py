@@ -194,7 +194,11 @@ def is_same(path, recipe, is_again):
 
 
 _FILES = {"image", "target", "init"}
-_CHECKSUMS = [f"texsynth:{name}_sha256" for name in ("exemplar", "target", "init")]
+_CHECKSUMS = [
+    "texsynth:repair",
+    *(f"texsynth:{name}_sha256" for name in ("exemplar", "target", "init")),
+]
+"""Texts that are the same if all but the settings is."""
 
 FREE = {"weights": None, "iterations": None, "gpu": -1}
 """Settings, with a value for all, that may change when a texture is gone on with."""

@@ -95,7 +95,7 @@ class Result:
         reason = self.reason if self.is_finished else INTERRUPTED
         text = {
             "engine": self.engine,
-            "precision": self.environment["precision"],
+            "precision": self.environment.get("precision", "fp32"),
             "reason": reason,
         }
         text |= {key: json.dumps(value) for key, value in values.items()}
