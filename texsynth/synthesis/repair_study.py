@@ -25,13 +25,14 @@ class RepairStudy(Study):
         workshop (Workshop): Where it will be made.
         damaged (texsynth.synthesis.holes.Damaged): The photograph, and what of it is made anew.
         source: ``(H, W, 3)`` array, RGB, 0..255, whose texture is taken; or ``None``.
+        fills (bool): Whether holes may begin with pieces of what stays.
 
     Raises:
         texsynth.errors.TexsynthError: As for :func:`texsynth.repair`.
     """
 
-    def __init__(self, workshop, damaged, source=None):
-        self.damaged = damaged
+    def __init__(self, workshop, damaged, source=None, fills=True):
+        self.damaged, self._fills = damaged, fills
         wrap, seed = workshop.config.wrap, workshop.config.seed
         self._filled, self._origin = borrowed(damaged.photo, damaged.mask, wrap, seed)
         self._has_source = source is not None
@@ -147,7 +148,7 @@ class RepairStudy(Study):
     @property
     def _is_borrowed(self):
         """Whether the holes begin with pieces of what stays."""
-        return not self._has_source and self.workshop.config.start is None
+        return self._fills and not self._has_source and self.workshop.config.start is None
 
     def _kind_of_whole(self, losses):
         return Objective  # what is recorded for a GPU counts all positions alike
@@ -173,6 +174,22 @@ class RepairStudy(Study):
         if not self._is_borrowed:
             return super().start(seed)
         return self._filled
+
+    def begun(self, number, texture):
+        """Returns what a level begins from, see :meth:`Study.begun`.
+
+        Where holes were filled with pieces, those as sharp as they are, with what the coarser level
+        changed in them: fine detail that is found for each pixel would not be in one piece.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+            texture (numpy.ndarray): As there.
+        """
+        if number == 1 or not self._is_borrowed:
+            return super().begun(number, texture)
+        wrap, size = self.workshop.config.wrap, self.plan[number - 1].output_size
+        before = images.fit(self._filled, self.plan[number - 2].output_size)
+        return images.fit(self._filled, size) + images.resize(texture - before, size, wrap)
 
     def finished(self, texture):
         """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.
