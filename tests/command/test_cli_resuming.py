@@ -658,6 +658,7 @@ def test_a_record_has_all_that_made_the_texture(make, folder, random_weights_fil
     assert record["init"] == str(folder / "other.png")
     assert record["config"] == {k: v for k, v in settings.items() if k not in ("image", "init")}
     assert record["sha256"] == {
+        "repair": None,
         "exemplar": checksum(make_texture(40, 30)),
         "init": checksum(make_texture(40, 30, seed=1)),
         "weights": weights.load(random_weights_file).checksum(),

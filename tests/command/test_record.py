@@ -88,6 +88,7 @@ def test_it_comes_back(pictures, tmp_path):
     recipe = back.recipe
     assert [recipe.exemplar.path, recipe.init.path] == [each.path for each in pictures]
     assert back.checksums == {
+        "repair": None,
         "exemplar": checksum(make_texture(20, 16)),
         "init": checksum(make_texture(20, 16, seed=1)),
         "weights": "ab" * 32,
@@ -247,7 +248,7 @@ def read_or_told(path):
     paths = [each and each.path for each in (back.recipe.exemplar, back.recipe.init)]
     assert isinstance(paths[0], Path) and isinstance(back.environment, dict)
     assert isinstance(paths[1], Path | None)
-    assert set(back.checksums) == {"exemplar", "init", "weights", "texture"}
+    assert set(back.checksums) == {"exemplar", "init", "repair", "weights", "texture"}
     return True
 
 
