@@ -221,6 +221,7 @@ def test_the_labels_are_the_values(history, labels):
         [[1.32, 1.09]],
         [[1.32], [1.09]],
         [[5e-324, 1.7e308]],
+        [[5e-324]],
         [[123456.0, 123457.0]],
     ],
     ids=lambda history: str(history)[:20],

@@ -8,6 +8,7 @@ import numpy as np
 _WIDTH, _HEIGHT = 440, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 26, 46
 _LEAST_SPAN = 0.02  # of the logarithms: what differs by less than 5 % is drawn as flat
+_TINY = 1e-300  # what is smaller has no round values beside it, and is drawn as this
 _MOST = 308.25  # the logarithm of about the largest number
 _LABEL, _NUMBER = 48, 9  # pixels that "level 1" takes, and "1"
 _MOST_POINTS = 600
@@ -27,7 +28,7 @@ def loss_curves(history):
         steps = np.arange(start + 1, start + len(losses) + 1)
         lines.append((steps, np.array(losses, dtype=float)))
         start += len(losses)
-    lines = [_thinned(x[y > 0], y[y > 0]) for x, y in lines]
+    lines = [_thinned(x[y > 0], np.maximum(y[y > 0], _TINY)) for x, y in lines]
     values = np.concatenate([y for _, y in lines])
     if not len(values):
         return None

@@ -4,6 +4,7 @@ import numpy as np
 
 from texsynth import images, metrics
 from texsynth.losses import IMAGE, check_takes_masks
+from texsynth.losses.autocorrelation import AutocorrelationLoss
 from texsynth.network import architecture
 from texsynth.objective import masks
 from texsynth.objective.kept import Keep
@@ -41,6 +42,16 @@ class RepairStudy(Study):
         check_takes_masks(self.losses)
         for number in range(1, len(self.plan) + 1):
             self._counted_on_host(number, self.layers)  # which makes sure that enough is left
+
+    def _chosen_losses(self):
+        """Those of the preset, without autocorrelation: of a hole, few pairs make each value of it.
+
+        Its noise would be wanted of the hole; and pieces go on in step without it.
+        """
+        losses = super()._chosen_losses()
+        if self.workshop.config.losses is not None:
+            return losses
+        return [loss for loss in losses if not isinstance(loss, AutocorrelationLoss)]
 
     def _is_grey(self):
         return images.is_grey(self.exemplar) and images.is_grey(self._filled)

@@ -184,7 +184,7 @@ class Study:
         self.is_grey = self._is_grey()
         self.scheme = self.source.scheme(config)
         self.source.check(workshop)
-        self.losses = workshop.losses(self.scheme)
+        self.losses = self._chosen_losses()
         if self.exemplar is None:
             self.source.recalled(self.losses, workshop.device)  # or it ends here
         self.layers = level_losses.layers_of(self.losses)
@@ -260,6 +260,9 @@ class Study:
             layers: Names of the layers that its losses read.
         """
         return None
+
+    def _chosen_losses(self):
+        return self.workshop.losses(self.scheme)
 
     def _is_grey(self):
         return self.source.is_grey
