@@ -4,6 +4,7 @@ import numpy as np
 
 from texsynth import images, metrics
 from texsynth.losses import IMAGE, check_takes_masks
+from texsynth.losses.autocorrelation import AutocorrelationLoss
 from texsynth.network import architecture
 from texsynth.objective import masks
 from texsynth.objective.kept import Keep
@@ -25,13 +26,14 @@ class RepairStudy(Study):
         workshop (Workshop): Where it will be made.
         damaged (texsynth.synthesis.holes.Damaged): The photograph, and what of it is made anew.
         source: ``(H, W, 3)`` array, RGB, 0..255, whose texture is taken; or ``None``.
+        fills (bool): Whether holes may begin with pieces of what stays.
 
     Raises:
         texsynth.errors.TexsynthError: As for :func:`texsynth.repair`.
     """
 
-    def __init__(self, workshop, damaged, source=None):
-        self.damaged = damaged
+    def __init__(self, workshop, damaged, source=None, fills=True):
+        self.damaged, self._fills = damaged, fills
         wrap, seed = workshop.config.wrap, workshop.config.seed
         self._filled, self._origin = borrowed(damaged.photo, damaged.mask, wrap, seed)
         self._has_source = source is not None
@@ -40,6 +42,16 @@ class RepairStudy(Study):
         check_takes_masks(self.losses)
         for number in range(1, len(self.plan) + 1):
             self._counted_on_host(number, self.layers)  # which makes sure that enough is left
+
+    def _chosen_losses(self):
+        """Those of the preset, without autocorrelation: of a hole, few pairs make each value of it.
+
+        Its noise would be wanted of the hole; and pieces go on in step without it.
+        """
+        losses = super()._chosen_losses()
+        if self.workshop.config.losses is not None:
+            return losses
+        return [loss for loss in losses if not isinstance(loss, AutocorrelationLoss)]
 
     def _is_grey(self):
         return images.is_grey(self.exemplar) and images.is_grey(self._filled)
@@ -147,7 +159,7 @@ class RepairStudy(Study):
     @property
     def _is_borrowed(self):
         """Whether the holes begin with pieces of what stays."""
-        return not self._has_source and self.workshop.config.start is None
+        return self._fills and not self._has_source and self.workshop.config.start is None
 
     def _kind_of_whole(self, losses):
         return Objective  # what is recorded for a GPU counts all positions alike
@@ -173,6 +185,22 @@ class RepairStudy(Study):
         if not self._is_borrowed:
             return super().start(seed)
         return self._filled
+
+    def begun(self, number, texture):
+        """Returns what a level begins from, see :meth:`Study.begun`.
+
+        Where holes were filled with pieces, those as sharp as they are, with what the coarser level
+        changed in them: fine detail that is found for each pixel would not be in one piece.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+            texture (numpy.ndarray): As there.
+        """
+        if number == 1 or not self._is_borrowed:
+            return super().begun(number, texture)
+        wrap, size = self.workshop.config.wrap, self.plan[number - 1].output_size
+        before = images.fit(self._filled, self.plan[number - 2].output_size)
+        return images.fit(self._filled, size) + images.resize(texture - before, size, wrap)
 
     def finished(self, texture):
         """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.

@@ -63,7 +63,7 @@ def repair(
     """
     config = dataclasses.replace(Config() if config is None else config, size=0, output_size=None)
     damaged = Damaged.of(photo, mask, config, band, grow)
-    study = RepairStudy(Workshop(config, losses), damaged, source)
+    study = RepairStudy(Workshop(config, losses), damaged, source, fills=init is None)
     return make_variation(
         study, config.seed, init=init, callback=callback, stop=stop, checkpoints=checkpoints
     )

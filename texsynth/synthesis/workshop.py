@@ -175,7 +175,7 @@ class Study:
         self.exemplar = images.fit(exemplar, images.fitted_size(exemplar.shape[:1:-1], config.size))
         self.is_grey = self._is_grey()
         self.scheme = presets.choose(config, self.exemplar)
-        self.losses = workshop.losses(self.scheme)
+        self.losses = self._chosen_losses()
         self.layers = level_losses.layers_of(self.losses)
         self.plan = self._planned()
         if config.losses is not None:
@@ -248,6 +248,9 @@ class Study:
             layers: Names of the layers that its losses read.
         """
         return None
+
+    def _chosen_losses(self):
+        return self.workshop.losses(self.scheme)
 
     def _is_grey(self):
         return images.is_grey(self.exemplar)
