@@ -43,7 +43,7 @@ class Forecast:
         """Measures what an evaluation takes at each level that has enough steps.
 
         Args:
-            study (texsynth.synthesis.workshop.Study): The exemplar and the plan.
+            study (texsynth.synthesis.study.Study): The exemplar and the plan.
             first (int): The level that will begin; those before it are over.
             stop: Asked before each trial; ``True`` ends them.
         """

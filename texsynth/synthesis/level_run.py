@@ -20,7 +20,7 @@ class LevelRun:
     """A level of the pyramid, from its start to its last step.
 
     Args:
-        study (texsynth.synthesis.workshop.Study): The exemplar and the plan.
+        study (texsynth.synthesis.study.Study): The exemplar and the plan.
         number (int): Which level, from 1, the coarsest.
         start (numpy.ndarray): ``(1, 3, H, W)`` float32, of any size; what the level begins from.
             ``None`` if :meth:`restore` follows.

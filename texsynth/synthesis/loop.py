@@ -21,7 +21,8 @@ from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.result import STOPPED, Result
 from texsynth.synthesis.resuming import Checkpoints
-from texsynth.synthesis.workshop import Study, Workshop
+from texsynth.synthesis.study import Study
+from texsynth.synthesis.workshop import Workshop
 from texsynth.targets import Statistics
 from texsynth.typing import Batch, Pixels
 
@@ -130,7 +131,7 @@ def make_variation(
         results = [texsynth.make_variation(study, seed) for seed in range(4)]
 
     Args:
-        study (texsynth.synthesis.workshop.Study): The exemplar; its settings hold but for their
+        study (texsynth.synthesis.study.Study): The exemplar; its settings hold but for their
             seed.
         seed (int): Seed of the start, at least 0.
         init: As for :func:`synthesize`.

@@ -22,7 +22,8 @@ from texsynth.synthesis.loop import Callback, make_variation
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints
-from texsynth.synthesis.workshop import Study, Workshop, plan_for, without_edge
+from texsynth.synthesis.study import Study, plan_for, without_edge
+from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import MIXINGS
 from texsynth.typing import Array, Batch, Pixels, Size
 

@@ -12,7 +12,7 @@ from texsynth.objective.masks import Masks
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import holes, octave, pyramid
 from texsynth.synthesis.borrowing import borrowed
-from texsynth.synthesis.workshop import Study
+from texsynth.synthesis.study import Study
 
 _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks those beside it
 _ELSEWHERE = 0.05  # how much counts what lies elsewhere than where a hole's pieces came from

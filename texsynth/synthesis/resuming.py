@@ -14,7 +14,7 @@ from texsynth.synthesis import environment
 from texsynth.typing import Array, Batch, StrPath
 
 if TYPE_CHECKING:
-    from texsynth.synthesis.workshop import Study
+    from texsynth.synthesis.study import Study
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Checkpoints:
         """Makes sure that what is resumed is this job, and takes over how it was made.
 
         Args:
-            study (texsynth.synthesis.workshop.Study): The exemplar; its plan of memory may change.
+            study (texsynth.synthesis.study.Study): The exemplar; its plan of memory may change.
             seed (int): Seed of the start.
             init: ``(1, 3, H, W)`` array to start from, or ``None``.
 
@@ -151,7 +151,7 @@ class Checkpoints:
         All processes must call it; the first one writes.
 
         Args:
-            study (texsynth.synthesis.workshop.Study): The exemplar.
+            study (texsynth.synthesis.study.Study): The exemplar.
             fields (dict): Plain values.
             arrays: Pairs of name and array, gathered as they are taken.
         """
@@ -203,7 +203,7 @@ def describe(study: "Study", seed: int, init: Batch | None) -> dict[str, Any]:
     """Returns what decides on a texture, plain values by name.
 
     Args:
-        study (texsynth.synthesis.workshop.Study): The exemplar and the settings, but for the seed.
+        study (texsynth.synthesis.study.Study): The exemplar and the settings, but for the seed.
         seed (int): Seed of the start.
         init: ``(1, 3, H, W)`` array to start from, or ``None``.
     """

@@ -25,7 +25,8 @@ from texsynth.statistics import colours, gram, spectrum
 from texsynth.synthesis import level_losses, octave, presets
 from texsynth.synthesis.mixture import Mixture, fitted
 from texsynth.synthesis.pyramid import Level
-from texsynth.synthesis.workshop import Workshop, without_edge
+from texsynth.synthesis.study import without_edge
+from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Array, Batch, Wrap
 
 _STEPS = 7  # parts of a gradient

@@ -1,0 +1,345 @@
+"""An exemplar and its settings: all that is known of its textures before a seed is chosen."""
+
+import logging
+import math
+from typing import Any
+
+from texsynth import images
+from texsynth.network import architecture
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.colours import MOST_PIXELS, Colours
+from texsynth.objective.strip_objective import StripObjective, can_share
+from texsynth.objective.whole import Objective
+from texsynth.statistics import colours, spectrum, wasserstein
+from texsynth.synthesis import fitting, level_losses, octave, pyramid, sources
+from texsynth.typing import Batch, Size
+
+_log = logging.getLogger(__name__)
+
+_LITTLE = 64  # pixels; the deepest default layer has 4x4 positions then
+_MUCH = 4  # times as wide as the exemplar
+
+
+class Study:
+    """An exemplar, and all that is known of its textures before a seed is chosen.
+
+    Args:
+        workshop (Workshop): Where the textures will be made.
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255, or a :class:`texsynth.Statistics`.
+
+    Attributes:
+        workshop (Workshop): The same.
+        source: What textures are made from, one of :mod:`texsynth.synthesis.sources`.
+        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at the size that the settings ask for;
+            ``None`` if only statistics are known.
+        is_grey (bool): Whether it has no colours; then its textures have none either.
+        scheme (texsynth.synthesis.presets.Scheme): What the preset and the settings come to.
+        colours (texsynth.objective.colours.Colours): Those in which textures are optimised.
+        losses (list): Losses to sum, the range penalty among them.
+        layers (list): Names of the layers that the losses read.
+        plan (list): The levels, each a :class:`texsynth.synthesis.pyramid.Level`, the coarsest
+            first.
+        pairs (int): Curvature pairs that L-BFGS may keep.
+
+    Raises:
+        texsynth.errors.TexsynthError: The exemplar is unusable or too small.
+    """
+
+    def __init__(self, workshop, exemplar):
+        config = workshop.config
+        self.workshop = workshop
+        self.source = sources.of(exemplar, config)
+        self.exemplar: Any = self.source.batch
+        self.is_grey = self._is_grey()
+        self.scheme = self.source.scheme(config)
+        self.source.check(workshop)
+        self.losses = self._chosen_losses()
+        if self.exemplar is None:
+            self.source.recalled(self.losses, workshop.device)  # or it ends here
+        self.layers = level_losses.layers_of(self.losses)
+        self.plan = self._planned()
+        if config.losses is not None:
+            level_losses.check(self.losses, self.plan)
+        if self.exemplar is not None:
+            _warn_of_little(self.source.given_size, self.plan[-1])
+        sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
+        _log.debug("levels %s", sizes)
+        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan, wrap=self._wrap)
+        self.colours = self._chosen_colours()
+        self._objectives = {}
+
+    def objective(self, number):
+        """Returns the objective of a level; its targets are made when it is first asked for.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+        """
+        if number not in self._objectives:
+            self._objectives[number] = self._made_objective(number)
+        return self._objectives[number]
+
+    def _made_objective(self, number):
+        level = self.plan[number - 1]
+        losses = level_losses.at_level(self.losses, self.plan, number)
+        layers = level_losses.layers_of(losses)
+        kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
+        if self.exemplar is None:
+            targets = self.source.recalled(losses, self.workshop.device)
+            seen, settings = (None,), settings | {"targets": targets}
+        else:
+            seen = self._measured(self.exemplar, level)
+        if (masks := self._counted(number, layers)) is not None:
+            settings = settings | {"masks": masks}
+        features = self.workshop.features(layers)
+        named = {"margin": level.margin, "wrap": self._wrap}
+        return kind(features, losses, *seen, **named, **settings)
+
+    def _measured(self, exemplar: Batch, level: pyramid.Level) -> tuple[Any, tuple[int, ...]]:
+        """What the network sees of an exemplar at a level, and how much of its edges is left out.
+
+        Args:
+            exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32, at full size.
+            level (texsynth.synthesis.pyramid.Level): The level.
+        """
+        scaled = images.resize(exemplar, level.exemplar_size)
+        padded = images.mirrored(scaled, level.padded_size)
+        return self.workshop.device.send(padded), tuple(level.pad + cut for cut in level.trim)
+
+    def _kind_of_objective(self, size: Size, losses: Any, layers: Any) -> tuple[Any, Any]:
+        """What evaluates an image of that size, ``(height, width)``, and its own settings."""
+        workshop = self.workshop
+        if any(level_losses.is_coarse(loss) for loss in losses):
+            return Objective, {}  # whole, by each process: these are no sums over positions
+        if can_share(size, layers, workshop.team, workshop.table):
+            settings = {"size": size, "team": workshop.team, "block": max(size)}
+            return StripObjective, settings | self._blocks
+        if self._blocks:
+            return BlockObjective, self._blocks
+        return self._kind_of_whole(losses), {}
+
+    def _kind_of_whole(self, losses):
+        """What evaluates an image in one piece."""
+        return fitting.on_a_gpu(losses) if self.workshop.engine == "cuda" else Objective
+
+    def _counted(self, number, layers):
+        """How much each position counts at a level, on the device; ``None`` if all alike.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+            layers: Names of the layers that its losses read.
+        """
+        return None
+
+    def _chosen_losses(self):
+        return self.workshop.losses(self.scheme)
+
+    def _is_grey(self):
+        return self.source.is_grey
+
+    def _planned(self):
+        config, has_exemplar = self.workshop.config, self.exemplar is not None
+        return _plan(self.source.size, has_exemplar, config, self.scheme, self.layers)
+
+    @property
+    def _wrap(self):
+        """Along which axes the network wraps, ``(rows, columns)``."""
+        return self.workshop.config.wrap
+
+    def _chosen_colours(self) -> Colours:
+        if self.is_grey:
+            return Colours(colours.GREY)
+        if self.scheme.own_colours and math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS:
+            return Colours(self.workshop.team.agreed(self._own_colours()))
+        return Colours(None)
+
+    def _own_colours(self):
+        return self.source.own_colours()
+
+    def start(self, seed):
+        """Returns the image that the coarsest level starts from, ``(1, 3, H, W)`` float32.
+
+        Args:
+            seed (int): The same seed gives the same image.
+        """
+        level = self.plan[0]
+        if self.scheme.start == "phase":
+            coarsest = images.fit(self.exemplar, level.exemplar_size)
+            return spectrum.random_phase(coarsest, level.output_size, seed)
+        return images.noise(level.output_size, seed, self.source.mean_colour)
+
+    def make_network(self):
+        """Makes the network for all levels, so that it is there before a clock starts."""
+        for number in range(1, len(self.plan) + 1):
+            losses = level_losses.at_level(self.losses, self.plan, number)
+            self.workshop.features(level_losses.layers_of(losses))
+
+    def begun(self, number, texture):
+        """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its size without margin.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+            texture (numpy.ndarray): What the first level is to begin from, of any size; else the
+                texture of the level before.
+        """
+        level, wrap = self.plan[number - 1], self.workshop.config.wrap
+        if number == 1 or not self.scheme.detail:
+            return images.resize(texture, level.output_size, wrap)
+        sources = self._sources_of_detail(number)
+        xp, team = self.workshop.device.xp, self.workshop.team
+        choice = self._choice_of_detail(number)
+        return octave.transfer(texture, sources, level.output_size, wrap, xp, team, choice)
+
+    def _choice_of_detail(self, number):
+        """Which of the exemplars' detail may lie where, `octave.Choice`; ``None`` takes any."""
+        return None
+
+    def _sources_of_detail(self, number):
+        """Exemplars whose detail a level may start with, ``(1, 3, H, W)`` each."""
+        return [without_edge(self.exemplar, self.plan[number - 1])]
+
+    def with_colours(self, texture):
+        """Returns a texture with the exemplar's colour histogram.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32.
+        """
+        return wasserstein.match_colours(texture, self.exemplar)
+
+    def errors(self, pixels, by, block):
+        """Returns the relative Gram errors of an image, see :func:`texsynth.metrics.gram_errors`.
+
+        Args:
+            pixels (numpy.ndarray): ``(H, W, 3)`` uint8.
+            by (str): As there.
+            block (int): As there.
+        """
+        workshop = self.workshop
+        return self.source.gram_errors(
+            pixels, workshop.weights, workshop.config, workshop.device, by, block
+        )
+
+    def finished(self, texture):
+        """Returns the pixels of a texture that is done, ``(H, W, 3)`` uint8.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
+        """
+        if self.scheme.match_colours:
+            texture = self.with_colours(texture)
+        return images.to_pixels(images.without_colours(texture) if self.is_grey else texture)
+
+    @property
+    def pictured(self):
+        """What is shown as the exemplar, ``(H, W, 3)`` uint8; ``None`` if nothing can be."""
+        return self.source.pixels
+
+    def checksums(self):
+        """Checksums of what a texture depends on beside the exemplar, by name; here none."""
+        return {}
+
+    def checksum(self):
+        """Returns the SHA-256 of what textures are made from, 64 hex digits."""
+        return self.source.checksum
+
+    def keep(self, number):
+        """Returns what stays of a level's canvas; here ``None``, for nothing does.
+
+        Args:
+            number (int): Which level, from 1, the coarsest.
+
+        Returns:
+            texsynth.objective.kept.Keep: On the host, of the size of the canvas.
+        """
+        return None
+
+    @property
+    def memory_plan(self):
+        """What was chosen for the memory there is: curvature pairs, and settings of blocks."""
+        return {"pairs": self.pairs, **self._blocks}
+
+    def adopt(self, memory_plan):
+        """Takes over the choice that was made elsewhere, for the same bits come of it.
+
+        Args:
+            memory_plan (dict): What :attr:`memory_plan` was there.
+        """
+        self._blocks = dict(memory_plan)
+        self.pairs = self._blocks.pop("pairs")
+        self._objectives.clear()
+
+    @property
+    def is_in_blocks(self):
+        """Whether the largest canvas does not fit in memory whole."""
+        return bool(self._blocks)
+
+    def rest(self):
+        """Lets go of what only an evaluation under way needs, if memory is short."""
+        if self.is_in_blocks:
+            for objective in self._objectives.values():
+                objective.rest()
+            self.workshop.rest()
+
+
+def without_edge(exemplar, level):
+    """Returns an exemplar at a level's size, without the edges that are in no statistic.
+
+    Args:
+        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32.
+        level (texsynth.synthesis.pyramid.Level): The level.
+    """
+    scaled = images.resize(exemplar, level.exemplar_size)
+    (top, left), (height, width) = level.trim, scaled.shape[2:]
+    return scaled[:, :, top : height - top, left : width - left]
+
+
+def _warn_of_little(size, level):
+    """Says so where an exemplar holds far less than what is to be made of it.
+
+    Args:
+        size: ``(width, height)`` in pixels of the exemplar as it was given.
+        level (texsynth.synthesis.pyramid.Level): That of full size.
+    """
+    if min(size) >= _LITTLE:
+        return
+    given = f"an exemplar of {size[0]}x{size[1]} px"
+    enlarged = max(level.exemplar_size) / max(size)
+    if enlarged >= _MUCH:
+        _log.warning(
+            "%s is enlarged %.1f times, and its texture will be as soft; --size 0 keeps its size",
+            given,
+            enlarged,
+        )
+    elif max(level.output_size) >= _MUCH * max(size):
+        _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
+
+
+def plan_for(exemplar, config, scheme, layers):
+    """Returns the levels for an exemplar, see :func:`texsynth.synthesis.pyramid.plan`.
+
+    Args:
+        exemplar (numpy.ndarray): ``(1, 3, H, W)``.
+        config (texsynth.Config): The settings.
+        scheme (texsynth.synthesis.presets.Scheme): What they come to.
+        layers: Names of the layers that the losses read.
+
+    Raises:
+        texsynth.errors.ConfigError: An image is too small, or cannot tile.
+    """
+    return _plan(exemplar.shape[:1:-1], True, config, scheme, layers)
+
+
+def _plan(size, has_exemplar, config, scheme, layers):
+    """The levels for an exemplar of that size, or for statistics of one."""
+    smallest = architecture.smallest_side(layers) if layers else 1
+    output_size = config.output_size or pyramid.tileable(size, config.wrap, smallest)
+    return pyramid.plan(
+        size if has_exemplar else output_size,
+        output_size,
+        scheme.iterations,
+        scheme.levels,
+        smallest,
+        scheme.margin,
+        scheme.pad,
+        scheme.trim,
+        config.wrap,
+    )
