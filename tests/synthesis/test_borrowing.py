@@ -32,15 +32,17 @@ def test_what_stays_is_the_same_to_the_bit():
         assert np.isfinite(found).all()
 
 
-def test_pieces_come_from_what_stays():
-    """Each pixel of a small hole is one of the photograph's own, and none of the hole's."""
+def test_pieces_have_the_tone_of_what_they_meet():
+    """A ramp goes on, wherever the piece was taken from: its differences are alike everywhere."""
     values = np.arange(40 * 40, dtype=np.float32).reshape(40, 40) / 7
     photo = np.stack([values] * 3)[None]
     mask = hole((40, 40), slice(15, 22), slice(12, 20))
-    found, origin = borrowed(photo, mask)
+    damaged = np.where(mask > 0, 99, photo).astype(np.float32)
+    found, origin = borrowed(damaged, mask)
     assert origin.sum() == mask.sum() and not (origin * mask).any()
-    stays = photo[0, 0][mask[0, 0] == 0]
-    assert np.isin(found[0, 0][mask[0, 0] > 0], stays).all()
+    # The piece itself is tens of grey levels off.
+    np.testing.assert_allclose(found, photo, rtol=0, atol=0.2)
+    np.testing.assert_array_equal(found[:, :, mask[0, 0] == 0], photo[:, :, mask[0, 0] == 0])
 
 
 def test_across_the_edge_of_what_wraps():

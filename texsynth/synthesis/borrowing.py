@@ -12,6 +12,8 @@ _MOST_PIECES = 16
 _NEARLY = 0.98  # of the most that any piece covers
 _APART = 8  # pixels between moves that count as different
 _LARGER = 1.2  # times the least error, that another may have
+_NEIGHBOURS = (-1, 0), (1, 0), (0, -1), (0, 1)
+_SWEEPS = 300  # of Jacobi's iteration: a tone spreads by some 25 pixels
 _CHOICES = 4  # of the moves that fit best, for different seeds
 
 
@@ -22,7 +24,9 @@ def borrowed(
 
     All holes are filled from one distance at a time: that of which the pixels around the holes are
     most like their own at the same places, among those that fill the most. What repeats goes on in
-    step with it. What nothing fills is filled smoothly.
+    step with it. Pieces are blended by their differences (Perez, Gangnet and Blake 2003, *Poisson
+    image editing*): at a hole's edge they have the tone of what stays. What nothing fills is filled
+    smoothly.
 
     Args:
         image: ``(1, 3, H, W)`` float32.
@@ -37,9 +41,10 @@ def borrowed(
     unknown = mask[0, 0] > 0
     known, missing = ~unknown, unknown.copy()
     filled, origin = image.copy(), np.zeros_like(mask)
+    differences = np.zeros_like(image)  # of each pixel from its four neighbours, summed
     for _ in range(_MOST_PIECES if known.any() else 0):
         if not missing.any():
-            return filled, origin
+            break
         down, across = _best_move(filled[0].mean(axis=0), known, missing, wrap, which)
         rows, columns = np.nonzero(missing)
         there = _moved(rows, columns, (down, across), missing.shape, wrap)
@@ -49,9 +54,39 @@ def borrowed(
             break
         here, whence = (rows[inside], columns[inside]), (there[0][inside], there[1][inside])
         filled[0][:, *here] = image[0][:, *whence]
+        for step in _NEIGHBOURS:
+            beside = _moved(*whence, step, missing.shape, wrap)
+            is_there = _within(beside, missing.shape)
+            is_there &= known[beside[0] * is_there, beside[1] * is_there]
+            is_there &= _within(_moved(*here, step, missing.shape, wrap), missing.shape)
+            values = image[0][:, beside[0] * is_there, beside[1] * is_there]
+            differences[0][:, *here] += (image[0][:, *whence] - values) * is_there
         origin[0, 0][whence] = 1
         missing[here] = False
-    return holes.filled(filled, missing[None, None].astype(np.float32)), origin
+    blended = _blended(filled, differences, unknown & ~missing, wrap)
+    return holes.filled(blended, missing[None, None].astype(np.float32)), origin
+
+
+def _blended(filled: Batch, differences: Batch, pieces: Array, wrap: Wrap) -> Batch:
+    """Pieces with their own differences, but the tone of what they meet.
+
+    Args:
+        filled: ``(1, 3, H, W)`` float32, with the pieces as they were.
+        differences: Likewise: of each pixel of a piece from its four neighbours, summed.
+        pieces: ``(H, W)`` of bool: what is to be blended.
+        wrap: ``(rows, columns)``: whether opposite edges are neighbours.
+    """
+    now = filled.copy()
+    for _ in range(_SWEEPS if pieces.any() else 0):
+        padded = now
+        for axis, wraps in enumerate(wrap, 2):
+            widths = [(1, 1) if each == axis else (0, 0) for each in range(4)]
+            padded = np.pad(padded, widths, mode="wrap" if wraps else "edge")
+        around = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]
+        around += padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+        now[:, :, pieces] = (around + differences)[:, :, pieces] / 4
+    blended: Batch = now.clip(min(0, filled.min()), max(255, filled.max()))
+    return blended
 
 
 def _moved(rows: Array, columns: Array, move: Any, size: Any, wrap: Wrap) -> tuple[Array, Array]:

@@ -1,5 +1,7 @@
 """The study of a damaged photograph: what its repair needs to know before a seed is chosen."""
 
+import dataclasses
+
 import numpy as np
 
 from texsynth import images, metrics
@@ -16,6 +18,7 @@ from texsynth.synthesis.study import Study
 
 _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks those beside it
 _ELSEWHERE = 0.05  # how much counts what lies elsewhere than where a hole's pieces came from
+_FEW = 12  # steps that fit pieces together
 _WHAT_IS_LEFT = "what is not masked"
 
 
@@ -42,6 +45,19 @@ class RepairStudy(Study):
         check_takes_masks(self.losses)
         for number in range(1, len(self.plan) + 1):
             self._counted_on_host(number, self.layers)  # which makes sure that enough is left
+
+    def _chosen_scheme(self):
+        """That of the preset; pieces need but few steps, at one level.
+
+        They have the coarse structure. What coarser levels change of them, and what more steps do,
+        shows at the edges: there the statistics that a hole lacks are made first, as a rim.
+        """
+        scheme, config = super()._chosen_scheme(), self.workshop.config
+        if not self._is_borrowed:
+            return scheme
+        few = {"levels": 1} if config.levels is None else {}
+        few |= {"iterations": _FEW} if config.iterations is None else {}
+        return dataclasses.replace(scheme, **few)
 
     def _chosen_losses(self):
         """Those of the preset, without autocorrelation: of a hole, few pairs make each value of it.
@@ -135,12 +151,12 @@ class RepairStudy(Study):
         if not self._has_source:
             stays = images.mirrored(1 - mask, level.padded_size)
             among = masks.within(masks.shares(stays, layers, table))
+            edge = tuple(level.pad + cut for cut in level.trim)
+            masks.check(among, stays.shape[2:], edge, _WHAT_IS_LEFT)
             origin = images.mirrored(
                 holes.at_size(self._origin, level.output_size), level.padded_size
             )
             among = self._nearer(among, origin)
-            edge = tuple(level.pad + cut for cut in level.trim)
-            masks.check(among, stays.shape[2:], edge, _WHAT_IS_LEFT)
         made = masks.shares(self._on_canvas(mask, level), layers, table)
         return Masks(among, masks.touching(made))
 

@@ -51,7 +51,7 @@ class Study:
         self.source = sources.of(exemplar, config)
         self.exemplar: Any = self.source.batch
         self.is_grey = self._is_grey()
-        self.scheme = self.source.scheme(config)
+        self.scheme = self._chosen_scheme()
         self.source.check(workshop)
         self.losses = self._chosen_losses()
         if self.exemplar is None:
@@ -129,6 +129,9 @@ class Study:
             layers: Names of the layers that its losses read.
         """
         return None
+
+    def _chosen_scheme(self):
+        return self.source.scheme(self.workshop.config)
 
     def _chosen_losses(self):
         return self.workshop.losses(self.scheme)
