@@ -161,7 +161,8 @@ def test_on_a_gpu(gpu, settings):
     settings["iterations"] = 2
     exemplar = make_texture(40, 32)
     found, expected = (
-        texsynth.synthesize(exemplar, Config(**settings, gpu=number)) for number in (0, -1)
+        texsynth.synthesize(exemplar, Config(**settings, gpu=number, precision="fp32"))
+        for number in (0, -1)
     )
     np.testing.assert_allclose(found.history[0], expected.history[0], rtol=1e-3)
 
