@@ -89,7 +89,12 @@ def test_gpu_and_cpu_agree(gpu, random_weights_file):
     images, losses = [], []
     for number in (-1, 0):
         config = Config(
-            size=64, iterations=5, levels=1, weights=str(random_weights_file), gpu=number
+            size=64,
+            iterations=5,
+            levels=1,
+            precision="fp32",
+            weights=str(random_weights_file),
+            gpu=number,
         )
         result = texsynth.synthesize(make_texture(64, 64), config)
         images.append(result.image.astype(int))

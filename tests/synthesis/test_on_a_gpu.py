@@ -13,7 +13,7 @@ from texsynth.errors import ConfigError, DivergenceError
 from texsynth.objective import blocks, memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.optimizers import LBFGS, DeviceAdam, DeviceLBFGS
-from texsynth.synthesis import loop, workshop
+from texsynth.synthesis import loop, sources, workshop
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.workshop import Workshop
 
@@ -42,7 +42,7 @@ def config(gpu, random_weights_file):
 @pytest.fixture
 def quick(monkeypatch, random_weights):
     """What takes longer than the small syntheses themselves is left out."""
-    monkeypatch.setattr(workshop.metrics, "gram_errors", lambda *arguments: {})
+    monkeypatch.setattr(sources.metrics, "gram_errors", lambda *arguments: {})
     monkeypatch.setattr(weights, "load", lambda path, network="vgg16": random_weights)
 
 
@@ -212,7 +212,7 @@ def test_what_diverges_is_told_as_on_the_cpu(config, exemplar, quick, settings):
 def test_another_precision_is_another_job(config, exemplar, quick, tmp_path):
     path = tmp_path / "run.ckpt"
     texsynth.synthesize(exemplar, config(), callback=after(1), checkpoints=Checkpoints(path))
-    with pytest.raises(ConfigError, match="precision was fp32, not tf32"):
+    with pytest.raises(ConfigError, match="precision was auto, not tf32"):
         texsynth.synthesize(
             exemplar, config(precision="tf32"), checkpoints=Checkpoints(resume=path)
         )

@@ -24,7 +24,7 @@ from texsynth.statistics.autocorrelation import fast_length
 from texsynth.typing import Size
 
 _FLOAT, _COMPLEX = 4, 8  # bytes
-_COPIES_OF_IMAGE = 3  # the range penalty's, and the image in the engine's order
+_COPIES_OF_IMAGE = 1  # what the range penalty keeps
 _SORTING = 10  # places and values: two arrays of int64 and three of float32 for each value, twice
 _SPECTRUM = 6
 
