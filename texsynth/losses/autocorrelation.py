@@ -65,7 +65,9 @@ def _correlations(
         mean = chainer.functions.mean(x, axis=(2, 3), keepdims=True)
         return autocorrelation(x - chainer.functions.broadcast_to(mean, x.shape), lags), None
     spread = functools.partial(chainer.functions.broadcast_to, shape=x.shape)
-    mean = gram.channel_sum(x, mask)[:, :, None, None] / float(mask.sum())
+    total = gram.channel_sum(x, mask)
+    # By an index of None, Chainer would go back by a function that CuPy warns of.
+    mean = chainer.functions.reshape(total, (*total.shape, 1, 1)) / float(mask.sum())
     products = autocorrelation((x - spread(mean)) * spread(mask), lags)
     pairs = autocorrelation(mask, lags).array
     there = (pairs > _FEW).astype(mask.dtype)
