@@ -258,7 +258,7 @@ def test_what_a_margin_leaves_is_counted():
 )
 def test_gradients_that_wait_by_hand(layers, margin, waiting):
     """Four bytes a value of the layers read; a layer's second one is added to its first."""
-    size, image = (100, 200), 3 * 3 * 4
+    size, image = (100, 200), 3 * 4
     one = losses_bytes([GramLoss(layers), RangePenalty(1)], size)
     assert one == (image + waiting) * 100 * 200
     two = losses_bytes([GramLoss(layers), GramLoss(layers), RangePenalty(1)], size)
@@ -268,7 +268,7 @@ def test_gradients_that_wait_by_hand(layers, margin, waiting):
 def test_a_margin_makes_a_copy_of_each_gradient():
     """One after another, into what is as large as the layer."""
     size, losses = (100, 200), [GramLoss({"pool1": 1, "pool2": 1})]
-    image = 3 * 3 * 4
+    image = 3 * 4
     assert losses_bytes(losses, size, margin=(8, 20)) == (image + 96) * 100 * 200 + 64 * 84 * 160
 
 
@@ -278,7 +278,7 @@ def test_parts_of_a_shift_by_hand():
     down, across = [1 * 6], [2 * 5, 2 * 4]
     values = 2 * sum(across) + 2 * sum(down + across) + 3 * 2 * 6
     taken = losses_bytes([ShiftedGramLoss({"pool5": 1})], size)
-    assert taken == 4 * 512 * values + 3 * 3 * 4 * 64 * 200
+    assert taken == 4 * 512 * values + 3 * 4 * 64 * 200
 
 
 PEAK = """
