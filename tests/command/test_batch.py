@@ -21,7 +21,7 @@ from texsynth import command, images, weights
 from texsynth.command import batch, cli, provenance
 from texsynth.errors import DivergenceError, EngineError
 from texsynth.network import engine
-from texsynth.synthesis import loop, workshop
+from texsynth.synthesis import loop, study, workshop
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "24", "-n", "2", "--layers", "conv1_1,pool1"]
@@ -147,7 +147,7 @@ def test_one_variation_has_its_seed_in_its_name(folder, run):
 def test_network_and_targets_are_made_once(folder, run, count):
     loads = count(weights, "load")
     networks = count(engine, "make_features")
-    objectives = count(workshop, "Objective")
+    objectives = count(study, "Objective")
     options = ("--variations", "3", "--levels", "2", "--preset", "regular", "-o", "out")
     assert run("a.png", "b.png", "c.png", *options).exit_code == 0
     # Each result is measured with a network of its own.
