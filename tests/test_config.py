@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from texsynth.config import DEFAULT_LAYERS, Config, parse_range, parse_size
+from texsynth.config import DEFAULT_LAYERS, Config
 from texsynth.errors import ConfigError
 from texsynth.terms import Term
+from texsynth.values import parse_range, parse_size
 
 
 def test_defaults_are_valid_and_cannot_be_changed():

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 
 from tests.conftest import make_texture
 from tests.weights.test_reading import SUFFIXES, make_tiny_network, oxford, write_whole_file
-from texsynth import config, images, terms, weights
+from texsynth import config, images, terms, values, weights
 from texsynth.command import cli
 from texsynth.config import Config
 from texsynth.errors import ConfigError, ImageError, TexsynthError, WeightsError
@@ -213,7 +213,7 @@ TEXTS = st.one_of(
 
 
 @pytest.mark.parametrize(
-    "parse", [terms.parse_term, terms.parse_layers, config.parse_memory, config.parse_size]
+    "parse", [terms.parse_term, terms.parse_layers, values.parse_memory, values.parse_size]
 )
 @fuzz(150)
 @given(text=TEXTS)

@@ -1,9 +1,6 @@
 """Every setting of a synthesis: its default, and the check of its value, once."""
 
-import math
-import numbers
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
@@ -11,6 +8,14 @@ from typing import Any, Self
 from texsynth.errors import ConfigError
 from texsynth.network import architecture
 from texsynth.terms import GRAM_LOSSES, Term, as_layers, check_layers, parse_term
+from texsynth.values import (
+    check_choice,
+    check_integer,
+    check_not_negative,
+    check_positive,
+    check_range,
+    parse_memory,
+)
 
 ENGINES = ("auto", "plain", "winograd", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
@@ -22,9 +27,6 @@ STARTS = ("noise", "phase")
 TILINGS = ("x", "y", "xy")
 DEFAULT_LAYERS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
 LARGEST_SIDE = 65536
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?"
-_UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
-_UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
 
 _PLAIN = {
     **dict.fromkeys(("size", "seed", "gpu", "iterations", "levels", "margin", "memory"), int),
@@ -128,51 +130,51 @@ class Config:
         if self.weights is not None:
             object.__setattr__(self, "weights", os.fspath(self.weights))
         self._check_numbers()
-        _check_choice("engine", self.engine, ENGINES)
-        _check_choice("precision", self.precision, PRECISIONS)
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("pooling", self.pooling, POOLINGS)
-        _check_choice("preset", self.preset, PRESETS)
+        check_choice("engine", self.engine, ENGINES)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("preset", self.preset, PRESETS)
         if self.network is None:
             network = _NETWORK_OF_PRESET.get(self.preset, "vgg16")
             object.__setattr__(self, "network", network)
-        _check_choice("network", self.network, NETWORKS)
+        check_choice("network", self.network, NETWORKS)
         if self.start is not None:
-            _check_choice("start", self.start, STARTS)
+            check_choice("start", self.start, STARTS)
         if self.tile is not None:
-            _check_choice("tile", self.tile, TILINGS)
+            check_choice("tile", self.tile, TILINGS)
         check_layers(layers, self.network)
         layers = {name: float(weight) for name, weight in layers.items()}
         object.__setattr__(self, "layers", layers)
         self._check_losses()
 
     def _check_numbers(self) -> None:
-        _check_integer("size", self.size, 0, LARGEST_SIDE)
+        check_integer("size", self.size, 0, LARGEST_SIDE)
         if self.output_size is not None:
             if not isinstance(self.output_size, tuple | list) or len(self.output_size) != 2:
                 raise ConfigError(f"output size must be (width, height), not {self.output_size}")
             for side in self.output_size:
-                _check_integer("output size", side, 1, LARGEST_SIDE)
+                check_integer("output size", side, 1, LARGEST_SIDE)
             object.__setattr__(self, "output_size", tuple(map(int, self.output_size)))
         if self.input_range is not None:
             ends = check_range("input range", self.input_range)
             object.__setattr__(self, "input_range", ends)
         if self.iterations is not None:
-            _check_integer("iterations", self.iterations, 1)
+            check_integer("iterations", self.iterations, 1)
         if self.levels is not None:
-            _check_integer("levels", self.levels, 1)
+            check_integer("levels", self.levels, 1)
         if self.components is not None:
-            _check_integer("components", self.components, 1)
+            check_integer("components", self.components, 1)
         if self.margin is not None:
-            _check_integer("margin", self.margin, 0, LARGEST_SIDE)
-        _check_integer("seed", self.seed, 0, 2**64 - 1)
-        _check_integer("gpu", self.gpu, -1)
+            check_integer("margin", self.margin, 0, LARGEST_SIDE)
+        check_integer("seed", self.seed, 0, 2**64 - 1)
+        check_integer("gpu", self.gpu, -1)
         if isinstance(self.memory, str):
             object.__setattr__(self, "memory", parse_memory(self.memory))
         elif self.memory is not None:
-            _check_integer("memory", self.memory, 1)
-        _check_positive("learning rate", self.learning_rate)
-        _check_not_negative("range weight", self.range_weight)
+            check_integer("memory", self.memory, 1)
+        check_positive("learning rate", self.learning_rate)
+        check_not_negative("range weight", self.range_weight)
         if self.match_colours not in (True, False, None):
             raise ConfigError(
                 f"match colours must be True, False or None, not {self.match_colours!r}"
@@ -236,128 +238,3 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Returns the settings as a dict of plain values, ready for JSON."""
         return asdict(self)
-
-
-def parse_range(text: str) -> tuple[float, float]:
-    """Reads ``"0,1"`` as ``(0.0, 1.0)``: black, white.
-
-    Raises:
-        texsynth.errors.ConfigError: The text has another form, or the first is not the lower one.
-    """
-    match = re.fullmatch(rf" *({_NUMBER}) *, *({_NUMBER}) *", text, re.ASCII | re.IGNORECASE)
-    if match is None:
-        raise ConfigError(f"input range must look like 0,1 (black, white), not {text!r}")
-    return check_range("input range", (float(match[1]), float(match[2])))
-
-
-def check_range(name: str, ends: Any) -> tuple[float, float]:
-    """Returns two numbers as a tuple, once it is sure that they are a range.
-
-    Args:
-        name (str): What to call it in messages.
-        ends: What should be two finite numbers, the lower first.
-
-    Raises:
-        texsynth.errors.ConfigError: It is something else.
-    """
-    is_pair = isinstance(ends, tuple | list) and len(ends) == 2
-    if not is_pair or not all(isinstance(each, numbers.Real) for each in ends):
-        raise ConfigError(f"{name} must be two numbers, (black, white), not {ends!r}")
-    low, high = map(float, ends)
-    if not -math.inf < low < high < math.inf:
-        raise ConfigError(
-            f"{name} must be two finite numbers, the lower first, not {low:g},{high:g}"
-        )
-    return low, high
-
-
-def parse_shares(text: str) -> tuple[float, ...]:
-    """Reads ``"0.5,0.5"`` as ``(0.5, 0.5)``: the share of each exemplar in a mixture.
-
-    Raises:
-        texsynth.errors.ConfigError: The text has another form, or a share is below 0.
-    """
-    try:
-        shares = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"shares must look like 0.5,0.5, not {text!r}") from None
-    return check_shares(shares)
-
-
-def check_shares(shares: Sequence[float], number: int | None = None) -> tuple[float, ...]:
-    """Returns shares that sum to 1, in proportion to those given.
-
-    Args:
-        shares: Finite numbers of at least 0, not all 0.
-        number: How many there must be; ``None`` takes any number.
-
-    Raises:
-        texsynth.errors.ConfigError: They are something else.
-    """
-    given = tuple(shares)
-    for share in given:
-        _check_not_negative("share", share)
-    if number is not None and len(given) != number:
-        raise ConfigError(f"{number} exemplars need {number} shares, not {len(given)}")
-    total = math.fsum(given)
-    if not 0 < total < math.inf:
-        raise ConfigError("at least one share must be above 0")
-    return tuple(float(share) / total for share in given)
-
-
-def parse_memory(text: str) -> int:
-    """Reads ``"4GB"``, ``"500MB"`` or ``"1.5GiB"`` as a number of bytes.
-
-    Args:
-        text (str): A number and a unit: k, M, G or T, powers of 1000, or with an i, of 1024; the B
-            may be left out, and case does not matter.
-
-    Returns:
-        int: Bytes.
-
-    Raises:
-        texsynth.errors.ConfigError: It has another form, or is zero.
-    """
-    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) *([kmgt]i?)b?", text.strip(), re.ASCII | re.IGNORECASE)
-    amount = float(match[1]) * _UNITS[match[2].lower()] if match else 0
-    if not 1 <= amount < math.inf:
-        raise ConfigError(f"memory must look like 4GB, 500MB or 1.5GiB, not {text!r}")
-    return int(amount)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Reads ``"384x192"`` as ``(384, 192)``: width, height; and ``"384"`` as a square.
-
-    Raises:
-        texsynth.errors.ConfigError: The text has another form.
-    """
-    match = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text, re.ASCII | re.IGNORECASE)
-    if match is None:
-        raise ConfigError(
-            f"output size must look like 384x192 (width x height) or 384 (a square), not {text!r}"
-        )
-    return int(match[1]), int(match[2] or match[1])
-
-
-def _check_integer(name: str, value: int, lowest: int, highest: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise ConfigError(f"{name} must be a whole number, not {value!r}")
-    if value < lowest:
-        raise ConfigError(f"{name} must be at least {lowest}, not {value}")
-    if highest is not None and value > highest:
-        raise ConfigError(f"{name} must be at most {highest}, not {value}")
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not (isinstance(value, numbers.Real) and value > 0 and math.isfinite(value)):
-        raise ConfigError(f"{name} must be a positive number, not {value!r}")
-
-
-def _check_not_negative(name: str, value: float) -> None:
-    if not (isinstance(value, numbers.Real) and value >= 0 and math.isfinite(value)):
-        raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from texsynth.config import parse_memory
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, GramLoss, RangePenalty
 from texsynth.losses.gram import ShiftedGramLoss
 from texsynth.network import architecture, device
 from texsynth.objective import blocks, memory
 from texsynth.objective.loss_memory import losses_bytes
+from texsynth.values import parse_memory
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 

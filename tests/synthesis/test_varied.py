@@ -9,7 +9,8 @@ from texsynth import Config, Source, Workshop, images, make_variation
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.synthesis import varied
-from texsynth.synthesis.varied import Varied, gradient, steps_along
+from texsynth.synthesis.gradients import gradient, steps_along
+from texsynth.synthesis.varied import Varied
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 SIDE = 48

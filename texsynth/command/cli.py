@@ -4,12 +4,13 @@ Chainer and Pillow are imported when the work begins, so that ``--help`` and usa
 once.
 """
 
-import os
+import copy
 import sys
 
 import click
 
 from texsynth import config as settings
+from texsynth import values
 from texsynth.command import regions
 from texsynth.command.asked import Asked
 from texsynth.command.device import device_options, given
@@ -18,12 +19,12 @@ from texsynth.command.keeping import EVERY
 from texsynth.command.shared import (
     HELP_OPTIONS,
     PATH,
-    OneLineErrors,
     downloads_forbidden,
     failure,
     from_text,
     set_up_logging,
 )
+from texsynth.command.tiling import TileAlone
 from texsynth.command.words import command_of
 from texsynth.command.work import carry_out
 from texsynth.config import Config
@@ -42,45 +43,6 @@ def _regions(context, parameter, texts):
     """Parses the regions."""
     parse = from_text(regions.parse_region)
     return tuple(parse(context, parameter, text) for text in texts)
-
-
-def _is_tiling(following):
-    """Whether what follows ``--tile`` is its value; it may be an option or an image instead.
-
-    Raises:
-        click.BadParameter: It is neither: then nobody means a texture of an image of that name.
-    """
-    if not following or following[0].startswith("-"):
-        return False
-    word = following[0]
-    if word in settings.TILINGS:
-        return True
-    if os.path.lexists(word):
-        return False
-    choices = ", ".join(map(repr, settings.TILINGS))
-    raise click.BadParameter(
-        f"{word!r} is not one of {choices}, and there is no image of that name",
-        param_hint="'--tile'",
-    )
-
-
-class TileAlone(OneLineErrors):
-    """A command whose ``--tile`` may stand alone."""
-
-    def parse_args(self, context, args):
-        """Puts the value of ``--tile`` in where it stands alone.
-
-        Args:
-            context (click.Context): The command's.
-            args: The arguments, a list of str.
-        """
-        args = list(args)
-        for place, arg in enumerate(args):
-            if arg == "--":
-                break
-            if arg == "--tile" and not _is_tiling(args[place + 1 : place + 2]):
-                args[place] = "--tile=xy"
-        return super().parse_args(context, args)
 
 
 class _Command(TileAlone):
@@ -143,14 +105,14 @@ class _Command(TileAlone):
 @click.option(
     "--input-range",
     metavar="LOW,HIGH",
-    callback=from_text(settings.parse_range),
+    callback=from_text(values.parse_range),
     help="Which values are black and white in an image whose type does not say so: floating-point"
     " numbers, or integers with a sign or beyond 16 bits.",
 )
 @click.option(
     "--output-size",
     metavar="WxH",
-    callback=from_text(settings.parse_size),
+    callback=from_text(values.parse_size),
     help="Size of the texture in pixels; one number is a square.  [default: size of the exemplar]",
 )
 @click.option(
@@ -251,7 +213,7 @@ class _Command(TileAlone):
 @click.option(
     "--memory",
     metavar="SIZE",
-    callback=from_text(settings.parse_memory),
+    callback=from_text(values.parse_memory),
     help="Device memory that the run may use, such as 4GB; larger textures are made in blocks."
     "  [default: four fifths of what is free]",
 )
@@ -391,11 +353,14 @@ def given_names(context):
     return names | {"gpu"} if "device" in names else names
 
 
-def taken_over(*names):
+def taken_over(*names, told=None):
     """Returns options of the command, for another one that takes them too.
 
     Args:
         names: Names of its parameters.
+        told (dict): Help of those of which something else is to be told, by name.
     """
-    found = {parameter.name: parameter for parameter in main.params}
+    found = {parameter.name: copy.copy(parameter) for parameter in main.params}
+    for name, text in (told or {}).items():
+        found[name].help = text
     return [found[name] for name in names]

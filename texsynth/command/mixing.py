@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
-from texsynth.command.cli import TileAlone, taken_over
+from texsynth import values
+from texsynth.command.cli import taken_over
 from texsynth.command.composed import Composed, Pictures, make
 from texsynth.command.device import device_options
 from texsynth.command.keeping import Keeping
@@ -21,6 +22,7 @@ from texsynth.command.shared import (
     from_text,
     set_up_logging,
 )
+from texsynth.command.tiling import TileAlone
 from texsynth.config import Config
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.terms import MIXINGS
@@ -32,7 +34,7 @@ from texsynth.terms import MIXINGS
     "--weights",
     "shares",
     metavar="W,W,...",
-    callback=from_text(settings.parse_shares),
+    callback=from_text(values.parse_shares),
     help="How much of each IMAGE, such as 0.7,0.3.  [default: all alike]",
 )
 @click.option(
@@ -64,18 +66,6 @@ from texsynth.terms import MIXINGS
     help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
     " downloaded]",
 )
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(readable=False),
-    help="PNG file to write to, or folder; with --steps a folder. A folder with / at its end is"
-    " made.  [default: <name>_<name>_texture.png in the current folder]",
-)
-@click.option(
-    "--init",
-    metavar="noise|phase|IMAGE",
-    help="Where to start: uniform noise, random phases, or an image.  [default: set by the preset]",
-)
 @device_options
 def main(image_paths, offline, quiet, verbose, **options):
     """Make a texture that lies between those of several images.
@@ -96,8 +86,12 @@ def main(image_paths, offline, quiet, verbose, **options):
 main.params += taken_over(
     *("engine", "precision", "preset", "network", "size", "input_range", "output_size"),
     *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
-    *("margin", "detail", "tile", "match_colours", "memory", "seed", "offline", "comparison"),
-    *("overwrites", "quiet", "verbose"),
+    *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "offline", "out"),
+    *("comparison", "overwrites", "quiet", "verbose"),
+    told={
+        "out": "PNG file to write to, or folder; with --steps a folder. A folder with / at its end"
+        " is made.  [default: <name>_<name>_texture.png in the current folder]",
+    },
 )
 
 
@@ -120,7 +114,7 @@ def _asked(image_paths, options):
     if along is not None:
         return [_gradient(order, read, along, way)], None
     if steps is None:
-        shares = settings.check_shares(shares or [1.0] * len(image_paths), len(image_paths))
+        shares = values.check_shares(shares or [1.0] * len(image_paths), len(image_paths))
         return [_mix(order, read, shares, way)], None
     folder = _folder(out or Path(), order.makes_folder)
     mixes = []
@@ -179,7 +173,7 @@ def _gradient(order, read, along, way):
     maps = [read[path] for path in order.sources.maps]
 
     def study(workshop):
-        from texsynth.synthesis.varied import gradient
+        from texsynth.synthesis.gradients import gradient
 
         field = maps[0].pixels.mean(axis=2) / 255 if maps else along
         return gradient(workshop, first.pixels, second.pixels, field, way)

@@ -1,6 +1,5 @@
 """The command ``repair``: its options, most of them the main command's, to an order."""
 
-import copy
 import inspect
 
 import click
@@ -17,6 +16,7 @@ from texsynth.command.shared import (
     from_text,
     set_up_logging,
 )
+from texsynth.command.tiling import TileAlone
 from texsynth.command.work import carry_out
 from texsynth.errors import TexsynthError
 
@@ -86,14 +86,10 @@ _OWN = [
 ]
 
 
-def _shared():
-    """The main command's options that a repair has too."""
-    for option in cli.main.params:
-        if option.name in _HELP:
-            option = copy.copy(option)
-            option.help = _HELP[option.name]
-        if option.name not in _WITHOUT:
-            yield option
+# The main command's options that a repair has too: what it gets new is heeded, or left out above.
+_SHARED = cli.taken_over(
+    *(each.name for each in cli.main.params if each.name not in _WITHOUT), told=_HELP
+)
 
 
 @click.pass_context
@@ -114,10 +110,10 @@ def _main(context, photo, offline, quiet, verbose, **options):
         raise failure(error, error) from error
 
 
-main = cli.TileAlone(
+main = TileAlone(
     "texsynth repair",
     callback=with_one_device(_main),
-    params=[*_OWN, *_shared()],
+    params=[*_OWN, *_SHARED],
     context_settings=HELP_OPTIONS,
 )
 main.help = inspect.cleandoc(_main.__doc__)

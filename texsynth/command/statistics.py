@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
+from texsynth.command.cli import taken_over
 from texsynth.command.device import device_options
 from texsynth.command.folders import expanded
 from texsynth.command.shared import (
@@ -21,7 +22,6 @@ from texsynth.config import Config
 from texsynth.errors import ConfigError, StatisticsError, TexsynthError
 from texsynth.files import check_target
 from texsynth.terms import parse_layers
-from texsynth.version import __version__
 
 
 @click.command("texsynth.statistics", cls=OneLineErrors, context_settings=HELP_OPTIONS)
@@ -48,31 +48,7 @@ from texsynth.version import __version__
     callback=from_text(parse_layers),
     help=f"Layers to measure.  [default: {','.join(settings.DEFAULT_LAYERS)}]",
 )
-@click.option(
-    "--pooling",
-    default=Config.pooling,
-    show_default=True,
-    type=click.Choice(settings.POOLINGS),
-    help="Pooling of the network.",
-)
-@click.option(
-    "--input-range",
-    metavar="LOW,HIGH",
-    callback=from_text(settings.parse_range),
-    help="Which values are black and white in an image whose type does not say so.",
-)
 @device_options
-@click.option(
-    "--weights",
-    type=click.Path(readable=False),
-    help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
-    " downloaded]",
-)
-@click.option("--offline", is_flag=True, help="Download no weights.")
-@click.option("--overwrite", "overwrites", is_flag=True, help="Replace a FILE that is there.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Print more.")
-@click.version_option(__version__, message="%(prog)s %(version)s")
 def main(paths, out, input_range, offline, overwrites, quiet, verbose, **options):
     """Save the statistics of IMAGE, or the mean of those of several, for texsynth --target.
 
@@ -93,6 +69,17 @@ def main(paths, out, input_range, offline, overwrites, quiet, verbose, **options
         raise failure(NO_MEMORY, error) from error
     if not quiet:
         click.echo(out)
+
+
+main.params += taken_over(
+    *("pooling", "input_range", "engine", "precision", "weights", "offline", "overwrites"),
+    *("quiet", "verbose", "version"),
+    told={
+        "precision": "How the factors of matrix products are rounded, see texsynth --help; auto is"
+        " fp32 here.",
+        "overwrites": "Replace a FILE that is there.",
+    },
+)
 
 
 def _check_out(out, files, overwrites):

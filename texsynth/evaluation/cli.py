@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
-from texsynth import files
+from texsynth import files, values
 from texsynth.command import (
     HELP_OPTIONS,
     PATH,
@@ -49,7 +49,7 @@ _STANDARD_OUTPUT = Path("-")
 @click.option(
     "--input-range",
     metavar="LOW,HIGH",
-    callback=from_text(settings.parse_range),
+    callback=from_text(values.parse_range),
     help="Which values are black and white in an EXEMPLAR whose type does not say so."
     "  [default: the range recorded in OUTPUT]",
 )

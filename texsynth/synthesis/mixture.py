@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from texsynth import images, metrics
-from texsynth.config import Config, check_shares
+from texsynth.config import Config
 from texsynth.errors import ConfigError
 from texsynth.losses import mixing
 from texsynth.objective.block_objective import BlockObjective
@@ -26,6 +26,7 @@ from texsynth.synthesis.study import Study, plan_for, without_edge
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import MIXINGS
 from texsynth.typing import Array, Batch, Pixels, Size
+from texsynth.values import check_shares
 
 
 def mix(

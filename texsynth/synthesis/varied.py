@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from texsynth import images
-from texsynth.config import DEFAULT_LAYERS, check_shares
+from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, GramLoss, RangePenalty, check_takes_masks, mixing
 from texsynth.losses.parts import InParts, in_parts
@@ -28,9 +28,8 @@ from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.study import without_edge
 from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Array, Batch, Wrap
+from texsynth.values import check_shares
 
-_STEPS = 7  # parts of a gradient
-_FINE = 256  # values of one along an axis
 _SHARPNESS = 4  # power of the share of a label that a position of an exemplar sees
 
 
@@ -296,56 +295,6 @@ class Varied(Mixture):
         arrays = [*self._exemplars, *(m for m in self._masks if m is not None), self._weights]
         sums = [images.checksum(each) for each in arrays]
         return hashlib.sha256(repr((sums, self._parts, self._transports)).encode()).hexdigest()
-
-
-def gradient(
-    workshop: Workshop,
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    field: str | npt.ArrayLike,
-    way: str = "transport",
-) -> Varied:
-    """Returns a mixture of two textures that varies over the image.
-
-    Args:
-        workshop (texsynth.synthesis.workshop.Workshop): Where it will be made.
-        first: ``(H, W, 3)`` array, RGB, 0..255.
-        second: Likewise.
-        field: ``(H, W)`` array, 0..1, of any size: how much of the second there is to be at each
-            pixel; or ``"x"`` from left to right, or ``"y"`` from the top down.
-        way: As for :func:`texsynth.mix`.
-
-    Raises:
-        texsynth.errors.TexsynthError: As :class:`Varied`; or the field is none.
-    """
-    if isinstance(field, str) and field not in ("x", "y"):
-        raise ConfigError(f"a gradient must be x, y, or an array, not {field!r}")
-    values: Any = field
-    if isinstance(field, str):
-        values = np.tile(np.linspace(0, 1, _FINE), (_FINE, 1))
-        values = values if field == "x" else values.T
-    return Varied(workshop, [Source(first), Source(second)], *steps_along(values), way)
-
-
-def steps_along(field: npt.ArrayLike) -> tuple[list[tuple[float, float]], Array]:
-    """Returns parts and weights for :class:`Varied` that go from one texture to another.
-
-    Args:
-        field: ``(H, W)`` array, 0..1: how much of the second there is to be at each pixel.
-
-    Returns:
-        tuple: The shares of both in each of 7 parts, and the weights of the parts, ``(7, H, W)``:
-        between two of them, linear.
-
-    Raises:
-        texsynth.errors.ConfigError: It has another shape, or values out of range.
-    """
-    values = np.asarray(field, np.float32)
-    if values.ndim != 2 or not values.size or not (values.min() >= 0 and values.max() <= 1):
-        raise ConfigError("a gradient must be a (height, width) array of values within 0..1")
-    last = _STEPS - 1
-    weights = [np.maximum(0, 1 - abs(values * last - number)) for number in range(_STEPS)]
-    return [(1 - number / last, number / last) for number in range(_STEPS)], np.stack(weights)
 
 
 def _mask_of(source: Source, exemplar: Batch) -> Batch | None:
