@@ -89,6 +89,8 @@ def test_an_input_is_not_written_over(folder, run, path):
         ([*GUIDED, "--variations", "2"], 2, "--target-guide cannot be combined with --variations"),
         ([*GUIDED, "--checkpoint", "x"], 2, "--target-guide cannot be combined with --checkpoint"),
         ([*GUIDED, "--record"], 2, "--target-guide cannot be combined with --record"),
+        ([*GUIDED, "--target", "a.npz"], 2, "--target-guide cannot be combined with --target"),
+        ([*GUIDED, "--components", "2"], 2, "loss gram along components cannot be mixed"),
         ([*GUIDED, "--region", "#c80000=sand.png"], 2, "--region: #c80000 is in guide.png too"),
         ([*REGIONS, *REGIONS[2:4]], 2, "--region: a colour is given twice"),
         ([*GUIDED, "--region", "sand.png"], 2, "a region must look like red=grass.jpg or"),

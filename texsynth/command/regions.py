@@ -15,6 +15,7 @@ from texsynth.errors import ConfigError
 
 _OPTIONS = ("guide_path", "target_guide_path", "regions")
 _NOT_WITH = {
+    "target_path": "--target",
     "variations": "--variations",
     "snapshots": "--snapshots",
     "checkpoint_path": "--checkpoint",

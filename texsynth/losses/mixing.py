@@ -62,8 +62,9 @@ def _measured(loss: Loss) -> Loss:
         return MomentsOf(loss.weights)
     if type(loss) not in _MIXED:
         names: dict[str, str] = {kind.path.split(".")[1]: name for name, kind in LOSSES.items()}
-        name = type(loss).__name__
-        raise ConfigError(f"loss {names.get(name, name)} cannot be mixed")
+        inner = getattr(loss, "inner", loss)
+        name, along = type(inner).__name__, "" if inner is loss else " along components"
+        raise ConfigError(f"loss {names.get(name, name)}{along} cannot be mixed")
     return loss
 
 
