@@ -17,6 +17,7 @@ from tests.test_fuzz import damaged, fuzz
 from texsynth import Config, Statistics
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, ImageError, StatisticsError
+from texsynth.network import engine
 from texsynth.network.vgg import VGGFeatures
 from texsynth.targets import Moments
 
@@ -397,3 +398,15 @@ def test_damaged_files_end_in_one_line(small_files, tmp_path_factory, data):
         Statistics.load(path)
     except StatisticsError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.skipif(
+    engine.precision_of("winograd", "auto") != "bf16", reason="no products of bfloat16 here"
+)
+def test_statistics_are_not_rounded_unless_that_is_asked_for(config):
+    grams = {}
+    for precision in ("auto", "fp32", "bf16"):
+        own = dataclasses.replace(config, engine="winograd", precision=precision)
+        grams[precision] = texsynth.measure(make_texture(40, 33), own).layers["pool2"].gram
+    np.testing.assert_array_equal(grams["auto"], grams["fp32"])
+    assert not np.array_equal(grams["auto"], grams["bf16"])

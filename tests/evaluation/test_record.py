@@ -157,6 +157,10 @@ def test_bad_schemes_are_left_out(read, scheme):
     assert read(scheme=json.dumps(scheme)) == Record()
 
 
-@pytest.mark.parametrize("engine", ["x" * 41, "a\nb", "\x1b[31m", ""])
-def test_bad_engines_are_left_out(read, engine):
-    assert read(engine=engine).engine is None
+@pytest.mark.parametrize("word", ["x" * 41, "a\nb", "\x1b[31m", ""])
+def test_bad_engines_and_precisions_are_left_out(read, word):
+    assert read(engine=word, precision=word) == Record()
+
+
+def test_the_precision_is_told(read):
+    assert read(engine="winograd", precision="bf16") == Record(engine="winograd", precision="bf16")

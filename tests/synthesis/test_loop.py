@@ -274,6 +274,26 @@ def test_golden_image_from_an_image(config, exemplar, golden):
     golden("init.png", result.image)
 
 
+def test_the_precision_that_was_computed_with_is_told(config, exemplar):
+    for name, wanted, told in (
+        ("plain", "auto", "fp32"),
+        ("winograd", "fp32", "fp32"),
+        ("winograd", "auto", engine.precision_of("winograd", "auto")),
+    ):
+        result = texsynth.synthesize(exemplar, config(engine=name, precision=wanted))
+        assert result.environment["precision"] == told
+        assert result.account()["texsynth:precision"] == told
+
+
+@pytest.mark.parametrize(("side", "by"), [(159, "plain"), (160, "winograd")])
+def test_what_is_large_enough_is_measured_by_the_fast_engine(config, monkeypatch, side, by):
+    told = []
+    monkeypatch.setattr(metrics, "gram_errors", lambda *asked: told.append(asked[-2]) or {})
+    settings = {"size": 0, "levels": 1, "preset": "gatys", "engine": "winograd", "iterations": 1}
+    texsynth.synthesize(make_texture(side, 160), config(**settings, output_size=(160, side)))
+    assert told == [by]
+
+
 def test_noise_start_has_the_output_size_of_the_coarsest_level(config, exemplar, monkeypatch):
     sizes = []
     noise = images.noise

@@ -251,3 +251,27 @@ def test_the_seam_of_a_photograph_goes(config):
     result = repair(photo, None, config(tile="x", preset="gatys", iterations=40), band=16)
     before, after = (metrics.seam_scores(each)["x"] for each in (photo, result.image))
     assert before > 5 and abs(after) < before / 2
+
+
+def test_pieces_need_few_steps_at_one_level(config):
+    """What was asked for holds; and without pieces, what the preset has."""
+    photo, mask = make_texture(140, 150), disc(150, 140, 12)
+
+    def plan(fills=True, **settings):
+        own = config(**{"iterations": None, "preset": "natural", **settings})
+        study = RepairStudy(Workshop(own), Damaged.of(photo, mask, own), fills=fills)
+        return [level.steps for level in study.plan]
+
+    assert plan() == [12]
+    assert plan(levels=2) == [24, 12]
+    assert plan(iterations=30) == [30]
+    assert plan(fills=False) == plan(start="noise") == [120, 60]
+
+
+def test_little_is_enough_where_pieces_count_most(config):
+    """Positions far from where pieces came from count little, but are there."""
+    photo, mask = make_texture(128, 128), disc(128, 128, 20, (40, 40))
+    own = config(layers=["pool4"], levels=2)
+    study = RepairStudy(Workshop(own), Damaged.of(photo, mask, own))
+    counted = study._counted_on_host(1, ("pool4",)).exemplar["pool4"]
+    assert 0 < counted.sum() < counted.size / 4
