@@ -318,3 +318,32 @@ def test_parameters_are_whole_after_a_loss_function_that_fails():
     # What was evaluated before it failed is forgotten: the next function may be another.
     higher = optimizer.update(lambda: link() + 1000)
     assert 1000 < higher < math.inf and (values(link) != before).any()
+
+
+class OneImage(chainer.Chain):
+    """One parameter of several axes, as a texture is."""
+
+    def __init__(self):
+        super().__init__()
+        with self.init_scope():
+            self.image = chainer.Parameter(np.linspace(-2, 2, 24).reshape(1, 2, 3, 4))
+
+    def forward(self):
+        return F.sum((self.image**2 - 1) ** 2 + self.image)
+
+
+def test_pairs_of_one_image_come_back_in_its_shape(tmp_path):
+    whole = OneImage()
+    optimizer = optimizers.LBFGS(first_step=0.1).setup(whole)
+    for _ in range(3):
+        optimizer.update(whole)
+    for name, saved in (("link.npz", whole), ("optimizer.npz", optimizer)):
+        chainer.serializers.save_npz(tmp_path / name, saved)
+    again = OneImage()
+    other = optimizers.LBFGS(first_step=0.1).setup(again)
+    for name, loaded in (("link.npz", again), ("optimizer.npz", other)):
+        chainer.serializers.load_npz(tmp_path / name, loaded)
+    for _ in range(3):
+        optimizer.update(whole)
+        other.update(again)
+    np.testing.assert_array_equal(again.image.array, whole.image.array)

@@ -167,6 +167,8 @@ class LBFGS(chainer.Optimizer):
         size = gradient.size
         if any(s.size != size for s, _, _ in self._pairs):
             raise ValueError(f"the curvature pairs are not of this link, which has {size} values")
+        for number, (s, y, rho) in enumerate(self._pairs):  # those that were loaded are flat
+            self._pairs[number] = s.reshape(gradient.shape), y.reshape(gradient.shape), rho
         if self._has_hooks:
             self._raw = gradient.copy()
             self.call_hooks("pre")
