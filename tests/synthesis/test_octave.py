@@ -160,3 +160,19 @@ def test_a_gpu_finds_the_same(random, gpu):
     np.testing.assert_array_equal(found, octave.nearest_patches(texture, exemplar, (True, False)))
     finer = octave.transfer(texture, [exemplar], (33, 42), xp=gpu.xp)
     np.testing.assert_allclose(finer, octave.transfer(texture, [exemplar], (33, 42)), atol=1e-2)
+
+
+def test_the_deviation_is_that_of_where_the_texture_is():
+    """Beside it the exemplar is flat, which is no part of it; of one part as of two."""
+    exemplar = np.full((1, 3, 96, 96), 128.0, np.float32)
+    exemplar[..., 48:] += np.random.default_rng(0).normal(0, 40, (1, 3, 96, 48))
+    mask = np.zeros((1, 1, 96, 96), np.float32)
+    mask[..., 52:92] = 1
+    coarse = images.resize(exemplar[..., 52:92], (20, 20))
+    one = np.ones((1, 1, 40, 40), np.float32)
+    found = []
+    for weights in (one, np.concatenate([one, 0 * one], axis=1)):
+        sets = [(0,)] * weights.shape[1]
+        choice = octave.Choice(weights, sets, [mask])
+        found.append(octave.transfer(coarse, [exemplar], (40, 40), choice=choice))
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-3)

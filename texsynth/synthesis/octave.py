@@ -99,7 +99,7 @@ def transfer(
 
 def _gain(laid: Batch, details: Sequence[Batch], choice: Choice) -> Batch | float:
     """What brings the detail to the deviation that it has in the exemplars of each part."""
-    if len(choice.sets) == 1:
+    if len(choice.sets) == 1 and all(mask is None for mask in choice.masks):
         own = [details[number].ravel() for number in choice.sets[0]]
         return _ratio(float((own[0] if len(own) == 1 else np.concatenate(own)).std()), laid.std())
     gain = np.zeros_like(choice.weights[:, :1])
