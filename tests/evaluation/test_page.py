@@ -83,6 +83,9 @@ def test_the_file_is_told_with_all_that_it_says():
         '<p class="made">According to the file: loss gram, spectrum; '
         "optimised at conv1_1, pool1; max pooling; engine plain.</p>"
     )
+    assert "engine winograd in bf16." in page._made(
+        record.Record(engine="winograd", precision="bf16")
+    )
     assert "does not say how it was made" in page._made(record.Record(history=[[1.0]]))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.losses import LOSSES
+from texsynth.losses import LOSSES, report
 from texsynth.losses.parts import EachPart, InParts, in_parts
 
 ADDITIVE = ["gram", "paper-gram", "centred-gram"]
@@ -86,4 +86,13 @@ def test_the_gradient_by_sums_is_that_of_the_way_back(name, masks):
 def test_it_is_the_kind_that_its_loss_is():
     kinds = {name: type(in_parts(LOSSES[name]({"pool1": 1}), [1.0])) for name in ADDITIVE + OTHERS}
     assert kinds == dict.fromkeys(ADDITIVE, InParts) | dict.fromkeys(OTHERS, EachPart)
-    assert in_parts(LOSSES["correspondence"]({"pool1": 1}), [1.0]).is_coarse
+
+
+def test_what_is_in_parts_is_reported_by_its_own_name():
+    observed = {}
+    values = [chainer.Variable(np.array(v)) for v in (2.0, 3.0)]
+    losses = [in_parts(LOSSES[name]({"pool1": 1}), [1.0]) for name in ("gram", "autocorrelation")]
+    with chainer.Reporter().scope(observed):
+        report(values[0] + values[1], losses, values)
+    found = {name: float(chainer.as_array(value)) for name, value in observed.items()}
+    assert found == {"loss": 5.0, "gram": 2.0, "autocorrelation": 3.0}

@@ -285,6 +285,18 @@ def test_the_precision_that_was_computed_with_is_told(config, exemplar):
         assert result.account()["texsynth:precision"] == told
 
 
+@pytest.mark.parametrize(("precision", "noise"), [("fp32", 0.0), ("bf16", 1e-3)])
+def test_the_optimizer_allows_for_what_rounding_does(
+    config, exemplar, monkeypatch, precision, noise
+):
+    told, make = [], optimizers.make
+    monkeypatch.setattr(optimizers, "make", lambda *asked: told.append(asked[-1]) or make(*asked))
+    workshop = Workshop(config(engine="plain", levels=1, preset="gatys"))
+    workshop.precision = precision  # whatever this processor has
+    loop.make_variation(workshop.study(exemplar), 0)
+    assert told == [noise]
+
+
 @pytest.mark.parametrize(("side", "by"), [(159, "plain"), (160, "winograd")])
 def test_what_is_large_enough_is_measured_by_the_fast_engine(config, monkeypatch, side, by):
     told = []

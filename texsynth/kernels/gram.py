@@ -103,7 +103,7 @@ def gram_sum(activation, factors=NO_FACTORS):
     result = np.empty((images, channels, channels), np.float32)
     for image in range(images):
         sums = aligned_zeros((parts, channels, channels))
-        row_parts = max(workers, _ROW_PARTS) if parts == 1 else 1
+        row_parts = max(workers, _ROW_PARTS) if parts == 1 else -(-workers // parts)
         _sum_parts(activation[image : image + 1], sums, packed, row_parts, factors)
         _add_parts(sums, result[image])
     return result

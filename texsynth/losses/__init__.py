@@ -61,7 +61,9 @@ _NAMES: dict[type, str] = {RangePenalty: "range", **{each: name for name, each i
 
 def _name(loss: object) -> str:
     """What a loss is called in reports and messages."""
-    kind = type(loss.inner if isinstance(loss, ComponentsLoss) else loss)
+    while hasattr(loss, "inner"):  # along components, in parts
+        loss = loss.inner
+    kind = type(loss)
     return _NAMES.get(kind, kind.__name__)
 
 

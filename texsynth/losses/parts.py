@@ -27,7 +27,7 @@ class InParts(AdditiveLoss):
 
     def __init__(self, loss: AdditiveLoss, shares: Sequence[float]) -> None:
         super().__init__(loss.weights)
-        self._loss, self._shares = loss, tuple(shares)
+        self.inner, self._shares = loss, tuple(shares)
 
     def partial(self, activations: Activations, masks: Masks | None = None) -> dict[str, Partial]:
         """Returns the sums over these positions, those of a part after those of another.
@@ -40,7 +40,7 @@ class InParts(AdditiveLoss):
         found = {}
         for name in self.layers:
             if name in activations:
-                sums = _Sums(self._loss, masks[name]).apply((activations[name],))
+                sums = _Sums(self.inner, masks[name]).apply((activations[name],))
                 counts: Any = masks[name].sum(axis=(1, 2, 3), dtype=np.float64)
                 its_counts: Any = chainer.get_device("@numpy").send(counts)  # one for each part
                 found[name] = Partial(sums, its_counts)
@@ -56,7 +56,7 @@ class InParts(AdditiveLoss):
         total: Any = 0
         for number, (share, its_target) in enumerate(zip(self._shares, target, strict=True)):
             part = {name: self._of_part(number, *partials[name]) for name in self.layers}
-            total += self._loss.finish(part, its_target) * share
+            total += self.inner.finish(part, its_target) * share
         return cast(chainer.Variable, total)
 
     def summary(self, partials: Mapping[str, Partial]) -> Any:
@@ -66,7 +66,7 @@ class InParts(AdditiveLoss):
             partials: ``{layer: Partial}``, with all layers.
         """
         return [
-            self._loss.summary({name: self._of_part(n, *partials[name]) for name in self.layers})
+            self.inner.summary({name: self._of_part(n, *partials[name]) for name in self.layers})
             for n in range(len(self._shares))
         ]
 
@@ -81,7 +81,7 @@ class InParts(AdditiveLoss):
             mask: ``(K, 1, H, W)``.
         """
         assert mask is not None
-        return _gradient(self._loss, mask, activations, gradients)
+        return _gradient(self.inner, mask, activations, gradients)
 
     def _of_part(self, number: int, sums: Sequence[chainer.Variable], counts: Any) -> Partial:
         each = len(sums) // len(self._shares)
@@ -100,8 +100,7 @@ class EachPart:
 
     def __init__(self, loss: Any, shares: Sequence[float]) -> None:
         self.layers: tuple[str, ...] = loss.layers
-        self.is_coarse = bool(getattr(loss, "is_coarse", False))
-        self._loss, self._shares = loss, tuple(shares)
+        self.inner, self._shares = loss, tuple(shares)
 
     def target(self, activations: Activations, masks: Masks | None = None) -> list[Any]:
         """Returns what the loss has as target of each part.
@@ -110,7 +109,7 @@ class EachPart:
             activations: As for :meth:`texsynth.losses.loss.LayerLoss.target`.
             masks: How much each position counts in each part, ``{layer: (K, 1, H, W)}``.
         """
-        return [self._loss.target(activations, part) for part in self._of_parts(masks)]
+        return [self.inner.target(activations, part) for part in self._of_parts(masks)]
 
     def measure(
         self, activations: Activations, target: Any, masks: Masks | None = None
@@ -125,7 +124,7 @@ class EachPart:
         total: Any = 0
         triples = zip(self._shares, target, self._of_parts(masks), strict=True)
         for share, its_target, part in triples:
-            total += self._loss.measure(activations, its_target, part) * share
+            total += self.inner.measure(activations, its_target, part) * share
         return cast(chainer.Variable, total)
 
     def _of_parts(self, masks: Masks | None) -> list[dict[str, Array]]:
