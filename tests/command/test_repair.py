@@ -144,6 +144,7 @@ def test_a_picture_called_repair_is_reached_by_its_path(folder, random_weights_f
         (["stone.png", "--grow", "4", "--size", "64"], 2, "No such option"),
         (["stone.png", "--mask", "hole.png", "-o", "hole.png"], 2, "which is an input"),
         (["stone.png", "--tile", "--band", "48"], 2, "band of 48 px leaves nothing"),
+        (["stone.png", "--mask", "hole.png", "--band", "8"], 2, "--band needs --tile"),
         (["stone.png", "--grow", "4", "--loss", "wasserstein"], 2, "counts all positions"),
     ],
 )

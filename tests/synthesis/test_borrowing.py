@@ -26,7 +26,7 @@ def test_what_stays_is_the_same_to_the_bit():
     mask = (generator.random((1, 1, 5, 6)) > 0.7).astype(np.float32)
     mask = np.kron(mask, np.ones((1, 1, 10, 11), np.float32))[..., :61]
     for which in range(3):
-        found, _ = borrowed(photo, mask, which=which)
+        found, *_ = borrowed(photo, mask, which=which)
         stays = np.broadcast_to(mask == 0, photo.shape)
         np.testing.assert_array_equal(found[stays], photo[stays])
         assert np.isfinite(found).all()
@@ -38,7 +38,7 @@ def test_pieces_have_the_tone_of_what_they_meet():
     photo = np.stack([values] * 3)[None]
     mask = hole((40, 40), slice(15, 22), slice(12, 20))
     damaged = np.where(mask > 0, 99, photo).astype(np.float32)
-    found, origin = borrowed(damaged, mask)
+    found, origin, _ = borrowed(damaged, mask)
     assert origin.sum() == mask.sum() and not (origin * mask).any()
     # The piece itself is tens of grey levels off.
     np.testing.assert_allclose(found, photo, rtol=0, atol=0.2)
@@ -60,5 +60,5 @@ def test_what_nothing_fills_is_smooth():
     photo = images.to_batch(make_texture(40, 40))
     mask = np.ones((1, 1, 40, 40), np.float32)
     mask[..., :3, :3] = mask[..., -3:, -3:] = 0
-    found, _ = borrowed(photo, mask)
+    found, *_ = borrowed(photo, mask)
     assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 255

@@ -181,6 +181,7 @@ def test_resumed_it_comes_to_the_same(config, tmp_path):
         ({"mask": np.zeros((47, 48), bool)}, "mask must have the photograph's size, 48x48 px"),
         ({"mask": np.full((48, 48), 256)}, "mask must have values within 0..255"),
         ({"mask": np.array(["a"])}, "mask must be a"),
+        ({"mask": np.eye(48, dtype=np.uint8)}, "values of 1 of 255: white is 255"),
         ({"grow": -1}, "grow must be 0 to 16384"),
         ({"grow": 0}, "grow must be at least 1 pixel"),
         ({"grow": {"up": 3}}, "grow must name left, top, right, bottom, not 'up'"),
@@ -275,3 +276,35 @@ def test_little_is_enough_where_pieces_count_most(config):
     study = RepairStudy(Workshop(own), Damaged.of(photo, mask, own))
     counted = study._counted_on_host(1, ("pool4",)).exemplar["pool4"]
     assert 0 < counted.sum() < counted.size / 4
+
+
+def test_where_pieces_cannot_reach_or_would_repeat_all_it_is_made_as_textures_are(config):
+    photo = make_texture(60, 60)
+    for grow, is_filled in (({"right": 16}, True), ({"right": 60}, False), (40, False)):
+        own = config(iterations=None, preset="natural")
+        study = RepairStudy(Workshop(own), Damaged.of(photo, None, own, grow=grow))
+        assert (study.plan[-1].steps == 12) == is_filled
+
+
+def test_one_study_has_one_seed_where_pieces_fill_it(config):
+    photo, mask = make_texture(60, 60), disc(60, 60, 8)
+    study = RepairStudy(Workshop(config()), Damaged.of(photo, mask, config()))
+    with pytest.raises(ConfigError, match="filled by the seed of the settings"):
+        texsynth.make_variation(study, 1)
+
+
+def test_colours_are_matched_where_it_is_made_anew_alone(config):
+    """Of a bright source: what is made has its histogram, whatever stays."""
+    photo, mask = make_texture(60, 60) // 4, disc(60, 60, 14)
+    source = make_texture(60, 60, seed=1) // 4 + 180
+    result = repair(photo, mask, config(match_colours=True), source=source)
+    made = result.image[mask].astype(float)
+    np.testing.assert_allclose(made.mean(axis=0), source.mean(axis=(0, 1)), atol=2)
+    np.testing.assert_allclose(made.std(axis=0), source.std(axis=(0, 1)), atol=2)
+
+
+def test_a_photograph_of_black_and_its_neighbour_is_one(config):
+    photo = np.zeros((48, 64, 3), np.uint8)
+    photo[::2] = 1
+    result = repair(photo, disc(48, 64, 8), config())
+    assert (result.image[disc(48, 64, 8) == 0] == photo[disc(48, 64, 8) == 0]).all()

@@ -126,7 +126,7 @@ class Asked:
         start, init_path = self._start
         config = Config(start=start, **self._settings(self.options.keys()))
         if self.mending is not None:
-            mending.check(self.mending, config)
+            mending.check(self.mending, config, self.given)
         is_target = self.options["target_path"] is not None
         sources = Sources(
             self._exemplars,

@@ -116,15 +116,18 @@ class Mending:
         return photo, 255 - alpha
 
 
-def check(mending, config):
-    """Makes sure that something is asked for.
+def check(mending, config, given):
+    """Makes sure that something is asked for, and nothing that has no part in it.
 
     Args:
         mending (Mending): What is asked for.
         config (texsynth.Config): The settings.
+        given: Names of the options that were given.
 
     Raises:
-        texsynth.errors.ConfigError: Nothing is.
+        texsynth.errors.ConfigError: Nothing is, or something has.
     """
+    if "band" in given and config.tile is None:
+        raise ConfigError("--band needs --tile")
     if mending.mask is None and mending.grow is None and config.tile is None:
         raise ConfigError("repair needs --mask, --tile or --grow, to know what is made anew")

@@ -1,5 +1,6 @@
 """A first filling of holes: pieces of what stays, moved to where they fit best."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,14 @@ _MOST_PIECES = 16
 _NEARLY = 0.98  # of the most that any piece covers
 _APART = 8  # pixels between moves that count as different
 _LARGER = 1.2  # times the least error, that another may have
-_NEIGHBOURS = (-1, 0), (1, 0), (0, -1), (0, 1)
+_NEIGHBOURS = (-1, 0), (1, 0), (0, -1), (0, 1)  # each beside its opposite
 _SWEEPS = 300  # of Jacobi's iteration: a tone spreads by some 25 pixels
 _CHOICES = 4  # of the moves that fit best, for different seeds
 
 
 def borrowed(
     image: Batch, mask: Array, wrap: Wrap = (False, False), which: int = 0
-) -> tuple[Batch, Array]:
+) -> tuple[Batch, Array, bool]:
     """Fills holes with what stays elsewhere.
 
     All holes are filled from one distance at a time: that of which the pixels around the holes are
@@ -35,58 +36,66 @@ def borrowed(
         which: Another number takes another of the distances that fit best.
 
     Returns:
-        tuple: ``(1, 3, H, W)`` float32, the image itself where the mask is 0; and ``(1, 1, H, W)``
-        float32, 1 where anything was taken from.
+        tuple: ``(1, 3, H, W)`` float32, the image itself where the mask is 0; ``(1, 1, H, W)``
+        float32, 1 where anything was taken from; and whether pieces fill all of it.
     """
     unknown = mask[0, 0] > 0
     known, missing = ~unknown, unknown.copy()
     filled, origin = image.copy(), np.zeros_like(mask)
-    differences = np.zeros_like(image)  # of each pixel from its four neighbours, summed
+    # Of each pixel of a piece from the neighbours that it has there.
+    differences = [np.zeros_like(image[0]) for _ in _NEIGHBOURS]
     for _ in range(_MOST_PIECES if known.any() else 0):
         if not missing.any():
             break
-        down, across = _best_move(filled[0].mean(axis=0), known, missing, wrap, which)
+        move = _best_move(filled[0].mean(axis=0), known, missing, wrap, which)
         rows, columns = np.nonzero(missing)
-        there = _moved(rows, columns, (down, across), missing.shape, wrap)
+        there = _moved(rows, columns, move, missing.shape, wrap)
         inside = _within(there, missing.shape)
         inside &= known[there[0] * inside, there[1] * inside]
         if not inside.any():
             break
         here, whence = (rows[inside], columns[inside]), (there[0][inside], there[1][inside])
         filled[0][:, *here] = image[0][:, *whence]
-        for step in _NEIGHBOURS:
+        for step, difference in zip(_NEIGHBOURS, differences, strict=True):
             beside = _moved(*whence, step, missing.shape, wrap)
             is_there = _within(beside, missing.shape)
             is_there &= known[beside[0] * is_there, beside[1] * is_there]
-            is_there &= _within(_moved(*here, step, missing.shape, wrap), missing.shape)
             values = image[0][:, beside[0] * is_there, beside[1] * is_there]
-            differences[0][:, *here] += (image[0][:, *whence] - values) * is_there
+            difference[:, *here] = (image[0][:, *whence] - values) * is_there
         origin[0, 0][whence] = 1
         missing[here] = False
     blended = _blended(filled, differences, unknown & ~missing, wrap)
-    return holes.filled(blended, missing[None, None].astype(np.float32)), origin
+    smooth = holes.filled(blended, missing[None, None].astype(np.float32))
+    return smooth, origin, not missing.any()
 
 
-def _blended(filled: Batch, differences: Batch, pieces: Array, wrap: Wrap) -> Batch:
+def _blended(filled: Batch, differences: Sequence[Array], pieces: Array, wrap: Wrap) -> Batch:
     """Pieces with their own differences, but the tone of what they meet.
 
     Args:
         filled: ``(1, 3, H, W)`` float32, with the pieces as they were.
-        differences: Likewise: of each pixel of a piece from its four neighbours, summed.
+        differences: ``(3, H, W)`` for each neighbour: what a pixel of a piece is more than it.
         pieces: ``(H, W)`` of bool: what is to be blended.
         wrap: ``(rows, columns)``: whether opposite edges are neighbours.
     """
-    now = filled.copy()
-    for _ in range(_SWEEPS if pieces.any() else 0):
-        padded = now
-        for axis, wraps in enumerate(wrap, 2):
-            widths = [(1, 1) if each == axis else (0, 0) for each in range(4)]
-            padded = np.pad(padded, widths, mode="wrap" if wraps else "edge")
-        around = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]
-        around += padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
-        now[:, :, pieces] = (around + differences)[:, :, pieces] / 4
-    blended: Batch = now.clip(min(0, filled.min()), max(255, filled.max()))
-    return blended
+    blended, (height, width) = filled.copy(), pieces.shape
+    rows, columns = np.nonzero(pieces)
+    now, place, around = blended.reshape(3, -1), rows * width + columns, []
+    changes = np.zeros((3, len(place)), np.float32)
+    for number, step in enumerate(_NEIGHBOURS):
+        down, across = _moved(rows, columns, step, pieces.shape, wrap)
+        is_there = _within((down, across), pieces.shape)
+        # Beyond the border there is none: each stands for its own.
+        beside = down.clip(0, height - 1) * width + across.clip(0, width - 1)
+        own = differences[number].reshape(3, -1)[:, place]
+        its = -differences[number ^ 1].reshape(3, -1)[:, beside]  # as the neighbour has it
+        # Where two pieces meet, what lies between them is the mean of both.
+        changes += np.where(pieces.ravel()[beside], (own + its) / 2, own) * is_there
+        around.append(beside)
+    for _ in range(_SWEEPS):
+        now[:, place] = (sum(now[:, beside] for beside in around) + changes) / 4
+    found: Batch = blended.clip(min(0, filled.min()), max(255, filled.max()))
+    return found
 
 
 def _moved(rows: Array, columns: Array, move: Any, size: Any, wrap: Wrap) -> tuple[Array, Array]:

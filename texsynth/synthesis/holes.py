@@ -93,6 +93,8 @@ def to_mask(mask: npt.ArrayLike, size: Size) -> Array:
     if values.shape != size[::-1]:
         told = ["x".join(map(str, each)) for each in (values.shape[::-1], size)]
         raise ConfigError(f"mask must have the photograph's size, {told[1]} px, not {told[0]}")
+    if 0 < values.max() * scale <= 1 < scale:
+        raise ConfigError("mask is black but for values of 1 of 255: white is 255")
     if not (values.min() >= 0 and values.max() <= 1):
         raise ConfigError("mask must have values within 0..255, or be of booleans")
     return values[None, None].astype(np.float32)

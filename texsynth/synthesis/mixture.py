@@ -25,7 +25,7 @@ from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.study import Study, plan_for, without_edge
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import MIXINGS
-from texsynth.typing import Array, Batch, Pixels, Size
+from texsynth.typing import Array, Batch, Pixels
 from texsynth.values import check_shares
 
 
@@ -146,7 +146,7 @@ class Mixture(Study):
         self.is_grey = all(images.is_grey(each) for each in self._exemplars)
         if self.workshop.config.losses is not None:
             level_losses.check(self.losses, self.plan)
-        fitted = fitting.fit(self.workshop, self.losses, self.plan, may_record=False)
+        fitted = fitting.fit(self.workshop, self.losses, self.plan, self._may_record)
         self.pairs, self._blocks = fitted
         self.colours = self._chosen_colours()
         self._objectives: dict[int, Any] = {}
@@ -173,18 +173,12 @@ class Mixture(Study):
             for exemplar, levels in zip(self._exemplars, self._levels, strict=True)
         ]
         targets = [its_kind(features, measured, *each, **its_settings).targets for each in seen]
-        wrap = self.workshop.config.wrap
-        objective = kind(features, losses, *seen[0], level.margin, wrap=wrap, **settings)
-        objective.targets = [
+        targets = [
             mixing.mixed(loss, theirs, self.shares, self._transports)
             for loss, *theirs in zip(losses, *targets, strict=True)
         ]
-        return objective
-
-    def _kind_of_objective(self, size: Size, losses: Any, layers: Any) -> tuple[Any, Any]:
-        kind, settings = super()._kind_of_objective(size, losses, layers)
-        # What a GPU records holds the targets of one exemplar.
-        return (kind if issubclass(kind, BlockObjective) else Objective), settings
+        named = {"margin": level.margin, "wrap": self._wrap, "targets": targets}
+        return kind(features, losses, None, **named, **settings)
 
     def _own_colours(self) -> Array:
         return colours.own_of(self._exemplars, self.shares)

@@ -4,14 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from texsynth import images, metrics
+from texsynth import images
+from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, check_takes_masks
 from texsynth.losses.autocorrelation import AutocorrelationLoss
 from texsynth.network import architecture
 from texsynth.objective import masks
 from texsynth.objective.kept import Keep
 from texsynth.objective.masks import Masks
-from texsynth.objective.whole import Objective
 from texsynth.synthesis import holes, octave, pyramid
 from texsynth.synthesis.borrowing import borrowed
 from texsynth.synthesis.study import Study
@@ -19,6 +19,7 @@ from texsynth.synthesis.study import Study
 _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks those beside it
 _ELSEWHERE = 0.05  # how much counts what lies elsewhere than where a hole's pieces came from
 _FEW = 12  # steps that fit pieces together
+_MOST = 0.4  # of the photograph that pieces may fill
 _WHAT_IS_LEFT = "what is not masked"
 
 
@@ -36,12 +37,15 @@ class RepairStudy(Study):
     """
 
     def __init__(self, workshop, damaged, source=None, fills=True):
-        self.damaged, self._fills = damaged, fills
+        self.damaged = damaged
         wrap, seed = workshop.config.wrap, workshop.config.seed
-        self._filled, self._origin = borrowed(damaged.photo, damaged.mask, wrap, seed)
+        found = borrowed(damaged.photo, damaged.mask, wrap, seed)
+        self._filled, self._origin, is_filled = found
+        # Of little, pieces would repeat all that there is.
+        self._fills = fills and is_filled and float(np.sign(damaged.mask).mean()) <= _MOST
         self._has_source = source is not None
-        pixels = self._filled[0].transpose(1, 2, 0)
-        super().__init__(workshop, source if self._has_source else pixels)
+        self._counts = {}
+        super().__init__(workshop, source if self._has_source else images.to_pixels(self._filled))
         check_takes_masks(self.losses)
         for number in range(1, len(self.plan) + 1):
             self._counted_on_host(number, self.layers)  # which makes sure that enough is left
@@ -71,6 +75,8 @@ class RepairStudy(Study):
 
     def _is_grey(self):
         return images.is_grey(self.exemplar) and images.is_grey(self._filled)
+
+    _may_record = False  # what is recorded for a GPU counts all positions alike
 
     @property
     def _wrap(self):
@@ -145,6 +151,12 @@ class RepairStudy(Study):
 
     def _counted_on_host(self, number, layers):
         """What sees little but what stays, of the exemplar; what sees the holes, of the image."""
+        key = number, tuple(sorted(layers))
+        if key not in self._counts:
+            self._counts[key] = self._newly_counted(number, layers)
+        return self._counts[key]
+
+    def _newly_counted(self, number, layers):
         level, table = self.plan[number - 1], self.workshop.table
         mask = self._mask(level)
         among = None
@@ -177,9 +189,6 @@ class RepairStudy(Study):
         """Whether the holes begin with pieces of what stays."""
         return self._fills and not self._has_source and self.workshop.config.start is None
 
-    def _kind_of_whole(self, losses):
-        return Objective  # what is recorded for a GPU counts all positions alike
-
     def _choice_of_detail(self, number):
         """Detail of what stays alone, see :meth:`Study._choice_of_detail`."""
         if self._has_source:
@@ -197,10 +206,26 @@ class RepairStudy(Study):
 
         Args:
             seed (int): That of the settings, by which it was filled.
+
+        Raises:
+            texsynth.errors.ConfigError: It is another one.
         """
         if not self._is_borrowed:
             return super().start(seed)
+        if seed != self.workshop.config.seed:
+            raise ConfigError("holes were filled by the seed of the settings; it is the only one")
         return self._filled
+
+    def with_colours(self, texture):
+        """Returns a texture with the colour histogram where it is made anew, see :class:`Study`.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
+        """
+        made = self.damaged.mask[0, 0] > 0
+        matched = texture.copy()
+        matched[:, :, made] = super().with_colours(texture[:, :, made][..., None])[..., 0]
+        return matched
 
     def begun(self, number, texture):
         """Returns what a level begins from, see :meth:`Study.begun`.
@@ -229,17 +254,9 @@ class RepairStudy(Study):
         pixels[stays] = images.to_pixels(self.damaged.photo)[stays]
         return pixels
 
-    def errors(self, pixels, by, block):
-        """Returns the relative Gram errors of what was made anew, see :class:`Study`.
-
-        Args:
-            pixels (numpy.ndarray): ``(H, W, 3)`` uint8.
-            by (str): As there.
-            block (int): As there.
-        """
-        workshop = self.workshop
-        given = pixels, self.exemplar, workshop.weights, workshop.config, workshop.device
-        return metrics.gram_errors(*given, by, block, self._masks_of)
+    @property
+    def _measuring(self):
+        return {"masks_of": self._masks_of}
 
     def _masks_of(self, layers):
         """How much each position counts without margin, pad and trim."""

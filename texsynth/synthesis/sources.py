@@ -66,9 +66,9 @@ class Photograph:
         """Returns its own colours, see :func:`texsynth.statistics.colours.own`."""
         return colours.own(self.batch)
 
-    def gram_errors(self, pixels: Pixels, *settings: Any) -> dict[str, float]:
+    def gram_errors(self, pixels: Pixels, *settings: Any, **others: Any) -> dict[str, float]:
         """Returns the errors of a texture, see :func:`texsynth.metrics.gram_errors`."""
-        return metrics.gram_errors(pixels, self.batch, *settings)
+        return metrics.gram_errors(pixels, self.batch, *settings, **others)
 
 
 class Remembered:

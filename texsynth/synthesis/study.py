@@ -45,6 +45,9 @@ class Study:
         texsynth.errors.TexsynthError: The exemplar is unusable or too small.
     """
 
+    _may_record = True
+    """Whether a GPU may record an evaluation, with its targets."""
+
     def __init__(self, workshop, exemplar):
         config = workshop.config
         self.workshop = workshop
@@ -64,7 +67,9 @@ class Study:
             _warn_of_little(self.source.given_size, self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
-        self.pairs, self._blocks = fitting.fit(workshop, self.losses, self.plan, wrap=self._wrap)
+        self.pairs, self._blocks = fitting.fit(
+            workshop, self.losses, self.plan, self._may_record, self._wrap
+        )
         self.colours = self._chosen_colours()
         self._objectives = {}
 
@@ -115,11 +120,8 @@ class Study:
             return StripObjective, settings | self._blocks
         if self._blocks:
             return BlockObjective, self._blocks
-        return self._kind_of_whole(losses), {}
-
-    def _kind_of_whole(self, losses):
-        """What evaluates an image in one piece."""
-        return fitting.on_a_gpu(losses) if self.workshop.engine == "cuda" else Objective
+        records = self._may_record and workshop.engine == "cuda"
+        return (fitting.on_a_gpu(losses) if records else Objective), {}
 
     def _counted(self, number, layers):
         """How much each position counts at a level, on the device; ``None`` if all alike.
@@ -217,9 +219,13 @@ class Study:
             block (int): As there.
         """
         workshop = self.workshop
-        return self.source.gram_errors(
-            pixels, workshop.weights, workshop.config, workshop.device, by, block
-        )
+        made = workshop.weights, workshop.config, workshop.device
+        return self.source.gram_errors(pixels, *made, by, block, **self._measuring)
+
+    @property
+    def _measuring(self):
+        """What else :func:`texsynth.metrics.gram_errors` is to be told."""
+        return {}
 
     def finished(self, texture):
         """Returns the pixels of a texture that is done, ``(H, W, 3)`` uint8.
