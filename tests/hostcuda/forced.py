@@ -32,6 +32,8 @@ LEFT_OUT = {
     "test_a_level_that_is_done_holds_no_memory": "it looks for the CPU's optimizer",
     "test_what_comes_to_nothing_at_a_later_level": "it stands in for the CPU's objective",
     "test_fields_that_are_missing_or_odd_are_told": "they are those of the CPU's optimizer",
+    "test_the_precision_that_was_computed_with_is_told": "it asks for the CPU's engine",
+    "test_what_is_large_enough_is_measured_by_the_fast": "it asks for the CPU's engine",
 }
 """Parts of the names of tests that are not run, and why."""
 
