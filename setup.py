@@ -69,6 +69,7 @@ setup(
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=13.6"],
         "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
+        "film": ["av>=14.0"],
         "heif": ["pillow-heif>=0.18"],
         "docs": [  # pinned where a new version may warn, and warnings end the building
             "furo==2025.12.19",
@@ -80,6 +81,7 @@ setup(
         "mpi": MPI,
         "test": [
             *MPI,
+            "av>=14.0",
             "build>=1.2",
             "hypothesis>=6.100",
             "imagecodecs>=2024.9",

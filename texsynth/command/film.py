@@ -1,0 +1,71 @@
+"""The command ``film``: one of images that are there, such as the snapshots of a texture."""
+
+from pathlib import Path
+
+import click
+
+from texsynth.command import cli
+from texsynth.command.filming import film_options
+from texsynth.command.shared import (
+    HELP_OPTIONS,
+    NO_MEMORY,
+    PATH,
+    OneLineErrors,
+    failure,
+    set_up_logging,
+)
+from texsynth.errors import ConfigError, TexsynthError
+from texsynth.files import check_target
+
+
+@click.command("texsynth film", cls=OneLineErrors, context_settings=HELP_OPTIONS)
+@click.argument("paths", metavar="IMAGE...", type=PATH, nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=PATH,
+    required=True,
+    help="File to write to: .gif, .webp, .png (animated) or .mp4.",
+)
+@film_options
+def main(paths, out, frames, loops, overwrites, quiet, verbose):
+    """Make a film of images, such as the snapshots of a texture, in their order.
+
+    Frames are spaced by how much changes: of images that are nearly alike, some are left out.
+    Smaller images are brought to the size of the last one.
+    """
+    set_up_logging(quiet, verbose)
+    try:
+        _check_out(out, paths, overwrites)
+        _make(paths, out, frames, loops)
+    except TexsynthError as error:
+        raise failure(error, error) from error
+    except MemoryError as error:
+        raise failure(NO_MEMORY, error) from error
+    if not quiet:
+        click.echo(out)
+
+
+main.params += cli.taken_over(
+    *("overwrites", "quiet", "verbose", "version"), told={"overwrites": "Replace FILE."}
+)
+
+
+def _check_out(out: Path, paths, overwrites):
+    from texsynth import films  # imports NumPy, which takes a moment
+
+    films.format_of(out)
+    check_target("--out", out, paths)
+    if out.exists() and not overwrites:
+        raise ConfigError(f"{out} already exists; --overwrite replaces it")
+
+
+def _make(paths, out, count, loops):
+    from texsynth import films, images
+
+    height, width = images.read(paths[-1]).shape[:2]
+    frames = films.Frames(count, (width, height))
+    for path in paths:
+        frames.add(images.read(path))
+    films.write(out, frames.chosen(), loops, {})
