@@ -9,7 +9,9 @@ import click
 
 from texsynth.command import overwriting, provenance, record
 from texsynth.command.outputs import is_below_here
-from texsynth.command.watch import Acts, Watch
+from texsynth.command.progress import Display
+from texsynth.command.snapshots import Snapshots
+from texsynth.command.watch import Watch
 from texsynth.errors import TexsynthError
 
 _log = logging.getLogger("texsynth")
@@ -69,8 +71,11 @@ class Job:
                 check()
             self._tell_of_size()
 
-        acts = Acts(begin, self._save, self._is_replaceable)
-        with Watch(self._telling, self.outputs, acts) as watch:
+        observers = (
+            Display(self._telling.quiet),
+            Snapshots(self.outputs, self._save, self._is_replaceable),
+        )
+        with Watch(self._telling, begin, observers) as watch:
             init = None if self.recipe.init is None else self.recipe.init.pixels
             result = synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
             watch.begin()

@@ -1,9 +1,12 @@
 """Shows how a synthesis goes on: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 import time
 
 import click
+
+from texsynth.command.watch import Observer
 
 _SECONDS_BETWEEN_LINES = 10.0
 _BAR_UNITS = 1000
@@ -91,3 +94,27 @@ def make(quiet):
     if quiet or stream is None:  # it is None in a process that was started without one
         return NoProgress()
     return ProgressBar(stream) if stream.isatty() else ProgressLines(stream)
+
+
+class Display(Observer):
+    """Shows each step on standard error, as long as somebody is there to read it.
+
+    Args:
+        quiet (bool): Show nothing.
+    """
+
+    def __init__(self, quiet):
+        self._way = make(quiet)
+
+    def show(self, progress):
+        """Shows a :class:`texsynth.Progress`."""
+        try:
+            self._way.show(progress)
+        except OSError:  # nobody reads it any more; the picture is still wanted
+            self._way = NoProgress()
+
+    def __exit__(self, *exception):
+        """Ends the line, and shows nothing any more."""
+        with contextlib.suppress(OSError):
+            self._way.close()
+        self._way = NoProgress()

@@ -1,14 +1,11 @@
-"""Follows a synthesis step by step: shows how it goes on, saves snapshots, ends it on a signal."""
+"""Follows a synthesis step by step: tells those who look on, ends it when it is to end."""
 
 import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from texsynth.command import progress as progress_display
 from texsynth.command.interruption import Interruption
-from texsynth.errors import TexsynthError
 
 _log = logging.getLogger("texsynth")
 
@@ -28,18 +25,29 @@ class Telling:
     in_company: bool = False
 
 
-class Acts(NamedTuple):
-    """What is done with the one texture that is watched.
+class Observer:
+    """Somebody who looks on during one synthesis: a context manager, entered before its start.
 
-    Attributes:
-        begin: Tells of it, once all is there to begin; a function without arguments.
-        save: Writes pixels to a path.
-        is_replaceable: Says whether a snapshot may take the place of what is at a path.
+    None of them raises anything for what is its own trouble: the texture is still wanted.
     """
 
-    begin: Callable
-    save: Callable
-    is_replaceable: Callable
+    def show(self, progress):
+        """Is told of a step.
+
+        Args:
+            progress (texsynth.Progress): How far it is.
+        """
+
+    def is_to_end(self):
+        """Returns whether the work is to end here, and what is there to be kept."""
+        return False
+
+    def __enter__(self):
+        """Begins to look on."""
+        return self
+
+    def __exit__(self, *exception):
+        """Looks on no longer."""
 
 
 class Watch:
@@ -47,19 +55,18 @@ class Watch:
 
     Args:
         telling (Telling): How the user is told, and heard.
-        outputs (texsynth.command.outputs.Outputs): Where snapshots go, and how often.
-        acts (Acts): What is done meanwhile.
+        begin (Callable): Tells of it, once all is there to begin; a function without arguments.
+        observers (tuple[Observer, ...]): Who looks on, in the order in which they are told.
     """
 
-    def __init__(self, telling, outputs, acts):
-        self._telling, self._outputs, self._acts = telling, outputs, acts
+    def __init__(self, telling: Telling, begin: Callable[[], None], observers=()):
+        self._telling, self._begin, self._observers = telling, begin, tuple(observers)
         self._is_told_of = False
-        self._snapshots = outputs.keeping.snapshots
         self._has_begun = False
-        self._display = progress_display.make(telling.quiet)
+        self._entered = contextlib.ExitStack()
 
     def after_step(self, progress):
-        """Shows a step, and saves what is due; returns whether a signal ends the work.
+        """Tells of a step; returns whether the work is to end.
 
         Args:
             progress (texsynth.Progress): How far it is.
@@ -70,51 +77,37 @@ class Watch:
             self._telling.interruption.in_order = True  # from here on there is something to save
             if progress.scheme.why:
                 _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
-        try:
-            self._display.show(progress)
-        except OSError:  # nobody is there to read it any more; the picture is still wanted
-            self._display = progress_display.NoProgress()
-        if self._snapshots and progress.step % self._snapshots == 0:
-            self._save_snapshot(progress)
-        return self._telling.interruption.number is not None
+        for observer in self._observers:
+            observer.show(progress)
+        return self._is_to_end()
 
     def is_to_stop(self):
-        """Returns whether a signal ends the work, between steps; asked before the first one too."""
+        """Returns whether the work is to end, between steps; asked before the first one too."""
         self.begin()
         if self._telling.in_company:
             # A signal comes to each process, but not at the same time: once one may have taken the
             # first step, none ends on its own, for that would end all with nothing saved.
             self._telling.interruption.in_order = True
-        return self._has_begun and self._telling.interruption.number is not None
+        return self._has_begun and self._is_to_end()
 
     def begin(self):
         """Tells of the work once; also if there was none, for a checkpoint held the last step."""
         if not self._is_told_of:
             self._is_told_of = True
-            self._acts.begin()
+            self._begin()
 
     def __enter__(self):
         """Begins to follow it."""
+        with contextlib.ExitStack() as entered:
+            for observer in self._observers:
+                entered.enter_context(observer)
+            self._entered = entered.pop_all()
         return self
 
     def __exit__(self, *exception):
-        """Shows nothing any more."""
-        with contextlib.suppress(OSError):
-            self._display.close()
-        self._display = progress_display.NoProgress()
+        """Follows it no longer."""
+        return self._entered.__exit__(*exception)
 
-    def _save_snapshot(self, progress):
-        path = self._outputs.snapshot(progress.level, progress.step)
-        try:
-            for source in self._outputs.sources if path.exists() else ():
-                if source.exists() and path.samefile(source):
-                    raise TexsynthError(f"the snapshot {path} would overwrite an input")
-            if not self._acts.is_replaceable(path):
-                raise TexsynthError(
-                    f"the snapshot {path} already exists and is of another texture, which only"
-                    " --overwrite replaces"
-                )
-            self._acts.save(path, progress.pixels())
-        except TexsynthError as error:
-            _log.warning("%s; no more snapshots will be saved", error)
-            self._snapshots = None
+    def _is_to_end(self):
+        is_asked_for = any(observer.is_to_end() for observer in self._observers)
+        return is_asked_for or self._telling.interruption.number is not None
