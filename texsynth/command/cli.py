@@ -15,7 +15,7 @@ from texsynth.command import regions
 from texsynth.command.asked import Asked
 from texsynth.command.device import device_options, given
 from texsynth.command.folders import expanded
-from texsynth.command.keeping import EVERY
+from texsynth.command.keeping import keeping_options
 from texsynth.command.shared import (
     HELP_OPTIONS,
     PATH,
@@ -37,12 +37,6 @@ def _terms(context, parameter, texts):
     """Parses the texts of an option that may come several times; none means ``None``."""
     parse = from_text(parse_term)
     return tuple(parse(context, parameter, text) for text in texts) or None
-
-
-def _regions(context, parameter, texts):
-    """Parses the regions."""
-    parse = from_text(regions.parse_region)
-    return tuple(parse(context, parameter, text) for text in texts)
 
 
 class _Command(TileAlone):
@@ -217,31 +211,7 @@ class _Command(TileAlone):
     help="Device memory that the run may use, such as 4GB; larger textures are made in blocks."
     "  [default: four fifths of what is free]",
 )
-@click.option(
-    "--guide",
-    "guide_path",
-    metavar="MAP",
-    type=PATH,
-    help="Map of IMAGE whose colours name its parts, for --target-guide.  [default: <name>_sem.png"
-    " beside IMAGE]",
-)
-@click.option(
-    "--target-guide",
-    "target_guide_path",
-    metavar="MAP",
-    type=PATH,
-    help="Map of what to make: where it has a colour, the texture is made that IMAGE has where"
-    " --guide has that colour. The output has its size.",
-)
-@click.option(
-    "--region",
-    "regions",
-    metavar="COLOUR=IMAGE",
-    multiple=True,
-    callback=_regions,
-    help="The texture for a colour of --target-guide is that of another image, such as"
-    " red=grass.jpg or #ff0000=grass.jpg; repeat the option for more.",
-)
+@regions.region_options
 @click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")
 @click.option(
     "--variations",
@@ -276,41 +246,7 @@ class _Command(TileAlone):
     help="Replace textures and other files that are there already; without it only those of the"
     " same texture are replaced.",
 )
-@click.option(
-    "--checkpoint",
-    "checkpoint_path",
-    metavar="FILE",
-    type=PATH,
-    help="Save the state to FILE at regular steps (see --every), on Ctrl-C and at the end; the"
-    " previous checkpoint is kept beside it.",
-)
-@click.option(
-    "--every",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help=f"Steps between checkpoints.  [default: {EVERY}]",
-)
-@click.option(
-    "-r",
-    "--resume",
-    "resume_path",
-    metavar="FILE",
-    type=PATH,
-    help="Continue from a checkpoint, with its IMAGE and options; a larger -n runs further.",
-)
-@click.option(
-    "--record",
-    "keeps_record",
-    is_flag=True,
-    help="Also write <name>_record.json, with everything that determined the texture.",
-)
-@click.option(
-    "--replay",
-    "replay_path",
-    metavar="FILE",
-    type=PATH,
-    help="Make the texture of a record again and compare.",
-)
+@keeping_options
 @click.option(
     "--distributed",
     is_flag=True,

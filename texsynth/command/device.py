@@ -6,7 +6,7 @@ import re
 import click
 from click.core import ParameterSource
 
-from texsynth.command.shared import from_text
+from texsynth.command.shared import from_text, together
 from texsynth.errors import ConfigError
 
 _OTHERS = {
@@ -50,13 +50,10 @@ def device_options(command):
     Args:
         command: Function that takes ``gpu``, a CUDA device number, or -1 for the CPU.
     """
-    command = with_one_device(command)
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return _OPTIONS(with_one_device(command))
 
 
-_OPTIONS = (
+_OPTIONS = together(
     click.option(
         "-g",
         "--gpu",

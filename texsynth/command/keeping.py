@@ -3,8 +3,51 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
+from texsynth.command.shared import PATH, together
+
 EVERY = 20
 """Steps between checkpoints by default."""
+
+keeping_options = together(
+    click.option(
+        "--checkpoint",
+        "checkpoint_path",
+        metavar="FILE",
+        type=PATH,
+        help="Save the state to FILE at regular steps (see --every), on Ctrl-C and at the end; the"
+        " previous checkpoint is kept beside it.",
+    ),
+    click.option(
+        "--every",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help=f"Steps between checkpoints.  [default: {EVERY}]",
+    ),
+    click.option(
+        "-r",
+        "--resume",
+        "resume_path",
+        metavar="FILE",
+        type=PATH,
+        help="Continue from a checkpoint, with its IMAGE and options; a larger -n runs further.",
+    ),
+    click.option(
+        "--record",
+        "keeps_record",
+        is_flag=True,
+        help="Also write <name>_record.json, with everything that determined the texture.",
+    ),
+    click.option(
+        "--replay",
+        "replay_path",
+        metavar="FILE",
+        type=PATH,
+        help="Make the texture of a record again and compare.",
+    ),
+)
+"""A decorator that gives a command what is kept of a long run, and gone on from, or made again."""
 
 
 @dataclass(frozen=True)

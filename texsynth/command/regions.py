@@ -10,6 +10,7 @@ from texsynth.command.composed import Composed, Pictures, make
 from texsynth.command.keeping import Keeping
 from texsynth.command.order import Order, Sources
 from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.shared import PATH, from_text, together
 from texsynth.config import Config
 from texsynth.errors import ConfigError
 
@@ -49,6 +50,42 @@ def parse_region(text):
             f"a region must look like red=grass.jpg or #ff0000=grass.jpg, not {text!r}"
         )
     return colour, Path(path)
+
+
+def _regions(context, parameter, texts):
+    """Parses the regions."""
+    parse = from_text(parse_region)
+    return tuple(parse(context, parameter, text) for text in texts)
+
+
+region_options = together(
+    click.option(
+        "--guide",
+        "guide_path",
+        metavar="MAP",
+        type=PATH,
+        help="Map of IMAGE whose colours name its parts, for --target-guide.  [default:"
+        " <name>_sem.png beside IMAGE]",
+    ),
+    click.option(
+        "--target-guide",
+        "target_guide_path",
+        metavar="MAP",
+        type=PATH,
+        help="Map of what to make: where it has a colour, the texture is made that IMAGE has where"
+        " --guide has that colour. The output has its size.",
+    ),
+    click.option(
+        "--region",
+        "regions",
+        metavar="COLOUR=IMAGE",
+        multiple=True,
+        callback=_regions,
+        help="The texture for a colour of --target-guide is that of another image, such as"
+        " red=grass.jpg or #ff0000=grass.jpg; repeat the option for more.",
+    ),
+)
+"""A decorator that gives a command ``--guide``, ``--target-guide`` and ``--region``."""
 
 
 def is_asked(options):

@@ -73,6 +73,21 @@ class OneLineErrors(click.Command):
             raise failure(f"EOFError: {error}", error) from error
 
 
+def together(*options):
+    """Returns a decorator that gives a command several options, in this order.
+
+    Args:
+        options: Each what ``click.option`` returns.
+    """
+
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def from_text(parse):
     """Makes a click callback that parses an option's text and leaves ``None`` alone.
 
