@@ -52,7 +52,7 @@ def test_no_image_makes_no_frame():
 
 
 def test_smaller_images_are_brought_to_the_size_of_the_end():
-    frames = films.Frames(4, (8, 6))
+    frames = films.Frames(4)
     frames.add(flat(10, (4, 3)))
     frames.add(flat(200, (8, 6)))
     assert [frame.shape for frame in frames.chosen()] == [(6, 8, 3)] * 2

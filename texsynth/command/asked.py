@@ -66,6 +66,8 @@ class Asked:
         is_saved = asked["checkpoint_path"] or asked["resume_path"]
         if asked["every"] is not None and not is_saved:
             raise ConfigError("--every needs --checkpoint or --resume")
+        if asked["film"] is None and (asked["frames"], asked["loops"]) != (None, None):
+            raise ConfigError("--frames and --loop need --film")
         if asked["replay_path"]:
             if is_saved:
                 raise ConfigError("--replay cannot be combined with --checkpoint or --resume")
@@ -107,6 +109,14 @@ class Asked:
         start = init if init in settings.STARTS else None
         return start, None if init is None or start else Path(init)
 
+    @property
+    def _film(self):
+        """The :class:`texsynth.command.filming.Filming`, with what was given of it; or ``None``."""
+        told = {name: self.options[name] for name in ("frames", "loops")}
+        told = {name: value for name, value in told.items() if value is not None}
+        film = self.options["film"]
+        return film and dataclasses.replace(film, **told)
+
     def _keeping(self, is_target, snapshots=None, record=False, comparison=True, resumed=None):
         """What is kept: as asked for, or as the command kept it that is gone on from."""
         asked = self.options
@@ -120,6 +130,7 @@ class Asked:
             asked["checkpoint_path"] or asked["resume_path"],
             asked["every"] or EVERY,
             resumed,
+            self._film,
         )
 
     def _anew(self):
@@ -197,4 +208,11 @@ class Asked:
         order = Order(config, sources, out, makes_folder, keeping, asked["distributed"])
         if order.is_shared and order.is_one and keeping.snapshots:
             raise ConfigError("--snapshots cannot be used when processes share a texture")
+        if order.is_shared and order.is_one and keeping.film:
+            raise ConfigError("--film cannot be used when processes share a texture")
+        if not order.is_one and keeping.film and keeping.film.path:
+            raise ConfigError(
+                f"--film: {keeping.film.path} would be of several textures; a format in its place,"
+                f" such as {keeping.film.ending[1:]}, makes one of each"
+            )
         return order

@@ -14,6 +14,7 @@ from texsynth import values
 from texsynth.command import regions
 from texsynth.command.asked import Asked
 from texsynth.command.device import device_options, given
+from texsynth.command.filming import film_options
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import keeping_options
 from texsynth.command.shared import (
@@ -247,6 +248,7 @@ class _Command(TileAlone):
     " same texture are replaced.",
 )
 @keeping_options
+@film_options
 @click.option(
     "--distributed",
     is_flag=True,

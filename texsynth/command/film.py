@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from texsynth.command import cli
-from texsynth.command.filming import film_options
+from texsynth.command.filming import FRAMES, bounds_of_films
 from texsynth.command.shared import (
     HELP_OPTIONS,
     NO_MEMORY,
@@ -28,7 +28,7 @@ from texsynth.files import check_target
     required=True,
     help="File to write to: .gif, .webp, .png (animated) or .mp4.",
 )
-@film_options
+@bounds_of_films
 def main(paths, out, frames, loops, overwrites, quiet, verbose):
     """Make a film of images, such as the snapshots of a texture, in their order.
 
@@ -38,7 +38,7 @@ def main(paths, out, frames, loops, overwrites, quiet, verbose):
     set_up_logging(quiet, verbose)
     try:
         _check_out(out, paths, overwrites)
-        _make(paths, out, frames, loops)
+        _make(paths, out, frames or FRAMES, loops is not False)
     except TexsynthError as error:
         raise failure(error, error) from error
     except MemoryError as error:
@@ -64,8 +64,7 @@ def _check_out(out: Path, paths, overwrites):
 def _make(paths, out, count, loops):
     from texsynth import films, images
 
-    height, width = images.read(paths[-1]).shape[:2]
-    frames = films.Frames(count, (width, height))
+    frames = films.Frames(count)
     for path in paths:
         frames.add(images.read(path))
     films.write(out, frames.chosen(), loops, {})

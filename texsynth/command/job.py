@@ -8,6 +8,7 @@ import sys
 import click
 
 from texsynth.command import overwriting, provenance, record
+from texsynth.command.filming import Camera
 from texsynth.command.outputs import is_below_here
 from texsynth.command.progress import Display
 from texsynth.command.snapshots import Snapshots
@@ -38,12 +39,14 @@ class Job:
         self.recipe, self.outputs, self._telling = recipe, outputs, telling
         self._asked_for = outputs
         self._checkpoints, self._is_again = checkpoints, is_again
+        self._camera = Camera(outputs.keeping.film)
         self.written = []
 
     def is_done(self):
         """Returns whether all files are there as they would be made, and finished."""
         expected = provenance.origin(self.recipe)
-        if not all(provenance.is_finished(path, expected) for path in self.outputs.pictures):
+        shown = [*self.outputs.pictures, *self.outputs.films]
+        if not all(provenance.is_finished(path, expected) for path in shown):
             return False
         return not self.outputs.keeping.record or record.is_of(
             self.outputs.record, provenance.Picture(self.outputs.texture)
@@ -74,6 +77,7 @@ class Job:
         observers = (
             Display(self._telling.quiet),
             Snapshots(self.outputs, self._save, self._is_replaceable),
+            self._camera,
         )
         with Watch(self._telling, begin, observers) as watch:
             init = None if self.recipe.init is None else self.recipe.init.pixels
@@ -99,6 +103,9 @@ class Job:
             pictures.append(images.tiled(result.image))
         for path, pixels in zip(self.outputs.pictures, pictures, strict=True):
             self._save(path, pixels, made)
+        for path in self.outputs.films:
+            self._camera.save(path, result.image, {**provenance.origin(self.recipe), **made})
+            self.written.append(path)
         if self.outputs.keeping.record:
             lengthened = self._checkpoints is not None and self._checkpoints.lengthened
             made = record.compose(sys.argv, self.recipe, result, lengthened)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from texsynth.command.filming import Filming
 from texsynth.command.shared import PATH, together
 
 EVERY = 20
@@ -62,6 +63,7 @@ class Keeping:
         checkpoint (pathlib.Path): Where checkpoints are saved, or ``None``.
         every (int): Steps between them.
         resumed (texsynth.Checkpoints): What is gone on from, or ``None``.
+        film (texsynth.command.filming.Filming): The film that is made, or ``None``.
     """
 
     comparison: bool = True
@@ -71,6 +73,7 @@ class Keeping:
     checkpoint: Path | None = None
     every: int = EVERY
     resumed: object = None
+    film: Filming | None = None
 
     @property
     def saved(self):

@@ -40,9 +40,16 @@ class Outputs:
         return self._beside("record.json")
 
     @property
+    def films(self):
+        """The film, if one is made; a list, like the pictures."""
+        film = self.keeping.film
+        return [] if film is None else [film.path or self._beside(f"film{film.ending}")]
+
+    @property
     def paths(self):
         """All of them."""
-        return [*self.pictures, *([self.record] if self.keeping.record else [])]
+        record = [self.record] if self.keeping.record else []
+        return [*self.pictures, *self.films, *record]
 
     def snapshot(self, level, step):
         """Returns the path of a snapshot.
@@ -63,7 +70,10 @@ class Outputs:
         which = "stopped" if number == 1 else f"stopped{number}"
         stem = self.texture.stem
         usual = next((ending for ending in _ENDINGS if stem.endswith(ending)), "")
-        return replace(self, texture=self._beside(f"{which}{usual}.png"))
+        texture, keeping = self._beside(f"{which}{usual}.png"), self.keeping
+        if keeping.film is not None:
+            keeping = replace(keeping, film=keeping.film.renamed(which))
+        return replace(self, texture=texture, keeping=keeping)
 
     def _beside(self, name):
         stem = self.texture.stem
@@ -154,12 +164,16 @@ def _check_pictures(outputs):
 
 
 def _check_beside(outputs, files_read):
-    """Makes sure that checkpoint and record can be written, and over nothing else."""
+    """Makes sure that checkpoint, film and record can be written, and over nothing else."""
     saved = outputs.keeping.saved
     for path in saved:
         files.check_target("--checkpoint", path, files_read)
         if any(_is_same_place(path, other) for other in outputs.pictures):
             raise ConfigError(f"--checkpoint: {path} is also the file for the texture")
+    for path in outputs.films:
+        files.check_target("--film", path, files_read)
+        if any(_is_same_place(path, other) for other in [*outputs.pictures, *saved]):
+            raise ConfigError(f"--film: {path} is also another file that is written")
     if outputs.keeping.record:
         files.check_target("--record", outputs.record, files_read)
         if any(_is_same_place(outputs.record, other) for other in saved):

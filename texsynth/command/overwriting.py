@@ -24,7 +24,7 @@ def check(outputs, recipe, is_again):
     """
     if outputs.keeping.overwrites:
         return
-    for path in outputs.pictures:
+    for path in [*outputs.pictures, *outputs.films]:
         if not is_replaceable(path, recipe, is_again):
             raise ConfigError(f"{path} already exists and is not the same texture; {_WAYS}")
     path = outputs.record
@@ -60,7 +60,7 @@ def for_a_stopped_one(outputs, recipe):
     """
     places = (outputs.aside(number) for number in itertools.count(1))
     for place in itertools.chain([outputs], places):
-        kinds = [(provenance, path) for path in place.pictures]
+        kinds = [(provenance, path) for path in [*place.pictures, *place.films]]
         kinds += [(record, place.record)] if place.keeping.record else []
         if all(_takes_a_stopped_one(path, kind, recipe) for kind, path in kinds):
             return place

@@ -234,7 +234,7 @@ def _is_finished(text):
 
 
 def text_of(path, is_whole=False):
-    """Returns the texts of a PNG by keyword; none of what is none.
+    """Returns the texts of a picture or a film by keyword; none of what is none.
 
     Args:
         path (pathlib.Path): The file, which need not be there.
@@ -242,6 +242,10 @@ def text_of(path, is_whole=False):
     """
     from PIL import Image
 
+    from texsynth import films
+
+    if path.suffix.lower() != ".png":
+        return films.text_of(path)
     try:
         with warnings.catch_warnings():
             # Of many pixels: as large a texture may have been asked for.

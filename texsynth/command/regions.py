@@ -19,6 +19,7 @@ _NOT_WITH = {
     "target_path": "--target",
     "variations": "--variations",
     "snapshots": "--snapshots",
+    "film": "--film",
     "checkpoint_path": "--checkpoint",
     "every": "--every",
     "resume_path": "--resume",

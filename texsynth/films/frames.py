@@ -19,12 +19,10 @@ class Frames:
 
     Args:
         count: How many frames there are at most, at least 2.
-        size: ``(width, height)`` of the images at the end; earlier ones, which may be smaller, are
-            enlarged. ``None`` takes that of the first one. Frames have at most 512 pixels a side.
     """
 
-    def __init__(self, count: int, size: Size | None = None) -> None:
-        self._count, self._size = count, size
+    def __init__(self, count: int) -> None:
+        self._count = count
         self._threshold = 1.0  # grey levels
         self._kept: list[Pixels] = []
         self._last: Pixels | None = None
@@ -35,9 +33,8 @@ class Frames:
         Args:
             pixels: ``(H, W, 3)`` uint8, RGB.
         """
-        if self._size is None:
-            self._size = (pixels.shape[1], pixels.shape[0])
-        frame = self._last = _resized(pixels, self._size)
+        size = images.fitted_size(_size(pixels), min(_LONGEST, max(pixels.shape[:2])))
+        frame = self._last = _resized(pixels, size)
         if self._kept and _change(self._kept[-1], frame) < self._threshold:
             return
         self._kept.append(frame)
@@ -49,8 +46,9 @@ class Frames:
         """Returns the frames: the first image, the last one, and between them what differs most.
 
         Returns:
-            list of numpy.ndarray: ``(H, W, 3)`` uint8 each, at most as many as were asked for; none
-            if there was no image.
+            list of numpy.ndarray: ``(H, W, 3)`` uint8 each, of the size of the last one or, if that
+            has more than 512 pixels a side, smaller; at most as many as were asked for. None if
+            there was no image.
         """
         if self._last is None:
             return []
@@ -59,7 +57,8 @@ class Frames:
             threshold *= 1.05
             frames = _thinned(frames, threshold)
         is_there = frames[-1] is self._last or not _change(frames[-1], self._last)
-        return [*frames] if is_there else [*frames, self._last]
+        frames = [*frames] if is_there else [*frames, self._last]
+        return [_resized(frame, _size(self._last)) for frame in frames]
 
 
 def _thinned(frames: list[Pixels], threshold: float) -> list[Pixels]:
@@ -72,11 +71,17 @@ def _thinned(frames: list[Pixels], threshold: float) -> list[Pixels]:
 
 
 def _change(one: Pixels, other: Pixels) -> float:
-    """Root mean square of the difference, in grey levels."""
-    return float(np.sqrt(np.square(one.astype(np.float32) - other).mean()))
+    """Root mean square of the difference, in grey levels; the earlier is brought to its size."""
+    before = _resized(one, _size(other)).astype(np.float32)
+    return float(np.sqrt(np.square(before - other).mean()))
+
+
+def _size(pixels: Pixels) -> Size:
+    return pixels.shape[1], pixels.shape[0]
 
 
 def _resized(pixels: Pixels, size: Size) -> Pixels:
-    size = images.fitted_size(size, _LONGEST) if max(size) > _LONGEST else size
+    if _size(pixels) == size:
+        return pixels
     batch = pixels.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
     return images.to_pixels(images.fit(batch, size))
