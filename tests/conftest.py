@@ -6,6 +6,7 @@ import logging
 import signal
 from pathlib import Path
 
+import hypothesis  # noqa: F401 (its own plugin imports it last, where its warnings are errors)
 import numba
 import numpy as np
 import pytest
