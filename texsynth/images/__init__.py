@@ -7,7 +7,14 @@ it, is ``(H, W, C)`` float32 of which 1 is white.
 
 from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
 from texsynth.images.grey import LUMA, is_grey, without_colours
-from texsynth.images.reading import read, read_apart, read_map
+from texsynth.images.reading import (
+    read,
+    read_apart,
+    read_deep,
+    read_deep_apart,
+    read_map,
+    rounded,
+)
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
 from texsynth.images.writing import save_png, write_map
 
@@ -22,8 +29,11 @@ __all__ = [
     "noise",
     "read",
     "read_apart",
+    "read_deep",
+    "read_deep_apart",
     "read_map",
     "resize",
+    "rounded",
     "save_png",
     "side_by_side",
     "tiled",
