@@ -5,7 +5,15 @@ library's callers) it is ``(H, W, 3)`` uint8. A map, as :func:`read_map` and :fu
 it, is ``(H, W, C)`` float32 of which 1 is white.
 """
 
-from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
+from texsynth.images.arrays import (
+    checksum,
+    noise,
+    side_by_side,
+    tiled,
+    to_batch,
+    to_pixels,
+    to_values,
+)
 from texsynth.images.grey import LUMA, is_grey, without_colours
 from texsynth.images.reading import (
     read,
@@ -39,6 +47,7 @@ __all__ = [
     "tiled",
     "to_batch",
     "to_pixels",
+    "to_values",
     "without_colours",
     "write_map",
 ]
