@@ -117,19 +117,23 @@ class Asked:
         film = self.options["film"]
         return film and dataclasses.replace(film, **told)
 
-    def _keeping(self, is_target, snapshots=None, record=False, comparison=True, resumed=None):
+    def _keeping(self, is_target, resumed=None, **earlier):
         """What is kept: as asked for, or as the command kept it that is gone on from."""
-        asked = self.options
+        asked, snapshots = self.options, earlier.get("snapshots")
         if asked["distributed"]:
             snapshots = None  # what is resumed may have been alone
         return Keeping(
-            asked["comparison"] and comparison and not is_target,  # with nothing to compare
+            asked["comparison"]
+            and earlier.get("comparison", True)
+            and not is_target,  # with nothing to compare
             asked["overwrites"],
             asked["snapshots"] or snapshots,
-            asked["keeps_record"] or record,
+            asked["keeps_record"] or earlier.get("record", False),
             asked["checkpoint_path"] or asked["resume_path"],
             asked["every"] or EVERY,
             resumed,
+            asked["depth"] or earlier.get("depth"),
+            asked["quality"] or earlier.get("quality"),
             self._film,
         )
 
@@ -185,7 +189,7 @@ class Asked:
             is_target=is_target,
             mending=self._mended_further(earlier.mending),
         )
-        keeping = self._keeping(is_target, **earlier.kept, resumed=resumed)
+        keeping = self._keeping(is_target, resumed, **earlier.kept)
         if earlier.out is not None and not asked["out"] and not is_below_here(earlier.out):
             raise ConfigError(
                 f"--resume: {path} says to write to {earlier.out}, outside the current folder; "

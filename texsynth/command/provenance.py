@@ -1,4 +1,4 @@
-"""Where a texture comes from: what its PNG tells, and whether a PNG tells the same.
+"""Where a texture comes from: what its file tells, and whether a file tells the same.
 
 Pillow is imported when a file is read: the command's ``--help`` need not wait for it.
 """
@@ -6,7 +6,6 @@ Pillow is imported when a file is read: the command's ``--help`` need not wait f
 import dataclasses
 import functools
 import json
-import warnings
 
 from texsynth.command.mending import Mending
 from texsynth.config import Config
@@ -42,18 +41,30 @@ class Picture:
         return (self,)
 
     @functools.cached_property
-    def pixels(self):
-        """``(H, W, 3)`` uint8, RGB; raises as :func:`texsynth.images.read`."""
+    def deep(self):
+        """``(H, W, 3)`` of what depth it has; what, and raises, as `texsynth.images.read_deep`."""
         from texsynth import images
 
-        return images.read(self.path, self._input_range)
+        return images.read_deep(self.path, self._input_range)
+
+    @functools.cached_property
+    def pixels(self):
+        """``(H, W, 3)`` uint8, RGB: the same, rounded."""
+        from texsynth import images
+
+        return images.rounded(self.deep)
+
+    @property
+    def is_deep(self):
+        """Whether it has more than 8 bits a channel."""
+        return self.deep.dtype.itemsize > 1
 
     @functools.cached_property
     def checksum(self):
-        """What :func:`texsynth.images.checksum` returns for the pixels."""
+        """What :func:`texsynth.images.checksum` returns for all that it has."""
         from texsynth import images
 
-        return images.checksum(self.pixels)
+        return images.checksum(self.deep)
 
 
 class Target(Picture):
@@ -64,9 +75,10 @@ class Target(Picture):
     """
 
     is_target = True
+    is_deep = False
 
     @functools.cached_property
-    def pixels(self):
+    def deep(self):
         """The :class:`texsynth.Statistics`, which is taken where an exemplar's pixels are."""
         from texsynth.targets import Statistics
 
@@ -75,7 +87,7 @@ class Target(Picture):
     @functools.cached_property
     def checksum(self):
         """What its ``checksum`` returns."""
-        return self.pixels.checksum()
+        return self.deep.checksum()
 
 
 def exemplar_of(sources, path, input_range):
@@ -107,6 +119,12 @@ class Recipe:
     init: Picture | None = None
     mending: Mending | None = None
 
+    @property
+    def is_deep(self):
+        """Whether any of the pictures has more than 8 bits a channel."""
+        start = [] if self.init is None else [self.init]
+        return any(each.is_deep for each in (*self.exemplar.pictures, *start))
+
 
 def origin(recipe):
     """Returns what a texture is made from, as the text of its file.
@@ -132,15 +150,35 @@ def origin(recipe):
     return {"Software": f"texsynth {__version__}", **text}
 
 
+DEPTH = "texsynth:depth"
+"""The keyword of how deep a file is, where it has not 8 bits."""
+
+QUALITY = "texsynth:quality"
+"""The keyword of a JPEG's quality."""
+
+
+def written(depth, quality=None):
+    """Returns how a file is written, as its text.
+
+    Args:
+        depth (str): Its depth.
+        quality (int): Of a JPEG; ``None`` is another format's.
+    """
+    told = {} if depth == "8" else {DEPTH: depth}
+    return told if quality is None else {**told, QUALITY: str(quality)}
+
+
 def is_finished(path, expected):
-    """Returns whether a file is a whole PNG of a texture that was finished.
+    """Returns whether a file is a whole picture of a texture that was finished.
 
     Args:
         path (pathlib.Path): The file, which need not be there.
-        expected (dict): What :func:`origin` returns for the texture.
+        expected (dict): What :func:`origin` returns for the texture, and perhaps :func:`written`
+            for the file.
     """
     text = text_of(path, is_whole=True)
-    return _is_finished(text) and expected.items() <= text.items()
+    is_as_deep = text.get(DEPTH) == expected.get(DEPTH)
+    return _is_finished(text) and is_as_deep and expected.items() <= text.items()
 
 
 def is_stopped(path):
@@ -221,7 +259,7 @@ def has_more_steps(was, now, preset):
 
 
 def _settings(text):
-    """The settings that a PNG tells, by its texts; those that its version lacked by default."""
+    """The settings that a picture tells, by its texts; those that its version lacked by default."""
     told = json.loads(text["texsynth:settings"])
     # The names of files, whose checksums say more.
     return Config.from_dict({name: told[name] for name in told.keys() - _FILES})
@@ -234,30 +272,14 @@ def _is_finished(text):
 
 
 def text_of(path, is_whole=False):
-    """Returns the texts of a picture or a film by keyword; none of what is none.
+    """Returns what :func:`texsynth.images.text_of` does, also of a film.
 
     Args:
-        path (pathlib.Path): The file, which need not be there.
-        is_whole (bool): Whether it has none either if it is damaged.
+        path (pathlib.Path): As there.
+        is_whole (bool): As there.
     """
-    from PIL import Image
+    from texsynth import films, images
 
-    from texsynth import films
-
-    if path.suffix.lower() != ".png":
+    if path.suffix.lower() in (".gif", ".mp4"):  # those that no image is written to
         return films.text_of(path)
-    try:
-        with warnings.catch_warnings():
-            # Of many pixels: as large a texture may have been asked for.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if is_whole:
-                with Image.open(path, formats=["PNG"]) as file:
-                    file.verify()  # the checksums of all chunks
-            with Image.open(path, formats=["PNG"]) as file:
-                if is_whole:
-                    file.load()
-                # What stands before the pixels, as this program writes it.
-                return {name: text for name, text in file.info.items() if isinstance(text, str)}
-    # Pillow raises all of these on damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
-        return {}
+    return images.text_of(path, is_whole)

@@ -4,14 +4,14 @@ import dataclasses
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from texsynth import images
-from texsynth.errors import ImageError
+from texsynth.files.depths import QUALITY
 from texsynth.synthesis import presets
 from texsynth.typing import Pixels, StrPath
 from texsynth.version import __version__
@@ -22,6 +22,9 @@ STOPPED = "the callback asked to stop"
 INTERRUPTED = "interrupted"
 """The same, as the text of a PNG has it."""
 
+NO_STEPS = "no steps were asked for"
+"""The reason for stopping where a texture is what it starts from."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
@@ -31,6 +34,7 @@ class Result:
 
     Attributes:
         image: ``(H, W, 3)`` uint8, RGB.
+        values: The same unrounded, ``(H, W, 3)`` floating-point numbers, 0..255.
         exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at; ``None`` if it
             was made from statistics.
         errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
@@ -48,6 +52,7 @@ class Result:
     """
 
     image: Pixels
+    values: npt.NDArray[np.floating[Any]]
     exemplar: Pixels | None
     errors: dict[str, float]
     history: list[list[float]]
@@ -66,21 +71,23 @@ class Result:
         """Whether it came to its end, and was not stopped by the callback."""
         return self.reason != STOPPED
 
-    def save(self, path: StrPath) -> None:
-        """Writes the image as a PNG, whole or not at all, over what is there.
+    def save(self, path: StrPath, depth: str | None = None, quality: int = QUALITY) -> None:
+        """Writes the image, whole or not at all, over what is there.
 
         Its text has :meth:`account`, which ``python -m texsynth.evaluate`` reads.
 
         Args:
-            path: Path of the file, which ends in ``.png``; its folder must exist.
+            path: Path of the file, which ends in ``.png``, ``.tif``, ``.tiff``, ``.webp``,
+                ``.jpg``, ``.jpeg`` or ``.exr``; its folder must exist.
+            depth: ``"8"``, ``"16"`` or ``"float"``, as far as the format has it; ``None`` is 8, or
+                the 16 of an OpenEXR, which are floating-point numbers.
+            quality: Of a JPEG, 1 to 100.
 
         Raises:
-            texsynth.errors.ImageError: It has another ending, or cannot be written.
+            texsynth.errors.TexsynthError: It has another ending, or cannot be written.
         """
-        if Path(path).suffix.lower() != ".png":
-            raise ImageError(f"a texture is saved as PNG: {path} does not end in .png")
         software = {"Software": f"texsynth {__version__}"}
-        images.save_png(path, self.image, {**software, **self.account()})
+        images.save(path, self.values, {**software, **self.account()}, depth, quality)
 
     def account(self) -> dict[str, str]:
         """Returns how it came about, as keywords and texts for a PNG; the same for the same run."""
