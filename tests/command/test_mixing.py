@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from PIL import Image
 import texsynth
 from tests.conftest import make_texture
 from texsynth.command import cli, mixing
+from texsynth.command.watch import Watch
+from texsynth.files import checkpoint
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
+TEXTURE = "stone_sand_texture.png"
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1", "--levels", "1"]
 
 
@@ -30,6 +34,12 @@ def mix(random_weights_file):
         return CliRunner().invoke(cli.main, ["mix", *FAST, *weights, *map(str, arguments)])
 
     return mix
+
+
+@pytest.fixture
+def run_main(random_weights_file):
+    """The command with no settings but those of a record or checkpoint."""
+    return lambda *arguments: CliRunner().invoke(cli.main, [*map(str, arguments)])
 
 
 def names(folder):
@@ -120,15 +130,12 @@ def test_another_row_is_not_written_over(folder, mix):
 def test_an_input_is_not_written_over(folder, mix, path):
     (folder / "row").mkdir()
     (folder / "stone.png").rename(path)
-    stem = "stone_sand_row" if "row.png" in path else "stone_sand_step1_texture"
     (folder / "sand.png").rename("row.png")
-    out = "row/" if stem == "stone_sand_row" else f"row/{stem}.png"
-    arguments = [path, "row.png", "--out", out, "--overwrite"]
-    if out == "row/":
+    arguments = [path, "row.png", "--out", path, "--overwrite"]
+    if "row.png" in path:
         (folder / path).rename("stone_sand.png")
         (folder / "row/stone_sand_row_row.png").symlink_to(folder / "stone_sand.png")
-        arguments = ["row/stone_sand_row_row.png", "row.png", "--out", "row/x.png", "--overwrite"]
-        arguments = ["stone_sand.png", "row.png", "--steps", "2", *arguments[2:3], "row/"]
+        arguments = ["stone_sand.png", "row.png", "--steps", "2", "--out", "row/"]
     result = mix(*arguments)
     assert result.exit_code == 2 and "would overwrite" in result.output, result.output
 
@@ -151,12 +158,24 @@ def test_an_input_is_not_written_over(folder, mix, path):
             "--steps goes from one image to another, not 3 images",
         ),
         (
-            ["stone.png", "sand.png", "--steps", "3", "--out", "row"],
-            "--out must be a folder for a row, with / at its end to make it: row",
+            ["stone.png", "sand.png", "--steps", "3", "--out", "row.png"],
+            "--out must be a folder for several textures, not row.png",
         ),
         (["stone.png", "sand.png", "--init", ""], "--init must be noise, phase, or the path"),
         (["stone.png", "sand.png", "--loss", "spectrum"], "loss spectrum cannot be mixed"),
-        (["stone.png", "sand.png", "--resume", "x"], "No such option"),
+        (["stone.png", "sand.png", "--distributed"], "No such option"),
+        (
+            ["stone.png", "sand.png", "--steps", "3", "--checkpoint", "x"],
+            "--checkpoint is for one texture, not for several",
+        ),
+        (
+            ["stone.png", "sand.png", "--variations", "3", "--resume", "x"],
+            "--resume is for one texture, not for several",
+        ),
+        (["--weights", "1,2", "--resume", "x"], "--weights needs the images too, beside --resume"),
+        (["--gradient", "x", "--replay", "x"], "--gradient needs the images too, beside --replay"),
+        (["stone.png", "sand.png", "--replay", "x"], "takes IMAGE and settings only from the"),
+        (["stone.png", "sand.png", "--every", "2"], "--every needs --checkpoint or --resume"),
         (
             ["stone.png", "sand.png", "--gradient", "x", "--weights", "1,1"],
             "--gradient cannot be combined with --weights: it has all of them",
@@ -177,6 +196,138 @@ def test_what_cannot_be_is_one_line(folder, mix, arguments, told):
     assert result.output.startswith("texsynth mix: error: ") and told in result.output
     assert result.output.count("\n") == 1
     assert names(folder) == ["sand.png", "stone.png"]
+
+
+ASKED = {  # each with other images, or a map
+    "mix": ["stone.png", "sand.png", "--weights", "1,2"],
+    "average": ["stone.png", "sand.png", "--mixing", "average"],
+    "x": ["stone.png", "sand.png", "--gradient", "x"],
+    "map": ["stone.png", "sand.png", "--gradient", "ramp.png"],
+}
+
+
+@pytest.fixture
+def ramp(folder):
+    Image.fromarray(np.tile(np.arange(0, 256, 8, dtype=np.uint8), (24, 1))).save("ramp.png")
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_record_makes_it_again(folder, ramp, mix, run_main, kind):
+    result = mix(*ASKED[kind], "--record", "--levels", "2")
+    assert result.exit_code == 0, result.output
+    assert "stone_sand_record.json" in result.stdout
+    for words in ([], ["mix"]):
+        again = [*words, "--replay", "stone_sand_record.json", "-o", "again.png", "--overwrite"]
+        result = run_main(*again)
+        assert result.exit_code == 0, result.output
+        np.testing.assert_array_equal(*map(texsynth.read_image, ("again.png", TEXTURE)))
+    changed = "ramp.png" if kind == "map" else "sand.png"
+    Image.fromarray(make_texture(32, 32, seed=7)).save(changed)
+    result = run_main("--replay", "stone_sand_record.json", "-o", "again.png", "--overwrite")
+    assert result.exit_code == 1
+    assert f"{changed} is not the image that stone_sand_record.json was made" in result.output
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_it_goes_on_from_a_checkpoint_bit_for_bit(folder, ramp, mix, run_main, kind):
+    assert mix(*ASKED[kind], "-n", "5", "-o", "whole.png").exit_code == 0
+    assert mix(*ASKED[kind], "-n", "3", "--checkpoint", "run.ckpt").exit_code == 0
+    stopped = texsynth.read_image(TEXTURE)
+    result = run_main("--resume", "run.ckpt", "-n", "5")
+    assert result.exit_code == 0, result.output
+    went_on, whole = map(texsynth.read_image, (TEXTURE, "whole.png"))
+    np.testing.assert_array_equal(went_on, whole)
+    assert (stopped != whole).any()
+    other = ["stone.png", "sand.png", "--weights", "2,1", "-n", "6", "--resume", "run.ckpt"]
+    result = mix(*other)
+    assert result.exit_code == 2 and "belongs to a different job" in result.output
+
+
+@pytest.mark.parametrize("kind", ["mix", "x"])
+def test_it_is_stopped_and_goes_on(folder, mix, run_main, monkeypatch, kind):
+    """As Ctrl-C stops it: at a coarse level, with a checkpoint of its last step."""
+    at_two_levels = [*ASKED[kind], "--levels", "2", "-n", "4"]
+    assert mix(*at_two_levels, "-o", "whole.png").exit_code == 0
+    after_step = Watch.after_step
+
+    def stop_at_two(self, progress):
+        return after_step(self, progress) or progress.step == 2
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Watch, "after_step", stop_at_two)
+        assert mix(*at_two_levels, "--checkpoint", "run.ckpt").exit_code == 0
+    assert Image.open(TEXTURE).text["texsynth:reason"] == "interrupted"
+    assert run_main("--resume", "run.ckpt").exit_code == 0
+    np.testing.assert_array_equal(*map(texsynth.read_image, (TEXTURE, "whole.png")))
+
+
+def test_its_text_tells_of_what_it_is_made(folder, ramp, mix):
+    assert mix(*ASKED["map"]).exit_code == 0
+    told = json.loads(Image.open(TEXTURE).text["texsynth:composition"])
+    assert told["kind"] == "gradient" and told["images"] == ["stone.png", "sand.png"]
+    assert told["axis"] is None and told["map"] == "ramp.png"
+    assert told["sha256"].keys() == {"stone.png", "sand.png", "ramp.png"}
+
+
+def test_several_seeds_are_several_textures(folder, mix):
+    result = mix("stone.png", "sand.png", "--variations", "2", "--record", "--no-comparison")
+    assert result.exit_code == 0, result.output
+    made = ["stone_sand_seed0_texture.png", "stone_sand_seed1_texture.png"]
+    assert {*made, "stone_sand_seed0_record.json"} < set(names(folder))
+    first, second = map(texsynth.read_image, made)
+    assert (first != second).any()
+    assert mix("stone.png", "sand.png", "--seed", 1, "-o", "alone.png").exit_code == 0
+    np.testing.assert_array_equal(second, texsynth.read_image("alone.png"))
+    result = mix("stone.png", "sand.png", "--variations", "3", "--record", "--no-comparison")
+    assert result.output.count("already exists") == 2
+
+
+def test_several_seeds_are_several_rows(folder, mix):
+    row = ["stone.png", "sand.png", "--steps", "2", "--no-comparison", "-o", "rows"]
+    result = mix(*row, "--variations", "2")
+    assert result.exit_code == 0, result.output
+    steps = [f"stone_sand_step{step}_seed{seed}_texture.png" for step in (1, 2) for seed in (0, 1)]
+    rows = [f"stone_sand_seed{seed}_row.png" for seed in (0, 1)]
+    assert names(folder / "rows") == sorted([*steps, *rows])
+    for seed, name in enumerate(rows):
+        found = texsynth.read_image(f"rows/{name}")
+        expected = texsynth.read_image(f"rows/stone_sand_step2_seed{seed}_texture.png")
+        np.testing.assert_array_equal(found[:, -32:], expected)
+
+
+def test_a_row_of_which_a_texture_fails_is_none(folder, mix):
+    result = mix("stone.png", "sand.png", "--steps", "3", "--loss", "spectrum")
+    assert result.exit_code == 2
+    assert "error: loss spectrum cannot be mixed; not made: stone_sand_step1, " in result.output
+    assert names(folder) == ["sand.png", "stone.png"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"kind": "soup"},
+        {"stem": "../up"},
+        {"images": ["stone.png"]},
+        {"images": ["stone.png", 3]},
+        {"images": 5},
+        {"shares": [1, "a"]},
+        {"shares": [0.5]},
+        {"shares": None},
+        {"mixing": ["average"]},
+    ],
+)
+def test_a_record_or_checkpoint_that_is_odd_is_one_line(folder, mix, run_main, changed):
+    mix("stone.png", "sand.png", "--record", "--checkpoint", "run.ckpt")
+    record = json.loads(Path("stone_sand_record.json").read_text())
+    record["composition"].update(changed)
+    Path("odd.json").write_text(json.dumps(record))
+    fields, arrays = checkpoint.load("run.ckpt")
+    fields["notes"]["composition"].update(changed)
+    checkpoint.save("odd.ckpt", fields, arrays.items())
+    for option, path in (("--replay", "odd.json"), ("--resume", "odd.ckpt")):
+        result = run_main(option, path, "-o", "odd.png")
+        assert result.exit_code == 1, result.output
+        assert result.output.count("\n") == 1 and path in result.output
 
 
 def test_a_missing_image_is_one_line(folder, mix):

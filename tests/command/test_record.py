@@ -89,6 +89,7 @@ def test_it_comes_back(pictures, tmp_path):
     assert [recipe.exemplar.path, recipe.init.path] == [each.path for each in pictures]
     assert back.checksums == {
         "repair": None,
+        "pictures": {},
         "exemplar": checksum(make_texture(20, 16)),
         "init": checksum(make_texture(20, 16, seed=1)),
         "weights": "ab" * 32,
@@ -248,7 +249,7 @@ def read_or_told(path):
     paths = [each and each.path for each in (back.recipe.exemplar, back.recipe.init)]
     assert isinstance(paths[0], Path) and isinstance(back.environment, dict)
     assert isinstance(paths[1], Path | None)
-    assert set(back.checksums) == {"exemplar", "init", "repair", "weights", "texture"}
+    assert set(back.checksums) == {"pictures", "repair", *record._CHECKED}
     return True
 
 

@@ -2,10 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
 from tests.conftest import make_texture
+from texsynth.command import cli
 from texsynth.command.regions import parse_region
 from texsynth.errors import ConfigError
 
@@ -29,6 +31,12 @@ def folder(tmp_path, monkeypatch):
     halves(RED, BLUE).save("guide.png")
     halves(RED, BLUE).rotate(90).resize((40, 36), Image.Resampling.NEAREST).save("wanted.png")
     return tmp_path
+
+
+@pytest.fixture
+def run_main():
+    """The command with no settings but those of a record or checkpoint."""
+    return lambda *arguments: CliRunner().invoke(cli.main, [*arguments])
 
 
 def names(folder):
@@ -85,10 +93,9 @@ def test_an_input_is_not_written_over(folder, run, path):
         (["--target-guide", "wanted.png"], 2, "Missing argument 'IMAGE...'"),
         (["stone.png", "--target-guide", "wanted.png"], 2, "called stone_sem.png"),
         ([*REGIONS, "--guide", "guide.png"], 2, "--guide needs IMAGE, whose parts it names"),
-        ([*GUIDED, "sand.png"], 2, "--target-guide takes one IMAGE with a guide"),
-        ([*GUIDED, "--variations", "2"], 2, "--target-guide cannot be combined with --variations"),
-        ([*GUIDED, "--checkpoint", "x"], 2, "--target-guide cannot be combined with --checkpoint"),
-        ([*GUIDED, "--record"], 2, "--target-guide cannot be combined with --record"),
+        ([*GUIDED, "sand.png"], 2, "--guide is the map of one IMAGE; of several, each has its own"),
+        ([*GUIDED, "--variations", "2", "--checkpoint", "x"], 2, "--checkpoint is for one texture"),
+        ([*GUIDED, "--replay", "x"], 2, "--replay takes IMAGE and settings only from the record"),
         ([*GUIDED, "--target", "a.npz"], 2, "--target-guide cannot be combined with --target"),
         ([*GUIDED, "--components", "2"], 2, "loss gram along components cannot be mixed"),
         ([*GUIDED, "--region", "#c80000=sand.png"], 2, "--region: #c80000 is in guide.png too"),
@@ -108,6 +115,84 @@ def test_what_cannot_be_is_one_line(folder, run, arguments, code, told):
     assert result.output.startswith("texsynth: error: ") and told in result.output
     assert result.output.count("\n") == 1
     assert names(folder) == before
+
+
+@pytest.mark.parametrize("asked", [GUIDED, REGIONS])
+def test_a_record_makes_it_again(folder, run, run_main, asked):
+    result = run(*asked, "--record")
+    assert result.exit_code == 0, result.output
+    name = "stone" if asked is GUIDED else "wanted"
+    again = ["--replay", f"{name}_record.json", "-o", "again.png", "--overwrite"]
+    result = run_main(*again)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(*map(texsynth.read_image, ("again.png", f"{name}_texture.png")))
+    halves(BLUE, RED, (40, 36)).save("wanted.png")
+    result = run_main(*again)
+    assert result.exit_code == 1
+    assert f"wanted.png is not the image that {name}_record.json was made from" in result.output
+
+
+@pytest.mark.parametrize("asked", [GUIDED, REGIONS])
+def test_it_goes_on_from_a_checkpoint_bit_for_bit(folder, run, run_main, asked):
+    name = "stone" if asked is GUIDED else "wanted"
+    assert run(*asked, "-n", "5", "-o", "whole.png").exit_code == 0
+    result = run(*asked, "-n", "3", "--checkpoint", "run.ckpt", "--snapshots", "2")
+    assert result.exit_code == 0, result.output
+    assert (folder / f"{name}_texture_level1_step00002.png").exists()
+    result = run_main("--resume", "run.ckpt", "-n", "5")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(*map(texsynth.read_image, (f"{name}_texture.png", "whole.png")))
+    halves(BLUE, RED, (40, 36)).save("wanted.png")
+    result = run_main("--resume", "run.ckpt", "-n", "6")
+    assert result.exit_code == 2 and "belongs to a different job: another exemplar" in result.output
+
+
+def test_its_text_tells_of_what_it_is_made(folder, run):
+    assert run(*GUIDED).exit_code == 0
+    told = json.loads(Image.open("stone_texture.png").text["texsynth:composition"])
+    sums = told.pop("sha256")
+    assert sums.keys() == {"stone.png", "guide.png", "wanted.png"}
+    assert told == {
+        "kind": "regions",
+        "image": "stone.png",
+        "guide": "guide.png",
+        "target_guide": "wanted.png",
+        "regions": [],
+    }
+
+
+def test_several_seeds_are_several_textures(folder, run):
+    assert run(*REGIONS, "--variations", "2", "--no-comparison").exit_code == 0
+    first, second = (texsynth.read_image(f"wanted_seed{seed}_texture.png") for seed in (0, 1))
+    assert (first != second).any()
+    assert run(*REGIONS, "--seed", "1", "-o", "alone.png").exit_code == 0
+    np.testing.assert_array_equal(second, texsynth.read_image("alone.png"))
+
+
+def test_several_images_have_guides_of_their_own(folder, run):
+    (folder / "guide.png").rename("stone_sem.png")
+    halves(BLUE, RED).save("sand_sem.png")
+    result = run("stone.png", "sand.png", "--target-guide", "wanted.png", "-o", "made")
+    assert result.exit_code == 0, result.output
+    made = [
+        f"{name}_{kind}.png" for name in ("sand", "stone") for kind in ("comparison", "texture")
+    ]
+    assert names(folder / "made") == made
+    result = run("sand.png", "--target-guide", "wanted.png", "-o", "alone.png")
+    assert result.exit_code == 0, result.output
+    found, alone = map(texsynth.read_image, ("made/sand_texture.png", "alone.png"))
+    np.testing.assert_array_equal(found, alone)
+
+
+def test_a_folder_of_images_with_guides(folder, run):
+    (folder / "guide.png").rename("wanted2.png")
+    (folder / "in").mkdir()
+    for name in ("stone", "sand"):
+        (folder / f"{name}.png").rename(f"in/{name}.png")
+        halves(RED, BLUE).save(f"in/{name}_sem.png")
+    result = run("in", "--target-guide", "wanted.png", "--no-comparison", "-o", "made")
+    assert result.exit_code == 0, result.output
+    assert names(folder / "made") == ["sand_texture.png", "stone_texture.png"]
 
 
 def test_a_guide_has_the_shape_of_its_image(folder, run):

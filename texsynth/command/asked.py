@@ -8,6 +8,7 @@ import click
 
 from texsynth import config as settings
 from texsynth.command import mending, notes, record
+from texsynth.command.composition import Composed, Composition
 from texsynth.command.keeping import EVERY, Keeping
 from texsynth.command.mending import Mending
 from texsynth.command.order import Order, Sources
@@ -30,12 +31,16 @@ class Asked:
         given: Names of those that were given.
         mending (texsynth.command.mending.Mending): What of an image is to be made anew; ``None``
             makes textures.
+        compositions: What is to be made of several images, in the place of textures of each.
+        row_stem (str): See :class:`texsynth.command.order.Sources`.
     """
 
     image_paths: tuple
     options: dict
     given: set
     mending: Mending | None = None
+    compositions: tuple[Composition, ...] = ()
+    row_stem: str | None = None
 
     def order(self):
         """Returns the :class:`texsynth.command.order.Order` that it comes to.
@@ -56,11 +61,13 @@ class Asked:
         if asked["init"] == "":
             raise ConfigError("--init must be noise, phase, or the path of an image, not empty")
         self._check_target()
-        if not (self._exemplars or asked["resume_path"] or asked["replay_path"]):
+        is_told = asked["resume_path"] or asked["replay_path"]
+        if not (self._exemplars or self.compositions or is_told):
             what = "IMAGE..." if self.mending is None else "PHOTO"
             raise click.UsageError(f"Missing argument '{what}'.")
         for name in ("checkpoint", "resume", "replay"):
-            is_several = len(self.image_paths) > 1 or asked["variations"] is not None
+            subjects = self.compositions or self.image_paths
+            is_several = len(subjects) > 1 or asked["variations"] is not None
             if asked[f"{name}_path"] and is_several:
                 raise ConfigError(f"--{name} is for one texture, not for several")
         is_saved = asked["checkpoint_path"] or asked["resume_path"]
@@ -71,7 +78,7 @@ class Asked:
         if asked["replay_path"]:
             if is_saved:
                 raise ConfigError("--replay cannot be combined with --checkpoint or --resume")
-            if self._exemplars or self._changed() - _FREE:
+            if self._exemplars or self.compositions or self._changed() - _FREE:
                 raise ConfigError("--replay takes IMAGE and settings only from the record")
 
     def _check_target(self):
@@ -149,7 +156,11 @@ class Asked:
             self.options["variations"],
             is_target=is_target,
             mending=self.mending,
+            compositions=self.compositions,
+            row_stem=self.row_stem,
         )
+        for each in self.compositions:
+            config = each.sized(config)
         return self._ordered(config, sources, self._keeping(is_target))
 
     def _again(self):
@@ -157,13 +168,15 @@ class Asked:
         recipe = told.recipe
         config = dataclasses.replace(recipe.config, **self._settings(self._changed()))
         init_path = None if recipe.init is None else recipe.init.path
-        is_target = recipe.exemplar.is_target
+        exemplar = recipe.exemplar
+        is_target, is_composed = exemplar.is_target, isinstance(exemplar, Composed)
         sources = Sources(
-            (recipe.exemplar.path,),
+            () if is_composed else (exemplar.path,),
             init_path,
             record=told,
             is_target=is_target,
             mending=recipe.mending,
+            compositions=(exemplar.composition,) if is_composed else (),
         )
         return self._ordered(config, sources, self._keeping(is_target))
 
@@ -176,7 +189,8 @@ class Asked:
             asked["checkpoint_path"] or path, asked["every"] or EVERY, resume=path
         )
         earlier = notes.read(resumed, path)
-        if not self._exemplars and earlier.image_path is None:
+        compositions = self._composed_further(earlier.composition)
+        if not (self._exemplars or compositions) and earlier.image_path is None:
             raise ConfigError(f"{path} does not name its IMAGE; pass IMAGE too")
         changed = self._settings(self._changed())
         if asked["init"] is not None:
@@ -184,10 +198,11 @@ class Asked:
         config = dataclasses.replace(earlier.config, **changed)
         is_target = earlier.is_target if not self._exemplars else asked["target_path"] is not None
         sources = Sources(
-            self._exemplars or (earlier.image_path,),
+            () if compositions else self._exemplars or (earlier.image_path,),
             init_path or earlier.init_path,
             is_target=is_target,
             mending=self._mended_further(earlier.mending),
+            compositions=compositions,
         )
         keeping = self._keeping(is_target, resumed, **earlier.kept)
         if earlier.out is not None and not asked["out"] and not is_below_here(earlier.out):
@@ -196,6 +211,12 @@ class Asked:
                 "say where by --out"
             )
         return self._ordered(config, sources, keeping, earlier.out)
+
+    def _composed_further(self, earlier):
+        """What is made of several images: what was given, or what a checkpoint says."""
+        if self.compositions or self._exemplars or earlier is None:
+            return self.compositions
+        return (earlier,)
 
     def _mended_further(self, earlier):
         """What a checkpoint says is made anew, with what was given instead."""

@@ -12,11 +12,15 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+
+from texsynth.command.composition import Composition, Gallery, exemplar_of
 from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs, check_format, is_file_name, make_folder
-from texsynth.command.provenance import Picture, Recipe, exemplar_of
-from texsynth.command.shared import EXIT_FAILURE, NO_MEMORY
+from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.row import Row
+from texsynth.command.shared import EXIT_FAILURE, EXIT_USAGE, NO_MEMORY
 from texsynth.command.watch import Telling
 from texsynth.config import Config
 from texsynth.errors import (
@@ -39,14 +43,14 @@ class Task(NamedTuple):
     Attributes:
         number (int): Which of all, from 1.
         config (texsynth.Config): The settings, with its own seed.
-        image_path (pathlib.Path): The exemplar.
+        subject: The exemplar's path, or the composition in its place.
         outputs (texsynth.command.outputs.Outputs): The files to write.
         name (str): What it is called in messages.
     """
 
     number: int
     config: Config
-    image_path: Path
+    subject: Path | Composition
     outputs: Outputs
     name: str
 
@@ -68,7 +72,9 @@ def make(order, quiet, team=None):
     """
     tasks = plan(order)
     tasks = tasks if team is None else tasks[team.rank :: team.size]
-    return Batch(tasks, order.sources, quiet).run() if tasks else 0
+    gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
+    rows = [] if gallery is None else _rows(order, tasks, gallery)
+    return Batch(tasks, order.sources, quiet, rows, gallery).run() if tasks else 0
 
 
 def plan(order):
@@ -99,7 +105,7 @@ def plan(order):
     tasks = _tasks(order, folder)
     for task in tasks:
         check_format(task.outputs.texture, order.keeping)
-    _check_inputs(sources.image_paths)
+    _check_inputs(sources.exemplars)
     _check_outputs(tasks, sources.pictures)
     make_folder(folder)
     try:
@@ -113,16 +119,43 @@ def plan(order):
 def _tasks(order, folder):
     sources, config = order.sources, order.config
     tasks, pictures = [], tuple(dict.fromkeys(sources.pictures))
-    for path in sources.image_paths:
+    for subject in sources.subjects:
         for number in range(sources.variations or 1):
             own = dataclasses.replace(config, seed=config.seed + number)
             is_alone = sources.variations is None
             seed = "" if is_alone else f"_seed{own.seed}"
-            name = str(path) if is_alone else f"{path} (seed {own.seed})"
-            target = folder / f"{path.stem}{seed}_texture.png"
+            name = str(subject) if is_alone else f"{subject} (seed {own.seed})"
+            target = folder / f"{subject.stem}{seed}_texture.png"
             outputs = Outputs(target, config.tile, order.keeping, pictures)
-            tasks.append(Task(len(tasks) + 1, own, path, outputs, name))
+            tasks.append(Task(len(tasks) + 1, own, subject, outputs, name))
     return tasks
+
+
+def _rows(order, tasks, gallery):
+    """A row of all subjects for each seed, once it is sure that it replaces nothing else."""
+    sources, config = order.sources, order.config
+    init = None if sources.init_path is None else Picture(sources.init_path, config.input_range)
+    found = []
+    for seed, these in itertools.groupby(_by_seed(tasks), key=_seed_of):
+        these = list(these)
+        recipes = tuple(
+            Recipe(task.config, exemplar_of(sources, task.subject, None, gallery), init)
+            for task in these
+        )
+        told = "" if sources.variations is None else f"_seed{seed}"
+        path = these[0].outputs.texture.with_name(f"{sources.row_stem}{told}_row.png")
+        found.append(Row(path, recipes, tuple(task.outputs for task in these)))
+    for row in found:
+        row.check()
+    return found
+
+
+def _seed_of(task):
+    return task.config.seed
+
+
+def _by_seed(tasks):
+    return sorted(tasks, key=_seed_of)  # stable: the subjects keep their order
 
 
 def _check_inputs(paths):
@@ -147,7 +180,7 @@ def _check_outputs(tasks, inputs):
         for path in task.outputs.paths:
             other = written.setdefault(os.path.normcase(path), task)
             if other is not task:
-                names = f"{other.image_path} and {task.image_path}"
+                names = f"{other.subject} and {task.subject}"
                 raise ConfigError(f"{names} would both write {path}")
             if (source := read.get(_identity(path))) is not None:
                 raise ConfigError(f"{path} would overwrite {source}, which is an input")
@@ -169,10 +202,13 @@ class Batch:
         tasks: What to make, from :func:`plan`.
         sources (texsynth.command.order.Sources): What they are made from.
         quiet (bool): Say nothing but errors.
+        rows: Rows to show them in, each a :class:`texsynth.command.row.Row`. Without one of its
+            textures a row is none, so that one that fails ends all.
+        gallery (texsynth.command.composition.Gallery): Where their pictures are read; or ``None``.
     """
 
-    def __init__(self, tasks, sources, quiet):
-        self._tasks = tasks
+    def __init__(self, tasks, sources, quiet, rows=(), gallery=None):
+        self._tasks, self._rows, self._gallery = tasks, rows, gallery
         self._sources = sources
         self._interruption = Interruption()
         self._telling = Telling(quiet, self._interruption)
@@ -188,7 +224,10 @@ class Batch:
         except KeyboardInterrupt as error:
             return self._end("interrupted", 128 + getattr(error, "number", signal.SIGINT))
         except TexsynthError as error:
-            return self._end(error, EXIT_FAILURE)
+            is_usage = isinstance(error, ConfigError)
+            return self._end(error, EXIT_USAGE if is_usage else EXIT_FAILURE)
+        except MemoryError:
+            return self._end(NO_MEMORY, EXIT_FAILURE)
         if self._interruption.number is not None:
             return self._end("interrupted", 128 + self._interruption.number)
         return self._end(None, EXIT_FAILURE if self._failed else 0)
@@ -207,21 +246,27 @@ class Batch:
         init = None if init_path is None else Picture(init_path, input_range)
         if init is not None:
             init.deep  # noqa: B018 (read now, for without it nothing can be made)
-        for path, tasks in itertools.groupby(self._tasks, key=lambda task: task.image_path):
-            exemplar = exemplar_of(self._sources, path, input_range)
-            self._make_all_of(exemplar, init, list(tasks))
+        for subject, tasks in itertools.groupby(self._tasks, key=lambda task: task.subject):
+            exemplar = exemplar_of(self._sources, subject, input_range, self._gallery)
+            self._make_all_of(subject, exemplar, init, list(tasks))
             if self._interruption.number is not None:
                 return
+        for row in self._rows:
+            row.save()
+            if not self._telling.quiet:
+                click.echo(os.fsencode(row.path))
 
-    def _make_all_of(self, exemplar, init, tasks):
+    def _make_all_of(self, subject, exemplar, init, tasks):
         study, wanted = None, []
-        with self._passing_over(exemplar.path, tasks):
+        with self._passing_over(subject, tasks):
             jobs = [
                 (task, Job(Recipe(task.config, exemplar, init), task.outputs, self._telling))
                 for task in tasks
             ]
             wanted = [(task, job) for task, job in jobs if self._is_wanted(task, job)]
-            study = self._workshop.study(exemplar.deep) if wanted else None
+            if wanted:
+                exemplar.check()
+                study = exemplar.study(self._workshop)
         for task, job in wanted if study is not None else ():
             self._make(task, job, study)
             if self._interruption.number is not None:
@@ -261,8 +306,12 @@ class Batch:
         except _ENDS_ALL:
             raise
         except MemoryError:
+            if self._rows:
+                raise
             reason = NO_MEMORY
         except TexsynthError as error:
+            if self._rows:
+                raise
             reason = str(error)
         except Exception as error:  # a defect of ours, or a GPU that failed
             _log.debug("the traceback:", exc_info=True)

@@ -286,9 +286,12 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     try:
         with downloads_forbidden(offline):
+            given, paths = given_names(context), expanded(image_paths)
             if regions.is_asked(options):
-                return regions.carry_out(image_paths, options, quiet)
-            asked = Asked(expanded(image_paths), options, given_names(context))
+                paintings = regions.paintings(paths, options)
+                asked = Asked((), options, given, compositions=paintings)
+            else:
+                asked = Asked(paths, options, given)
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:
         raise failure(error, error) from error

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from texsynth.command import composition
+from texsynth.command.composition import Composition
 from texsynth.command.mending import Mending
 from texsynth.config import Config
 from texsynth.errors import CheckpointError, ConfigError
@@ -13,12 +15,14 @@ class Earlier(NamedTuple):
 
     Attributes:
         config (texsynth.Config): The settings.
-        image_path (pathlib.Path): The exemplar, or the statistics in its place; ``None`` if a
-            library saved it, which notes nothing. So are the next two.
+        image_path (pathlib.Path): The exemplar, or the statistics in its place; ``None`` if there
+            is a composition, or if a library saved it, which notes nothing. So are the next two.
         is_target (bool): Whether it is statistics.
         init_path (pathlib.Path): The image to start from, or ``None``.
         out (pathlib.Path): The file or folder to write to, or ``None``.
         mending (texsynth.command.mending.Mending): What of the image is made anew, or ``None``.
+        composition (texsynth.command.composition.Composition): What is made of several pictures,
+            or ``None``.
         kept (dict): Steps between ``snapshots``, or ``None``; whether a ``record`` and a
             ``comparison`` are written; ``depth`` and ``quality`` of the texture, or ``None``.
     """
@@ -29,6 +33,7 @@ class Earlier(NamedTuple):
     init_path: Path | None
     out: Path | None
     mending: Mending | None
+    composition: Composition | None
     kept: dict
 
 
@@ -38,9 +43,10 @@ def compose(order):
     Args:
         order (texsynth.command.order.Order): What is made.
     """
-    sources = order.sources
+    sources, (subject,) = order.sources, order.sources.subjects
+    is_composed = isinstance(subject, Composition)
     paths = {
-        "target" if sources.is_target else "image": sources.image_paths[0],
+        "target" if sources.is_target else "image": None if is_composed else subject,
         "init": sources.init_path,
         "weights": order.config.weights,
         "out": order.out,
@@ -54,6 +60,7 @@ def compose(order):
         "depth": order.keeping.depth,
         "quality": order.keeping.quality,
         "repair": sources.mending and sources.mending.as_dict(),
+        "composition": subject.as_dict() if is_composed else None,
     }
 
 
@@ -86,11 +93,15 @@ def read(resumed, path):
             config = Config.from_dict({**resumed.settings, "weights": weights})
             told = notes.get("repair")
             mending = None if told is None else Mending.of(told)
+            told = notes.get("composition")
+            composed = None if told is None else composition.recalled(told)
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from error
     is_target = paths["target"] is not None
     exemplar = paths["target" if is_target else "image"]
-    return Earlier(config, exemplar, is_target, paths["init"], paths["out"], mending, kept)
+    return Earlier(
+        config, exemplar, is_target, paths["init"], paths["out"], mending, composed, kept
+    )
 
 
 _NUMBER = int, type(None)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from texsynth.command.composition import Composition
 from texsynth.command.keeping import Keeping
 from texsynth.command.mending import Mending
 from texsynth.command.record import Record
@@ -23,8 +24,10 @@ class Sources:
             stand in the place of theirs.
         mending (texsynth.command.mending.Mending): What of the one image is to be made anew;
             ``None`` makes new textures.
-        maps: Paths of images that say what goes where.
-        name (str): What the names of files begin with; ``None`` takes those of the exemplars.
+        compositions: What is made of several pictures, in the place of textures of exemplars; each
+            a :class:`texsynth.command.composition.Composition`.
+        row_stem (str): What the name of a picture begins with that shows all of them in a row;
+            ``None`` makes none.
     """
 
     image_paths: tuple[Path, ...]
@@ -33,20 +36,30 @@ class Sources:
     record: Record | None = None
     is_target: bool = False
     mending: Mending | None = None
-    maps: tuple[Path, ...] = ()
-    name: str | None = None
+    compositions: tuple[Composition, ...] = ()
+    row_stem: str | None = None
+
+    @property
+    def subjects(self):
+        """What there are textures of: compositions, or the exemplars' paths; each has a stem."""
+        return self.compositions or self.image_paths
 
     @property
     def stem(self):
-        """What the names of files begin with."""
-        return self.name or "_".join(path.stem for path in self.image_paths)
+        """What the names of files begin with, if it is one texture."""
+        return self.subjects[0].stem
+
+    @property
+    def exemplars(self):
+        """Paths of the pictures whose textures are taken."""
+        return [*self.image_paths, *(path for each in self.compositions for path in each.paths)]
 
     @property
     def pictures(self):
         """Paths of all pictures that are read, and of statistics in their place."""
         init = [] if self.init_path is None else [self.init_path]
         mending = self.mending.paths if self.mending else []
-        return [*self.image_paths, *init, *self.maps, *mending]
+        return list(dict.fromkeys([*self.exemplars, *init, *mending]))
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ class Order:
     @property
     def is_one(self):
         """Whether it is one texture, not several."""
-        return len(self.sources.image_paths) == 1 and self.sources.variations is None
+        return len(self.sources.subjects) == 1 and self.sources.variations is None
 
     @property
     def is_again(self):

@@ -40,6 +40,29 @@ class Picture:
         """Itself: the pictures that it consists of."""
         return (self,)
 
+    def account(self):
+        """What its textures' files tell of it beside its name and checksum: nothing."""
+        return None
+
+    def check(self):
+        """Makes sure that it can be read, before anything that takes long.
+
+        Raises:
+            texsynth.errors.TexsynthError: It cannot.
+        """
+        self.deep  # noqa: B018 (read now)
+
+    def study(self, workshop):
+        """Returns what is known of its textures before a seed is chosen.
+
+        Args:
+            workshop (texsynth.synthesis.workshop.Workshop): Where they will be made.
+
+        Raises:
+            texsynth.errors.TexsynthError: It is unusable or too small.
+        """
+        return workshop.study(self.deep)
+
     @functools.cached_property
     def deep(self):
         """``(H, W, 3)`` of what depth it has; what, and raises, as `texsynth.images.read_deep`."""
@@ -90,25 +113,14 @@ class Target(Picture):
         return self.deep.checksum()
 
 
-def exemplar_of(sources, path, input_range):
-    """Returns the :class:`Picture` of an exemplar, or the :class:`Target` in its place.
-
-    Args:
-        sources (texsynth.command.order.Sources): What textures are made from.
-        path (pathlib.Path): The exemplar's file among them.
-        input_range: What is black and what white in it, of the settings; or ``None``.
-    """
-    return Target(path) if sources.is_target else Picture(path, input_range)
-
-
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What a texture is made from.
 
     Attributes:
         config (texsynth.Config): The settings.
-        exemplar (Picture): The exemplar, or the statistics in its place; or several with what is
-            made of them.
+        exemplar (Picture): The exemplar, or the statistics in its place; or what is made of several
+            pictures, a :class:`texsynth.command.composition.Composed`.
         init (Picture): The image to start from; ``None`` starts as the settings say.
         mending (texsynth.command.mending.Mending): What of the exemplar, a photograph, is made
             anew; ``None`` makes a texture.
@@ -143,6 +155,8 @@ def origin(recipe):
         text["init_sha256"] = init.checksum
     if recipe.mending is not None:
         text["repair"] = recipe.mending.told()
+    if (account := exemplar.account()) is not None:
+        text["composition"] = account.encode("utf-8", "replace").decode()
     used |= recipe.config.as_dict()
     # File names are bytes: what is no UTF-8 in them cannot be kept in a PNG.
     settings = json.dumps(used, ensure_ascii=False).encode("utf-8", "replace").decode()

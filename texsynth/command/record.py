@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from texsynth.command.composition import Composed, Gallery, recalled
 from texsynth.command.mending import Mending
 from texsynth.command.provenance import FREE, Picture, Recipe, Target, has_more_steps
 from texsynth.config import Config
@@ -31,7 +32,7 @@ class Record(NamedTuple):
         path (pathlib.Path): The file.
         recipe (texsynth.command.provenance.Recipe): What the texture was made from, and is again.
         checksums (dict): SHA-256 of ``exemplar``, ``init`` (or ``None``) and ``texture``, of the
-            sizes and pixels, and of the ``weights``.
+            sizes and pixels, and of the ``weights``; of ``pictures`` of a composition by path.
         environment (dict): What :func:`texsynth.synthesis.environment.describe` returned.
     """
 
@@ -49,6 +50,8 @@ class Record(NamedTuple):
         Raises:
             texsynth.errors.TexsynthError: A picture cannot be read, or has changed.
         """
+        if isinstance(recipe.exemplar, Composed):
+            self._check_composed(recipe.exemplar)
         for name, picture in (("exemplar", recipe.exemplar), ("init", recipe.init)):
             if picture is not None and picture.checksum != self.checksums[name]:
                 what = "target" if picture.is_target else "image"
@@ -57,6 +60,12 @@ class Record(NamedTuple):
                 )
         if recipe.mending is not None and recipe.mending.told() != self.checksums["repair"]:
             raise RecordError(f"mask or source is not that from which {self.path} was made")
+
+    def _check_composed(self, exemplar):
+        """Names the picture of a composition that is another one."""
+        for path, checksum in exemplar.checksums.items():
+            if self.checksums["pictures"].get(str(path)) != checksum:
+                raise RecordError(f"{path} is not the image that {self.path} was made from")
 
     def check_result(self, result):
         """Makes sure that a texture is that of the record.
@@ -97,7 +106,7 @@ def compose(command, recipe, result, lengthened):
         "kind": _KIND,
         "format": FORMAT,
         "command": command,
-        "target" if exemplar.is_target else "image": str(exemplar.path.absolute()),
+        **_of_exemplar(exemplar),
         "init": None if init is None else str(init.path.absolute()),
         "repair": recipe.mending and recipe.mending.as_dict(),
         "config": settings,
@@ -105,6 +114,7 @@ def compose(command, recipe, result, lengthened):
             "exemplar": exemplar.checksum,
             "init": None if init is None else init.checksum,
             "repair": recipe.mending and recipe.mending.told(),
+            "pictures": _checksums_of_pictures(exemplar),
             "weights": result.weights_sha256,
             "texture": images.checksum(result.image),
         },
@@ -118,6 +128,20 @@ def compose(command, recipe, result, lengthened):
         "finished": result.is_finished,
         "errors": result.errors,
     }
+
+
+def _of_exemplar(exemplar):
+    """What a record says of where the texture comes from."""
+    if isinstance(exemplar, Composed):
+        return {"image": None, "composition": exemplar.composition.as_dict()}
+    return {"target" if exemplar.is_target else "image": str(exemplar.path.absolute())}
+
+
+def _checksums_of_pictures(exemplar):
+    """Those of the pictures of a composition, by path; ``None`` of one exemplar."""
+    if not isinstance(exemplar, Composed):
+        return None
+    return {str(path.absolute()): checksum for path, checksum in exemplar.checksums.items()}
 
 
 def save(path, record):
@@ -238,20 +262,28 @@ def _parsed(path, fields):
             f"{path}: the run was stopped early, so it cannot be repeated from its settings"
         )
     config = Config.from_dict(fields["config"])
-    init, target = fields["init"], fields.get("target")
-    exemplar = fields["image"] if target is None else target
-    if any("\0" in path for path in (exemplar, init or "")):
+    init = fields["init"]
+    if "\0" in (init or ""):
         raise ValueError("a path with a zero byte")
     init = None if init is None else Picture(Path(init), config.input_range)
     told = fields.get("repair")  # none in records of earlier versions
     mending = None if told is None else Mending.of(told)
-    if target is None:
-        recipe = Recipe(config, Picture(Path(exemplar), config.input_range), init, mending)
-    else:
-        recipe = Recipe(config, Target(Path(exemplar)), init)
+    recipe = Recipe(config, _exemplar(fields, config.input_range), init, mending)
     checksums = {name: fields["sha256"][name] for name in _CHECKED}
     checksums["repair"] = fields["sha256"].get("repair")
+    checksums["pictures"] = dict(fields["sha256"].get("pictures") or {})
     return Record(path, recipe, checksums, dict(fields["environment"]))
+
+
+def _exemplar(fields, input_range):
+    """What stands for the exemplar in a file with these fields."""
+    if (told := fields.get("composition")) is not None:
+        return Composed(recalled(told), Gallery(input_range))
+    target = fields.get("target")
+    path = fields["image"] if target is None else target
+    if "\0" in path:
+        raise ValueError("a path with a zero byte")
+    return Picture(Path(path), input_range) if target is None else Target(Path(path))
 
 
 def _told(text):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from texsynth import files
-from texsynth.command import provenance
-from texsynth.command.job import Job
+from texsynth.command import overwriting, provenance
 from texsynth.command.outputs import Outputs
+from texsynth.command.provenance import Recipe
 from texsynth.errors import ConfigError
 from texsynth.version import __version__
 
@@ -22,21 +22,24 @@ class Row:
 
     Attributes:
         path (pathlib.Path): Where it is written.
-        jobs: The textures from left to right, each a :class:`texsynth.command.job.Job`.
+        recipes: The textures from left to right, each a
+            :class:`texsynth.command.provenance.Recipe`.
         outputs: Where each is asked to be, a :class:`texsynth.command.outputs.Outputs`.
     """
 
     path: Path
-    jobs: tuple[Job, ...]
+    recipes: tuple[Recipe, ...]
     outputs: tuple[Outputs, ...]
 
     def check(self):
-        """Makes sure that nothing is there that would be lost.
+        """Makes sure that nothing is there that would be lost, of the row and of its textures.
 
         Raises:
-            texsynth.errors.ConfigError: A file is there that is an input, or is not this row.
+            texsynth.errors.ConfigError: A file is there that is an input, or is not the same.
             texsynth.errors.TexsynthError: An exemplar cannot be read.
         """
+        for outputs, recipe in zip(self.outputs, self.recipes, strict=True):
+            overwriting.check(outputs, recipe, is_again=False)
         for source in self.outputs[0].sources:
             if files.is_same_file(self.path, source):
                 raise ConfigError(f"--out: {self.path} would overwrite {source}, which is an input")
@@ -59,5 +62,5 @@ class Row:
     @property
     def _checksum(self):
         """SHA-256 of what the textures are made from."""
-        origins = [provenance.origin(job.recipe) for job in self.jobs]
+        origins = [provenance.origin(recipe) for recipe in self.recipes]
         return hashlib.sha256(json.dumps(origins).encode()).hexdigest()

@@ -5,10 +5,11 @@ import functools
 import signal
 
 from texsynth.command import notes
+from texsynth.command.composition import Composed, exemplar_of
 from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
 from texsynth.command.outputs import outputs_for
-from texsynth.command.provenance import Picture, Recipe, exemplar_of
+from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.shared import NO_MEMORY, failure
 from texsynth.command.watch import Telling
 from texsynth.errors import ConfigError, TexsynthError
@@ -33,7 +34,7 @@ def make(order, quiet, team=None):
     outputs, record = outputs_for(order), order.sources.record
     sources, input_range = order.sources, order.config.input_range
     init = None if sources.init_path is None else Picture(sources.init_path, input_range)
-    exemplar = exemplar_of(sources, sources.image_paths[0], input_range)
+    exemplar = exemplar_of(sources, *sources.subjects, input_range)
     recipe = Recipe(order.config, exemplar, init, sources.mending)
     if record is not None:
         record.check(recipe)
@@ -45,11 +46,9 @@ def make(order, quiet, team=None):
     if checkpoints is None or order.keeping.resumed is None:
         check()
         check = None  # else a checkpoint of another job is told of before that
-    optional = {"team": team, "checkpoints": checkpoints}
-    given = {name: value for name, value in optional.items() if value is not None}
     with _telling_what_is_written(job):
         with telling.interruption:
-            result = job.synthesize(_maker(recipe, given), check)
+            result = job.synthesize(_maker(recipe, team, checkpoints), check)
             if is_first:
                 job.save(result)
                 job.report(result)
@@ -60,15 +59,20 @@ def make(order, quiet, team=None):
     return 0
 
 
-def _maker(recipe, given):
+def _maker(recipe, team, checkpoints):
     """What makes the texture, and lacks but ``init``, ``callback`` and ``stop``."""
+    exemplar, config = recipe.exemplar, recipe.config
+    optional = {"team": team, "checkpoints": checkpoints}
+    given = {name: value for name, value in optional.items() if value is not None}
     if recipe.mending is not None:
-        carried_out = recipe.mending.carried_out
-        return functools.partial(carried_out, recipe.exemplar, recipe.config, **given)
-    pixels = recipe.exemplar.deep
-    from texsynth.synthesis.loop import synthesize  # imports Chainer, which takes a second
+        return functools.partial(recipe.mending.carried_out, exemplar, config, **given)
+    exemplar.check()
+    # Each imports Chainer, which takes a second.
+    if isinstance(exemplar, Composed):
+        return functools.partial(exemplar.made, config, **given)
+    from texsynth.synthesis.loop import synthesize
 
-    return functools.partial(synthesize, pixels, recipe.config, **given)
+    return functools.partial(synthesize, exemplar.deep, config, **given)
 
 
 def _check_together(check, team):

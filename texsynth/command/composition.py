@@ -1,0 +1,265 @@
+"""What is made of several pictures: a mixture of textures, or what is painted by a map.
+
+A composition is plain values and paths, so that records and checkpoints can hold it. It stands
+where the path of an exemplar does; :class:`Composed` reads its pictures.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from texsynth.command.provenance import Picture, Target
+from texsynth.config import Config
+
+
+class Gallery(dict[Path, Picture]):
+    """Pictures by path, each read when its pixels are first asked for, and once.
+
+    Args:
+        input_range: What is black and what white in them, of the settings; or ``None``.
+    """
+
+    def __init__(self, input_range: Any = None) -> None:
+        super().__init__()
+        self._input_range = input_range
+
+    def __missing__(self, path: Path) -> Picture:
+        return self.setdefault(path, Picture(path, self._input_range))
+
+
+@dataclasses.dataclass(frozen=True)
+class Composition:
+    """What is made of several pictures.
+
+    Attributes:
+        KIND: What it is called in files.
+        stem: What the names of files begin with.
+    """
+
+    KIND: ClassVar[str]
+    stem: str
+
+    def __str__(self) -> str:
+        return self.stem
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """Paths of the pictures whose textures are taken."""
+        raise NotImplementedError
+
+    @property
+    def maps(self) -> tuple[Path, ...]:
+        """Paths of the pictures that say what goes where."""
+        return ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Paths of all of them, each once."""
+        return tuple(dict.fromkeys([*self.image_paths, *self.maps]))
+
+    def described(self, place: Callable[[Path], Any]) -> dict[str, Any]:
+        """Returns all that decides on what is made, plain values by name.
+
+        Args:
+            place: What stands for a path.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def recalled(cls, stem: str, values: Mapping[str, Any]) -> Self:
+        """Returns the one that :meth:`described` these values, with paths as texts.
+
+        Args:
+            stem: As for the class.
+            values: Plain values by name, by way of JSON.
+
+        Raises:
+            TypeError: They are of other types; or KeyError, ValueError.
+        """
+        raise NotImplementedError
+
+    def label(self, gallery: Gallery) -> str:
+        """Returns what the texture's file calls its pictures.
+
+        Args:
+            gallery: Where its pictures are read.
+        """
+        raise NotImplementedError
+
+    def sized(self, config: Config) -> Config:
+        """Returns settings whose output has the size that this asks for, if they say no other.
+
+        Args:
+            config: The settings.
+
+        Raises:
+            texsynth.errors.TexsynthError: A picture that says so cannot be read.
+        """
+        return config
+
+    def check(self, gallery: Gallery) -> None:
+        """Makes sure that its pictures can be read, and are what they are to be.
+
+        Args:
+            gallery: Where they are read.
+
+        Raises:
+            texsynth.errors.TexsynthError: They are not.
+        """
+        for path in self.paths:
+            gallery[path].check()
+
+    def study(self, workshop: Any, gallery: Gallery) -> Any:
+        """Returns what is known of the textures before a seed is chosen.
+
+        Args:
+            workshop (texsynth.synthesis.workshop.Workshop): Where they will be made.
+            gallery: Where its pictures are read.
+
+        Raises:
+            texsynth.errors.TexsynthError: As what the library makes it by.
+        """
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values by name, with whole paths: it may be read in another folder."""
+        told = self.described(lambda path: str(path.absolute()))
+        return {"kind": self.KIND, "stem": self.stem, **told}
+
+
+def recalled(values: Mapping[str, Any]) -> Composition:
+    """Returns the composition whose :meth:`Composition.as_dict` these values are.
+
+    Args:
+        values: Plain values by name, by way of JSON.
+
+    Raises:
+        TypeError: They are of other types; or KeyError, ValueError.
+    """
+    from texsynth.command.mixtures import Gradient, Mix  # these are made of what is above
+    from texsynth.command.painting import Painting
+
+    kinds: dict[str, type[Composition]] = {each.KIND: each for each in (Mix, Gradient, Painting)}
+    values = dict(values)
+    stem, kind = values.pop("stem"), kinds[values.pop("kind")]
+    if not isinstance(stem, str) or not stem or any(each in stem for each in "/\\\0"):
+        raise TypeError(f"of a name {stem!r:.100}")
+    return kind.recalled(stem, values)
+
+
+def path_of(text: Any) -> Path:
+    """Returns a path that was written as a text.
+
+    Args:
+        text: The text.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise TypeError(f"of a path {text!r:.100}")
+    return Path(text)
+
+
+class Composed:
+    """A composition whose pictures are read, in the place of an exemplar.
+
+    Args:
+        composition: What is made of them.
+        gallery: Where they are read.
+
+    Attributes:
+        composition: The same.
+        is_target: ``False``: they are no statistics.
+    """
+
+    is_target = False
+
+    def __init__(self, composition: Composition, gallery: Gallery) -> None:
+        self.composition, self._gallery = composition, gallery
+
+    @property
+    def name(self) -> str:
+        """What the texture's file calls them."""
+        return self.composition.label(self._gallery)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures whose textures are taken."""
+        return tuple(self._gallery[path] for path in dict.fromkeys(self.composition.image_paths))
+
+    @functools.cached_property
+    def checksums(self) -> dict[Path, str]:
+        """Checksums of all pictures by path."""
+        return {path: self._gallery[path].checksum for path in self.composition.paths}
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of all that decides on the texture beside the settings, 64 hex digits."""
+        told = self.composition.described(self.checksums.__getitem__)
+        return hashlib.sha256(json.dumps([self.composition.KIND, told]).encode()).hexdigest()
+
+    def account(self) -> str:
+        """Returns what the texture's file tells of it: how it is made, by the names of files."""
+        composition = self.composition
+        told = {"kind": composition.KIND, **composition.described(lambda path: path.name)}
+        sums = {path.name: checksum for path, checksum in self.checksums.items()}
+        return json.dumps({**told, "sha256": sums}, ensure_ascii=False)
+
+    def check(self) -> None:
+        """Makes sure that its pictures can be read, and are what they are to be.
+
+        Raises:
+            texsynth.errors.TexsynthError: They are not.
+        """
+        self.composition.check(self._gallery)
+
+    def study(self, workshop: Any) -> Any:
+        """Returns what is known of the textures before a seed is chosen.
+
+        Args:
+            workshop (texsynth.synthesis.workshop.Workshop): Where they will be made.
+
+        Raises:
+            texsynth.errors.TexsynthError: They cannot be made.
+        """
+        return self.composition.study(workshop, self._gallery)
+
+    def made(self, config: Config, **asked: Any) -> Any:
+        """Makes the texture; returns the :class:`texsynth.Result`.
+
+        Args:
+            config: The settings.
+            asked: What else :func:`texsynth.synthesize` takes.
+
+        Raises:
+            texsynth.errors.TexsynthError: It cannot be made.
+        """
+        from texsynth.synthesis.loop import make_variation
+        from texsynth.synthesis.workshop import Workshop
+
+        team = {"team": asked.pop("team")} if "team" in asked else {}
+        return make_variation(self.study(Workshop(config, **team)), config.seed, **asked)
+
+
+def exemplar_of(sources, subject, input_range, gallery=None):
+    """Returns what stands for an exemplar in a recipe.
+
+    Args:
+        sources (texsynth.command.order.Sources): What textures are made from.
+        subject: One of its subjects: a path, or a :class:`Composition`.
+        input_range: What is black and what white in pictures, of the settings; or ``None``.
+        gallery (Gallery): Where pictures are read that several compositions have in common; or
+            ``None``.
+
+    Returns:
+        A :class:`texsynth.command.provenance.Picture`, the
+        :class:`texsynth.command.provenance.Target` in its place, or a :class:`Composed`.
+    """
+    if isinstance(subject, Composition):
+        return Composed(subject, Gallery(input_range) if gallery is None else gallery)
+    return Target(subject) if sources.is_target else Picture(subject, input_range)
