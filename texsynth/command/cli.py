@@ -11,7 +11,7 @@ import click
 
 from texsynth import config as settings
 from texsynth import values
-from texsynth.command import regions
+from texsynth.command import regions, steering
 from texsynth.command.asked import Asked
 from texsynth.command.device import device_options, given
 from texsynth.command.folders import expanded
@@ -242,6 +242,22 @@ class _Command(TileAlone):
     help="The texture for a colour of --target-guide is that of another image, such as"
     " red=grass.jpg or #ff0000=grass.jpg; repeat the option for more.",
 )
+@click.option(
+    "--turn",
+    "turn_path",
+    metavar="MAP",
+    type=PATH,
+    help="Turn the texture from place to place by a grey map: black leaves it as it is, brighter"
+    " turns it counter-clockwise, 64 of 255 by a quarter, 128 by a half. The output has its size.",
+)
+@click.option(
+    "--scale-map",
+    "scale_map_path",
+    metavar="MAP",
+    type=PATH,
+    help="Scale the texture from place to place by a grey map: black halves it, middle grey leaves"
+    " it as it is, white doubles it. The output has its size.",
+)
 @click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")
 @click.option(
     "--variations",
@@ -335,8 +351,9 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     try:
         with downloads_forbidden(offline):
-            if regions.is_asked(options):
-                return regions.carry_out(image_paths, options, quiet)
+            for room in (steering, regions):
+                if room.is_asked(options):
+                    return room.carry_out(image_paths, options, quiet)
             asked = Asked(expanded(image_paths), options, given_names(context))
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:
