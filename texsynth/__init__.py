@@ -3,7 +3,8 @@
 :func:`synthesize` makes one texture. For many of one exemplar, with the network loaded and the
 exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
 each seed. :func:`mix` makes a texture between those of several exemplars, :func:`paint` an
-image of several textures, :func:`repair` a part of a photograph anew.
+image of several textures, :func:`steer` one whose direction or scale follows a map, :func:`repair`
+a part of a photograph anew.
 """
 
 import importlib
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
+    from texsynth.synthesis.steering import Steered, steer
     from texsynth.synthesis.varied import Source, Varied
     from texsynth.synthesis.workshop import Workshop
     from texsynth.targets import Statistics
@@ -35,6 +37,7 @@ __all__ = [
     "Result",
     "Source",
     "Statistics",
+    "Steered",
     "Term",
     "TexsynthError",
     "Varied",
@@ -46,6 +49,7 @@ __all__ = [
     "paint",
     "read_image",
     "repair",
+    "steer",
     "synthesize",
 ]
 
@@ -57,6 +61,7 @@ _LATER = {
     "Result": ("texsynth.synthesis.result", "Result"),
     "Source": ("texsynth.synthesis.varied", "Source"),
     "Statistics": ("texsynth.targets", "Statistics"),
+    "Steered": ("texsynth.synthesis.steering", "Steered"),
     "Varied": ("texsynth.synthesis.varied", "Varied"),
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
@@ -65,6 +70,7 @@ _LATER = {
     "paint": ("texsynth.synthesis.regions", "paint"),
     "read_image": ("texsynth.images", "read"),
     "repair": ("texsynth.synthesis.repairing", "repair"),
+    "steer": ("texsynth.synthesis.steering", "steer"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
 }
 

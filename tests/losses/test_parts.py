@@ -15,11 +15,16 @@ def random(seed, shape=SHAPE):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-@pytest.fixture
-def masks():
-    """Three parts that overlap; of the last, most rows and columns have nothing."""
+@pytest.fixture(params=["rectangles", "scattered"])
+def masks(request):
+    """Three parts that overlap; of the last, most rows and columns have nothing.
+
+    Or of all of them many positions have nothing, anywhere.
+    """
     found = np.random.default_rng(9).uniform(size=(3, 1, *SHAPE[2:]))
     found[2, :, :4] = found[2, :, :, 7:] = 0
+    if request.param == "scattered":
+        found[np.random.default_rng(8).uniform(size=found.shape) < 0.6] = 0
     return {"pool1": found}
 
 
@@ -96,3 +101,26 @@ def test_what_is_in_parts_is_reported_by_its_own_name():
         report(values[0] + values[1], losses, values)
     found = {name: float(chainer.as_array(value)) for name, value in observed.items()}
     assert found == {"loss": 5.0, "gram": 2.0, "autocorrelation": 3.0}
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_positions_that_lie_apart_are_summed_in_the_layout_of_the_engine(channels_last):
+    """64 channels, as the kernels of the Winograd engine take them."""
+    x = random(0, (1, 64, 12, 10)).astype(np.float32)
+    if channels_last:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    mask = np.random.default_rng(9).uniform(-1, 1, (2, 1, 12, 10)).clip(0).astype(np.float32)
+    loss = LOSSES["gram"]({"pool1": 1.0})
+    parts, variable = InParts(loss, [0.4, 0.6]), chainer.Variable(x)
+    sums = parts.partial({"pool1": variable}, {"pool1": mask})["pool1"].sums
+    given = random(1, (2, 1, 64, 64)).astype(np.float32)
+    sum(chainer.functions.sum(s * g) for s, g in zip(sums, given, strict=True)).backward()
+    expected = 0
+    for number in range(2):
+        weighted = x[0].astype(float) * mask[number]
+        matrix = np.einsum("iyx,jyx->ij", weighted, x[0])
+        np.testing.assert_allclose(sums[number].array[0], matrix, rtol=1e-4, atol=1e-3)
+        g = given[number, 0].astype(float)
+        expected = expected + np.einsum("ij,jyx->iyx", g + g.T, weighted)
+    np.testing.assert_allclose(variable.grad[0], expected, rtol=1e-3, atol=1e-3)
+    assert (variable.grad.strides[1] == 4) == channels_last

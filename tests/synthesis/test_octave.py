@@ -176,3 +176,26 @@ def test_the_deviation_is_that_of_where_the_texture_is():
         choice = octave.Choice(weights, sets, [mask])
         found.append(octave.transfer(coarse, [exemplar], (40, 40), choice=choice))
     np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-3)
+
+
+def test_patches_are_sought_where_it_is_asked(random, monkeypatch):
+    texture, exemplar = batch(random, 13, 12), batch(random, 16, 15)
+    whole, wanted = octave.nearest_patches(texture, exemplar), random.uniform(size=(13, 12)) < 0.3
+    wanted[4] = False
+    monkeypatch.setattr(octave, "_CHUNK", 1)  # row by row, and one has none
+    found = octave.nearest_patches(texture, exemplar, wanted=wanted)
+    np.testing.assert_array_equal(found[:, wanted], whole[:, wanted])
+
+
+def test_a_texture_in_parts_seeks_each_pixel_once(random, monkeypatch):
+    sought, nearest = [], octave.search.nearest
+    monkeypatch.setattr(
+        octave.search,
+        "nearest",
+        lambda queries, *rest: sought.append(len(queries)) or nearest(queries, *rest),
+    )
+    weights = np.zeros((1, 3, 16, 20), np.float32)
+    weights[0, np.arange(16) // 6, np.arange(16)] = 1
+    choice = octave.Choice(weights, [(0,), (1,), (0,)], [None, None])
+    octave.transfer(batch(random, 8, 10), [batch(random, 16, 16)] * 2, (20, 16), choice=choice)
+    assert sum(sought) == 8 * 10

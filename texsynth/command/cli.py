@@ -11,7 +11,7 @@ import click
 
 from texsynth import config as settings
 from texsynth import values
-from texsynth.command import regions
+from texsynth.command import regions, steered
 from texsynth.command.asked import Asked
 from texsynth.command.device import device_options, given
 from texsynth.command.filming import film_options
@@ -226,6 +226,7 @@ class _Command(TileAlone):
     "  [default: four fifths of what is free]",
 )
 @regions.region_options
+@steered.steering_options
 @click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")
 @click.option(
     "--variations",
@@ -287,11 +288,14 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     try:
         with downloads_forbidden(offline):
             given, paths = given_names(context), expanded(image_paths)
-            if regions.is_asked(options):
-                paintings = regions.paintings(paths, options)
-                asked = Asked((), options, given, compositions=paintings)
+            if steered.is_asked(options):
+                compositions = steered.steerings(paths, options)
+            elif regions.is_asked(options):
+                compositions = regions.paintings(paths, options)
             else:
-                asked = Asked(paths, options, given)
+                compositions = ()
+            paths = () if compositions else paths
+            asked = Asked(paths, options, given, compositions=compositions)
             return carry_out(asked.order(), quiet)
     except TexsynthError as error:
         raise failure(error, error) from error

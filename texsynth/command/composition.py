@@ -142,8 +142,11 @@ def recalled(values: Mapping[str, Any]) -> Composition:
     """
     from texsynth.command.mixtures import Gradient, Mix  # these are made of what is above
     from texsynth.command.painting import Painting
+    from texsynth.command.steering import Steering
 
-    kinds: dict[str, type[Composition]] = {each.KIND: each for each in (Mix, Gradient, Painting)}
+    kinds: dict[str, type[Composition]] = {
+        each.KIND: each for each in (Mix, Gradient, Painting, Steering)
+    }
     values = dict(values)
     stem, kind = values.pop("stem"), kinds[values.pop("kind")]
     if not isinstance(stem, str) or not stem or any(each in stem for each in "/\\\0"):

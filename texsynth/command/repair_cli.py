@@ -32,6 +32,8 @@ _WITHOUT = {  # options of the main command that a repair has not, and what stan
     "guide_path": None,
     "target_guide_path": None,
     "regions": (),
+    "turn_path": None,
+    "scale_map_path": None,
 }
 _HELP = {  # what is told of the others where it is not the same
     "input_range": "Which values are black and white in a PHOTO whose type does not say so.",

@@ -4,13 +4,15 @@ Each part has a mask, how much each position counts in it, and a target of its o
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.losses.loss import Activations, AdditiveLoss, Masks, Partial
 from texsynth.typing import Array
+
+_FILLED = 0.8  # of a rectangle; where less of it counts, its positions are better taken together
 
 
 class InParts(AdditiveLoss):
@@ -157,7 +159,7 @@ class _Sums(chainer.FunctionNode):
         self.retain_inputs((0,))
         (x,) = inputs
         with chainer.no_backprop_mode():
-            parts = [self._loss.sums(x[place], mask) for place, mask in _places(self._masks)]
+            parts = [self._loss.sums(place.of(x), mask) for place, mask in _places(self._masks)]
         return tuple(chainer.as_array(each) for sums in parts for each in sums)
 
     def backward(
@@ -176,21 +178,64 @@ def _gradient(loss: AdditiveLoss, masks: Array, x: Array, gradients: Sequence[Ar
     with chainer.force_backprop_mode():  # a loss may find its gradient by a way back of its own
         for number, (place, mask) in enumerate(_places(masks)):
             given = gradients[number * each : (number + 1) * each]
-            total[place] += loss.sums_gradient(x[place], given, mask)
+            place.add(total, loss.sums_gradient(place.of(x), given, mask))
     return total
 
 
-def _places(masks: Array) -> Iterator[tuple[Any, Array]]:
+class _Rectangle(NamedTuple):
+    """Positions that lie in a rectangle, or all of them."""
+
+    place: tuple[slice, ...]
+
+    def of(self, x: Array) -> Array:
+        """Returns the activations there, a view."""
+        return x[self.place]
+
+    def add(self, total: Array, gradient: Array) -> None:
+        """Adds a gradient for what :meth:`of` returned to that for all activations."""
+        total[self.place] += gradient
+
+
+class _Scattered(NamedTuple):
+    """Positions that lie apart; they are taken together as one column."""
+
+    rows: Array
+    columns: Array
+
+    def of(self, x: Array) -> Array:
+        """Returns the activations there, ``(N, C, positions, 1)``, a copy in their layout."""
+        if _is_channels_last(x):
+            return x.transpose(0, 2, 3, 1)[:, self.rows, self.columns, None].transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(x[:, :, self.rows, self.columns, None])
+
+    def add(self, total: Array, gradient: Array) -> None:
+        """Adds a gradient for what :meth:`of` returned to that for all activations."""
+        if _is_channels_last(total):
+            there = total.transpose(0, 2, 3, 1)
+            there[:, self.rows, self.columns] += gradient[..., 0].transpose(0, 2, 1)
+        else:
+            total[:, :, self.rows, self.columns] += gradient[..., 0]
+
+
+def _is_channels_last(x: Array) -> bool:
+    return x.strides[1] < x.strides[3]
+
+
+def _places(masks: Array) -> Iterator[tuple[_Rectangle | _Scattered, Array]]:
     """Yields where the positions lie that count in a part, and how much they do.
 
-    Outside that rectangle nothing is computed; on a GPU, which would have to be waited for, all is.
+    Elsewhere nothing is computed; on a GPU, which would have to be waited for, all is.
     """
     for number in range(len(masks)):
         mask = masks[number : number + 1]
-        place: Any = (slice(None), slice(None))
-        if isinstance(masks, np.ndarray):
-            rows, columns = (np.flatnonzero(mask[0, 0].any(axis=axis)) for axis in (1, 0))
-            place += tuple(
-                slice(x[0], x[-1] + 1) if x.size else slice(0, 1) for x in (rows, columns)
-            )
-        yield place, mask[place]
+        if not isinstance(masks, np.ndarray):
+            yield _Rectangle((slice(None), slice(None))), mask
+            continue
+        rows, columns = (np.flatnonzero(mask[0, 0].any(axis=axis)) for axis in (1, 0))
+        sides = [slice(x[0], x[-1] + 1) if x.size else slice(0, 1) for x in (rows, columns)]
+        within = mask[:, :, *sides]
+        there = np.nonzero(mask[0, 0])
+        if 0 < there[0].size < _FILLED * within.size:
+            yield _Scattered(*there), mask[:, :, *there, None]
+        else:
+            yield _Rectangle((slice(None), slice(None), *sides)), within

@@ -83,13 +83,12 @@ def transfer(
         choice = Choice(everything, [tuple(range(len(sizes)))], [None] * len(sizes))
     allowed = [_allowed(mask, size) for mask, size in zip(choice.masks, sizes, strict=True)]
     small, parts = _beside(smalls), images.resize(choice.weights, half.shape[:1:-1], wrap)[0]
-    found = {
-        numbers: nearest_patches(half, small, wrap, xp, team, _corners(allowed, sizes, numbers))
-        for numbers in dict.fromkeys(choice.sets)
-    }
-    matches = np.take_along_axis(
-        np.stack([found[numbers] for numbers in choice.sets]), parts.argmax(axis=0)[None, None], 0
-    )[0]
+    first, matches = parts.argmax(axis=0), np.zeros((2, *half.shape[2:]), np.int64)
+    for numbers in dict.fromkeys(choice.sets):
+        wanted = np.isin(first, [n for n, each in enumerate(choice.sets) if each == numbers])
+        corners = _corners(allowed, sizes, numbers)
+        found = nearest_patches(half, small, wrap, xp, team, corners, wanted)
+        matches[:, wanted] = found[:, wanted]
     on_device = _lay(xp.asarray(_beside(details)), xp.asarray(matches), size, wrap, xp)
     laid: Batch = chainer.get_device("@numpy").send(on_device)
     laid *= _gain(laid, details, choice)
@@ -147,6 +146,7 @@ def nearest_patches(
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
     corners: Array | None = None,
+    wanted: Array | None = None,
 ) -> Array:
     """Finds, for each pixel of a texture, the patch of an exemplar nearest to the one around it.
 
@@ -161,15 +161,18 @@ def nearest_patches(
         team: As for :func:`transfer`.
         corners: ``(H - 4, W - 4)`` bool: where the upper left corner of a patch may be; ``None``
             takes all.
+        wanted: ``(h, w)`` bool: of which pixels it is asked; ``None`` asks of all.
 
     Returns:
         numpy.ndarray: ``(2, h, w)`` int64: row and column in ``exemplar`` of the middle of the
-        nearest patch.
+        nearest patch; of any patch where it is not asked.
     """
     height, width = texture.shape[2:]
     padded = xp.asarray(_padded(texture, wrap)[0])
     if corners is None:
         corners = _allowed(None, exemplar.shape[2:])
+    if wanted is None:
+        wanted = np.ones((height, width), bool)
     rows, columns = _compared(corners)
     keys = _patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
     keys = keys.reshape(len(rows), -1)
@@ -178,9 +181,9 @@ def nearest_patches(
     found = np.zeros((height, width), np.float64)  # processes add up; float64 holds any index
     for part in _shares(height, width * keys.shape[1], team):
         queries = _patches(padded[:, part.start : part.stop + 2 * _REACH], xp)
-        queries = queries.reshape(-1, len(mean)) - mean
-        nearest = search.nearest(queries, keys, _CHUNK).reshape(-1, width)
-        found[part] = chainer.get_device("@numpy").send(nearest)
+        queries = queries[xp.asarray(wanted[part])].reshape(-1, len(mean)) - mean
+        nearest = search.nearest(queries, keys, _CHUNK)
+        found[part][wanted[part]] = chainer.get_device("@numpy").send(nearest)
     nearest = team.sum(found).astype(np.int64)
     return np.stack([rows[nearest], columns[nearest]]) + _REACH
 

@@ -99,6 +99,21 @@ def choose(config: Config, exemplar: Batch) -> Scheme:
     return dataclasses.replace(_PRESETS[name], **asked, why=why)
 
 
+def choose_for_change(config: Config, exemplar: Batch) -> Scheme:
+    """Returns the scheme of a texture that changes over the image.
+
+    ``"auto"`` is ``"natural"`` then: what repeats has no one distance where the texture changes.
+
+    Args:
+        config (texsynth.Config): The settings.
+        exemplar: As for :func:`choose`.
+    """
+    if config.preset != "auto":
+        return choose(config, exemplar)
+    scheme = choose(dataclasses.replace(config, preset="natural"), exemplar)
+    return dataclasses.replace(scheme, why="the texture changes over the image")
+
+
 def choose_for_statistics(config: Config) -> Scheme:
     """Returns the scheme of a texture of which only statistics are known.
 

@@ -5,7 +5,6 @@ weight for each position, which goes through the network's own geometry as activ
 (:func:`texsynth.objective.masks.shares`).
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -73,7 +72,7 @@ class Varied(Mixture):
     ) -> None:
         if workshop.team.size > 1:
             raise ConfigError("several processes cannot share a texture that varies over the image")
-        exemplars = [fitted(each.pixels, workshop.config.size) for each in sources]
+        exemplars = self._fitted(workshop, sources)
         self._weights = np.asarray(weights, np.float32)[None]
         self._is_gradient = any(0 < share < 1 for shares in parts for share in shares)
         self._begin(workshop, exemplars, way, self._is_gradient)
@@ -100,13 +99,14 @@ class Varied(Mixture):
         self.shares = tuple(float(share) for share in shares)
         self._end()
 
+    def _fitted(self, workshop: Workshop, sources: Sequence[Source]) -> list[Batch]:
+        """The exemplars at the size that the settings ask for, ``(1, 3, H, W)`` float32 each."""
+        return [fitted(each.pixels, workshop.config.size) for each in sources]
+
     def _chosen_scheme(self) -> presets.Scheme:
-        config = self.workshop.config
-        if config.preset != "auto" or not self._is_gradient:
+        if self.workshop.config.preset != "auto" or not self._is_gradient:
             return super()._chosen_scheme()
-        # What repeats has no one distance where the texture changes.
-        scheme = presets.choose(dataclasses.replace(config, preset="natural"), self._exemplars[0])
-        return dataclasses.replace(scheme, why="the texture changes over the image")
+        return presets.choose_for_change(self.workshop.config, self._exemplars[0])
 
     def _check_sources(self, sources: Sequence[Source]) -> None:
         """Makes sure that each has enough of its texture, in each layer that full size has."""
