@@ -102,10 +102,22 @@ class Mending:
             pixels (numpy.ndarray): ``(H, W, 3)`` uint8, what was made.
         """
         from texsynth import metrics
+
+        return metrics.edge_score(pixels, self.damaged(picture, config).mask[0, 0])
+
+    def damaged(self, picture, config):
+        """Returns the :class:`texsynth.synthesis.holes.Damaged`: what of it is made anew.
+
+        Args:
+            picture (texsynth.command.provenance.Picture): The photograph.
+            config (texsynth.Config): The settings.
+
+        Raises:
+            texsynth.errors.TexsynthError: The mask is none of it, or there is nothing to make.
+        """
         from texsynth.synthesis.holes import Damaged
 
-        given = *self._photo_and_mask(picture), config, self.band, self.grow
-        return metrics.edge_score(pixels, Damaged.of(*given).mask[0, 0])
+        return Damaged.of(*self._photo_and_mask(picture), config, self.band, self.grow)
 
     def _photo_and_mask(self, picture):
         if self.mask != ALPHA:

@@ -223,8 +223,28 @@ def read(path):
         texsynth.errors.RecordError: It is no record, of a newer format, or of a texture that
             cannot be made from its settings.
     """
+    return _read(path, _repeatable)
+
+
+def read_account(path):
+    """Reads what a record says of how its texture was made, also of one that was stopped.
+
+    Args:
+        path (pathlib.Path): As for :func:`read`.
+
+    Returns:
+        Record: As there.
+
+    Raises:
+        texsynth.errors.RecordError: It is no record, or of a newer format.
+    """
+    return _read(path, _parsed)
+
+
+def _read(path, parse):
+    """The record of a file, by what parses its fields."""
     try:
-        return _parsed(path, json.loads(_content(path)))
+        return parse(path, json.loads(_content(path)))
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except ConfigError as error:
@@ -245,13 +265,9 @@ def _content(path):
     return data
 
 
-def _parsed(path, fields):
-    """The record of a file with these fields."""
-    if fields["kind"] != _KIND:
-        raise RecordError(f"{path} is not a record")
-    if fields["format"] != FORMAT:
-        told = _told(f"has format {fields['format']}, not {FORMAT}")
-        raise RecordError(f"{path} {told}")
+def _repeatable(path, fields):
+    """The record of a file with these fields, if its texture can be made again."""
+    _check_format(path, fields)
     if fields["lengthened"]:
         raise RecordError(
             f"{path}: the run was resumed with more steps than it began with, "
@@ -261,6 +277,21 @@ def _parsed(path, fields):
         raise RecordError(
             f"{path}: the run was stopped early, so it cannot be repeated from its settings"
         )
+    return _parsed(path, fields)
+
+
+def _check_format(path, fields):
+    """Makes sure that it is a record that can be read."""
+    if fields["kind"] != _KIND:
+        raise RecordError(f"{path} is not a record")
+    if fields["format"] != FORMAT:
+        told = _told(f"has format {fields['format']}, not {FORMAT}")
+        raise RecordError(f"{path} {told}")
+
+
+def _parsed(path, fields):
+    """The record of a file with these fields."""
+    _check_format(path, fields)
     config = Config.from_dict(fields["config"])
     init = fields["init"]
     if "\0" in (init or ""):

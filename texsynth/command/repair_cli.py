@@ -88,6 +88,15 @@ _OWN = [
 ]
 
 
+def own(*names):
+    """Returns options of the command that are not the main command's.
+
+    Args:
+        names: Names of its parameters.
+    """
+    return [next(each for each in _OWN if each.name == name) for name in names]
+
+
 # The main command's options that a repair has too: what it gets new is heeded, or left out above.
 _SHARED = cli.taken_over(
     *(each.name for each in cli.main.params if each.name not in _WITHOUT), told=_HELP

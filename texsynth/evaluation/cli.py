@@ -10,22 +10,25 @@ from texsynth import files, values
 from texsynth.command import (
     HELP_OPTIONS,
     PATH,
-    OneLineErrors,
     device_options,
     downloads_forbidden,
     failure,
     from_text,
+    repair_cli,
     set_up_logging,
 )
+from texsynth.command.cli import given_names, taken_over
+from texsynth.command.tiling import TileAlone
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.version import __version__
 
 _STANDARD_OUTPUT = Path("-")
+_MAPS = ("guide_path", "target_guide_path", "regions")
+_MENDING = ("mask", "source", "tile", "band", "grow")
 
 
-@click.command("texsynth.evaluate", cls=OneLineErrors, context_settings=HELP_OPTIONS)
-@click.argument("source", metavar="EXEMPLAR", type=PATH)
-@click.argument("outputs", metavar="OUTPUT...", type=PATH, nargs=-1, required=True)
+@click.command("texsynth.evaluate", cls=TileAlone, context_settings=HELP_OPTIONS)
+@click.argument("paths", metavar="EXEMPLAR OUTPUT...", type=PATH, nargs=-1)
 @click.option(
     "--json",
     "json_path",
@@ -58,6 +61,13 @@ _STANDARD_OUTPUT = Path("-")
     type=click.Choice(settings.POOLINGS),
     help="Pooling of the network.  [default: the pooling recorded in OUTPUT, or average]",
 )
+@click.option(
+    "--record",
+    "record_path",
+    metavar="FILE",
+    type=PATH,
+    help="Take EXEMPLAR, and maps or mask, from the record of the outputs, which come alone then.",
+)
 @device_options
 @click.option(
     "--weights",
@@ -77,8 +87,13 @@ _STANDARD_OUTPUT = Path("-")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors, and no table.")
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def main(source, outputs, json_path, html_path, offline, quiet, verbose, **options):
+@click.pass_context
+def main(context, paths, json_path, html_path, offline, quiet, verbose, **options):
     """Measure how good textures (OUTPUT) synthesised from EXEMPLAR are.
+
+    What was painted by a map is measured region by region (--target-guide; without --guide and
+    a map beside EXEMPLAR there is none, and --region names the images), a repair of EXEMPLAR by its
+    edge, too, and by what was to be kept (--mask). A record beside OUTPUT says these, or --record.
 
     An OUTPUT that cannot be measured is named at the end; the others are measured all the same.
 
@@ -87,14 +102,19 @@ def main(source, outputs, json_path, html_path, offline, quiet, verbose, **optio
     set_up_logging(quiet, verbose)
     written = []
     try:
-        weights = options["weights_path"]
-        read = [source, *outputs, *([] if weights is None else [weights])]
+        maps = {name: options.pop(name) for name in _MAPS}
+        mending = {name: options.pop(name) for name in _MENDING}
+        mending = {name: value for name, value in mending.items() if name in given_names(context)}
+        record_path, weights = options.pop("record_path"), options["weights_path"]
+        _check_outputs(paths, record_path, maps)
+        read = [*paths, *(path for path in (weights, record_path) if path is not None)]
         targets = _checked_targets(read, json_path, html_path)
         # Chainer takes a second to import: usage errors need not wait for it.
-        from texsynth.evaluation import report, table
+        from texsynth.evaluation import making, report, table
 
         with downloads_forbidden(offline):
-            found = report.make(source, outputs, **options)
+            asked = making.asked(paths, record_path, mending, maps)
+            found = report.make(asked, **options)
         as_json = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
         for path, kind in targets:
             files.write_text(path, f"{as_json}\n" if kind == "json" else _page(found))
@@ -111,6 +131,29 @@ def main(source, outputs, json_path, html_path, offline, quiet, verbose, **optio
         raise failure(error, error, written) from error
     except MemoryError as error:
         raise failure("not enough memory for images of this size", error, written) from error
+
+
+main.params += [
+    *repair_cli.own("mask", "source"),
+    *taken_over("tile", told={"tile": "Axes along which a repair was to tile: x, y or xy."}),
+    *repair_cli.own("band", "grow"),
+    *taken_over(
+        *_MAPS,
+        told={
+            "guide_path": "Map of EXEMPLAR whose colours name its parts, of an OUTPUT that was"
+            " painted by --target-guide.  [default: <name>_sem.png beside EXEMPLAR]",
+            "target_guide_path": "Map by which OUTPUT was painted, which is measured by region.",
+        },
+    ),
+]
+
+
+def _check_outputs(paths, record_path, maps):
+    """Makes sure that there is something to measure, and to compare it with."""
+    is_alone = record_path is not None or maps["target_guide_path"] is not None
+    for number, name in enumerate(("EXEMPLAR", "OUTPUT...")):
+        if len(paths) <= number and not (number and is_alone):
+            raise click.UsageError(f"Missing argument '{name}'.")
 
 
 def _checked_targets(read, json_path, html_path):

@@ -46,7 +46,7 @@ def render(report):
 def _verdicts(report):
     """A sentence about each output, and a line about each that could not be measured."""
     told = [
-        f"<li><b>{escape(output.name)}</b>: {escape(verdict.sentence(output.measures))}</li>"
+        f"<li><b>{escape(output.name)}</b>: {escape(_verdict(output))}</li>"
         for output in report.outputs
     ]
     told += [
@@ -54,6 +54,12 @@ def _verdicts(report):
         for name, why in report.failed
     ]
     return f'<ul class="verdicts">{"".join(told)}</ul>'
+
+
+def _verdict(output):
+    if output.repair is not None:
+        return verdict.of_repair(output.repair)
+    return verdict.sentence(output.measures)
 
 
 def _output(output):
@@ -71,7 +77,7 @@ def _output(output):
         exemplar_shown=max(1, round(scale * exemplar_width)),
         exemplar_shown_height=max(1, round(scale * exemplar_height)),
         name=escape(output.name),
-        made=_made(output.record),
+        made=_made(output.record) + _where(output),
         exemplar=_data_url(output.exemplar, "PNG"),
         exemplar_width=exemplar_width,
         exemplar_height=exemplar_height,
@@ -104,6 +110,20 @@ def _made(record):
     if not told:
         return '<p class="made">The file does not say how it was made.</p>'
     return f'<p class="made">According to the file: {"; ".join(told)}.</p>'
+
+
+def _where(output):
+    """Says what of a painted output is shown; nothing of other outputs."""
+    if output.region is None:
+        return ""
+    own, its = output.rectangles
+    told = (
+        f"Shown are the largest rectangles within the region {escape(output.region.colour)}, "
+        f"{own.width} by {own.height} pixels at {own.left}, {own.top}, and within its part of "
+        f"{escape(output.region.source)}, at {its.left}, {its.top}. Gram errors, distances of "
+        "activations and colours are of all of the region, the other measures of the rectangles."
+    )
+    return f'<p class="made">{told}</p>'
 
 
 def _loss(history):

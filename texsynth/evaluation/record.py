@@ -16,6 +16,7 @@ from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS, TILINGS, che
 from texsynth.files.printable import one_line
 from texsynth.losses import make_losses
 from texsynth.network import architecture
+from texsynth.synthesis.holes import to_sides
 from texsynth.terms import Term, check_layers
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ class Record:
         precision: How the factors of its matrix products were rounded.
         tile: Axes along which it tiles, ``"x"``, ``"y"`` or ``"xy"``; empty if it is not to tile.
         history: Loss after each step, one list of floats for each level.
+        composition: What it is made of if of several pictures, ``"regions"`` of a map or another
+            word.
+        repair: What of a photograph was made anew, a dict of ``mask`` (a checksum), ``alpha``,
+            ``band`` and ``grow``.
     """
 
     size: int | None = None
@@ -51,6 +56,8 @@ class Record:
     precision: str | None = None
     tile: str | None = None
     history: list | None = None
+    composition: str | None = None
+    repair: dict | None = None
 
 
 def read(path):
@@ -74,6 +81,8 @@ def read(path):
         precision=_word(text.get("texsynth:precision")),
         tile=settings.get("tile"),
         history=_parsed(path, text, "history", _history),
+        composition=_parsed(path, text, "composition", _kind),
+        repair=_parsed(path, text, "repair", _repair),
     )
 
 
@@ -155,8 +164,28 @@ def _history(value):
     return [[float(loss) for loss in level] for level in value]
 
 
+def _kind(value):
+    """What is made of several pictures."""
+    _demand(isinstance(value, dict), "it is not an object")
+    _demand(_word(value.get("kind")) is not None, "it has no kind")
+    return value["kind"]
+
+
+def _repair(value):
+    """What decides on a repair beside photograph and settings."""
+    _demand(isinstance(value, dict), "it is not an object")
+    mask, alpha, band, grow = (value.get(name) for name in ("mask", "alpha", "band", "grow"))
+    _demand(mask is None or isinstance(mask, str), "the mask is no checksum")
+    _demand(alpha in (None, False, True), "alpha is neither true nor false")
+    _demand(band is None or (type(band) is int and 2 <= band <= LARGEST_SIDE), "invalid band")
+    if grow is not None:
+        to_sides(grow)
+    return {"mask": mask, "alpha": bool(alpha), "band": band, "grow": grow}
+
+
 def _word(text):
-    return text if text and len(text) <= 40 and text.isprintable() else None
+    is_one = isinstance(text, str) and text and len(text) <= 40 and text.isprintable()
+    return text if is_one else None
 
 
 def _demand(condition, otherwise):

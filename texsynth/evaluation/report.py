@@ -1,15 +1,16 @@
 """Measures outputs against their source, and keeps together what belongs to each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from texsynth import images, weights
+from texsynth.command.provenance import Picture
 from texsynth.errors import ConfigError, ImageError
-from texsynth.evaluation import record
+from texsynth.evaluation import making, record, regions, repairs
 from texsynth.files import is_same_file
 from texsynth.files.printable import printable
-from texsynth.metrics import Evaluator, Measures
+from texsynth.metrics import Evaluator, Measures, measure_part
 from texsynth.network import device
 from texsynth.version import __version__
 
@@ -25,6 +26,13 @@ class Evaluated:
         record: What its file says.
         pooling: Pooling of the network that measured it.
         measures: The measures.
+        region: Which region of it was measured, if it was painted by a map, a
+            :class:`texsynth.evaluation.regions.Region`; pixels and exemplar are the rectangles then
+            that were compared.
+        rectangles: Of a region, where they are in output and exemplar, a pair of
+            :class:`texsynth.metrics.Rectangle`.
+        repair: What was measured of it as a repair, a
+            :class:`texsynth.evaluation.repairs.Repair`; or ``None``.
     """
 
     name: str
@@ -33,6 +41,31 @@ class Evaluated:
     record: record.Record
     pooling: str
     measures: Measures
+    region: regions.Region | None = None
+    rectangles: tuple | None = None
+    repair: repairs.Repair | None = None
+
+    def as_dict(self):
+        """Returns it as plain values, ready for JSON."""
+        found = {
+            "file": self.name,
+            "size": list(self.pixels.shape[1::-1]),
+            "exemplar_size": list(self.exemplar.shape[1::-1]),
+            "pooling": self.pooling,
+            "optimised": self.record.layers and list(self.record.layers),
+            "measures": self.measures.as_dict(),
+        }
+        if self.region is not None:
+            found["region"] = {
+                "colour": self.region.colour,
+                "share": self.region.share,
+                "exemplar": self.region.source,
+                "rectangle": list(self.rectangles[0]),
+                "exemplar_rectangle": list(self.rectangles[1]),
+            }
+        if self.repair is not None:
+            found["repair"] = self.repair.as_dict()
+        return found
 
 
 @dataclass(frozen=True)
@@ -57,24 +90,13 @@ class Report:
             "texsynth": __version__,
             "source": self.source,
             "network": self.network,
-            "outputs": [
-                {
-                    "file": output.name,
-                    "size": list(output.pixels.shape[1::-1]),
-                    "exemplar_size": list(output.exemplar.shape[1::-1]),
-                    "pooling": output.pooling,
-                    "optimised": output.record.layers and list(output.record.layers),
-                    "measures": output.measures.as_dict(),
-                }
-                for output in self.outputs
-            ],
+            "outputs": [output.as_dict() for output in self.outputs],
             "failed": [{"file": name, "error": why} for name, why in self.failed],
         }
 
 
 def make(
-    source_path,
-    output_paths,
+    asked,
     size=None,
     pooling=None,
     gpu=-1,
@@ -85,8 +107,8 @@ def make(
     """Reads and measures.
 
     Args:
-        source_path (pathlib.Path): The exemplar.
-        output_paths: Paths of textures made from it.
+        asked (texsynth.evaluation.making.Asked): Exemplar and outputs, and what is said of how they
+            were made.
         size (int): Longer side that the source is brought to, 0 keeps it; ``None`` takes for each
             output the size that its file names, and keeps it where it names none.
         pooling (str): ``"average"`` or ``"max"``; ``None`` takes what the output's file names, or
@@ -99,13 +121,14 @@ def make(
 
     Returns:
         Report: All the measures; an output that cannot be measured does not stand in the way of
-        the others.
+        the others. What was painted by a map has those of each region.
 
     Raises:
         texsynth.errors.TexsynthError: The source is unusable, or all outputs are; a file is given
             twice, the weights cannot be had, or the device cannot be used.
     """
-    _check_distinct([source_path, *output_paths])
+    source_path, output_paths = asked.source, asked.outputs
+    _check_distinct([*([] if source_path is None else [source_path]), *output_paths])
     names = [_name(path, output_paths) for path in output_paths]
     outputs, failed, first = [], [], None
     for name, path in zip(names, output_paths, strict=True):
@@ -114,44 +137,116 @@ def make(
         except ImageError as error:
             failed.append((name, printable(str(error))))
             first = first or error
-    recorded = (made.input_range for *_, made in outputs if made.input_range is not None)
-    source = images.to_batch(images.read_deep(source_path, input_range or next(recorded, None)))
     if not outputs:
         raise first
-    bench = _Bench(source_path, source, size, pooling, gpu, weights_path, network)
+    recorded = (made.input_range for *_, made in outputs if made.input_range is not None)
+    source = Source(asked, input_range or next(recorded, None))
+    bench = _Bench(source, size, pooling, gpu, weights_path, network)
     evaluated = []
     for name, path, pixels, made in outputs:
         try:
-            evaluated.append(bench.measure(name, path, pixels, made))
+            found, unmeasured = bench.measure(name, path, pixels, made)
+            evaluated += found
+            failed += unmeasured
         except ImageError as error:
             failed.append((name, printable(str(error))))
             first = first or error
     if not evaluated:
-        raise first
-    return Report(printable(source_path.name), evaluated, network, failed)
+        raise first or ImageError("; ".join(f"{name}: {why}" for name, why in failed))
+    return Report(printable(source.name), evaluated, network, failed)
+
+
+class Source:
+    """What outputs are compared with: one exemplar, or the pictures that a map was painted from.
+
+    Args:
+        asked (texsynth.evaluation.making.Asked): What the command line says.
+        input_range: What is black and what white in pictures whose type does not say so.
+
+    Attributes:
+        asked (texsynth.evaluation.making.Asked): The same.
+        picture (texsynth.command.provenance.Picture): The exemplar, or ``None``.
+        batch: ``(1, 3, H, W)`` float32, the exemplar; or ``None``.
+        gallery (texsynth.command.composition.Gallery): Where other pictures are read.
+    """
+
+    def __init__(self, asked, input_range):
+        self.asked, path = asked, asked.source
+        self.gallery = making.gallery(asked, input_range)
+        self.picture = None if path is None else Picture(path, input_range)
+        is_needed = path is not None and asked.painting is None
+        self.batch = images.to_batch(self.picture.deep) if is_needed else None
+
+    @property
+    def name(self):
+        """What the report calls it."""
+        painting = self.asked.painting
+        return self.picture.path.name if painting is None else painting.target_guide.name
 
 
 class _Bench:
     """What measures outputs: an evaluator for each size and network that they ask for."""
 
-    def __init__(self, source_path, source, size, pooling, gpu, weights_path, network):
-        self._path, self._source, self._size, self._pooling = source_path, source, size, pooling
+    def __init__(self, source, size, pooling, gpu, weights_path, network):
+        self._from, self._size, self._pooling = source, size, pooling
         self._device = device.select(gpu)
         self._weights = weights.load(weights_path or weights.find_or_fetch(network), network)
         self._evaluators = {}
 
     def measure(self, name, path, pixels, made):
-        """Returns the :class:`Evaluated` of an output; raises an ImageError if one is too small."""
-        size = self._source.shape[:1:-1]
+        """Measures an output, or its regions.
+
+        Returns:
+            tuple: A list of :class:`Evaluated`; and pairs of name and reason of regions that could
+            not be measured.
+
+        Raises:
+            texsynth.errors.ImageError: It is too small, or was made otherwise.
+        """
+        how = making.of_output(self._from.asked, path, made)
+        if how.painting is not None:
+            return self._regions(name, path, pixels, made, how.painting)
+        found = self._whole(name, path, pixels, made)
+        if how.mending is not None:
+            told = self._from.picture, pixels, self._weights, found.pooling, self._device
+            found = replace(found, repair=_named(path, repairs.measure, how, *told))
+        return [found], []
+
+    def _whole(self, name, path, pixels, made):
+        source = self._from.batch
+        size = source.shape[:1:-1]
         size = _exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
         key = size, self._pooling or made.pooling or "average", made.layers or ()
         if key not in self._evaluators:
-            exemplar = images.to_pixels(images.fit(self._source, size))
+            exemplar = images.to_pixels(images.fit(source, size))
             options = (self._weights, key[1], self._device, key[2])
-            self._evaluators[key] = exemplar, _named(self._path, Evaluator, exemplar, *options)
+            path_of_source = self._from.picture.path
+            self._evaluators[key] = exemplar, _named(path_of_source, Evaluator, exemplar, *options)
         exemplar, evaluator = self._evaluators[key]
         measures = _named(path, evaluator.measure, pixels)
         return Evaluated(name, pixels, exemplar, made, key[1], measures)
+
+    def _regions(self, name, path, pixels, made, painting):
+        """Measures what was painted by a map, region by region."""
+        size = self._size if self._size is not None else made.size or 0
+        pooling = self._pooling or made.pooling or "average"
+        options = self._weights, pooling, self._device, made.layers or ()
+        made = replace(made, tile="")  # no region tiles
+        found, failed = [], []
+        told = painting, self._from.gallery, pixels, size
+        for region in _named(path, regions.regions_of, *told):
+            label = f"{name} {region.colour} ({100 * region.share:.0f} %)"
+            try:
+                part = measure_part(region.output, region.exemplar, *options)
+            except ImageError as error:
+                failed.append((label, printable(str(error))))
+                continue
+            own = part.rectangle.of(pixels)
+            its = part.exemplar_rectangle.of(region.exemplar.pixels)
+            rectangles = part.rectangle, part.exemplar_rectangle
+            one = Evaluated(label, own, its, made, pooling, part.measures, region, rectangles)
+            found.append(one)
+        return found, failed
 
 
 def _exemplar_size(source_size, asked, recorded, output_size):

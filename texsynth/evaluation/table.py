@@ -32,7 +32,12 @@ def sections(report):
             chosen = [row for row in rows if (row[0] in optimised) is wanted]
             if chosen:
                 found.append((f"{title}, {kind}", chosen))
-    return [*found, ("image statistics", _image_rows(report)), ("compared at", _size_rows(report))]
+    return [
+        *_repair_sections(report),
+        *found,
+        ("image statistics", _image_rows(report)),
+        ("compared at", _size_rows(report)),
+    ]
 
 
 def has_marks(report):
@@ -106,6 +111,31 @@ def _layer_rows(report, attribute):
     return rows
 
 
+def _repair_sections(report):
+    """What was measured of repairs, if any are among the outputs."""
+    repairs = [output.repair for output in report.outputs]
+    if not any(repairs):
+        return []
+    rows = [
+        ("kept pixels that changed", [_cell(r and str(r.changed)) for r in repairs], "0"),
+        ("step across its edge, z-score", [_cell(r and _score(r.edge)) for r in repairs], "±2"),
+    ]
+    layers = [
+        (name, [_number(r.gram_errors.get(name) if r else None) for r in repairs], "0")
+        for name in architecture.VGG19
+        if any(r and name in r.gram_errors for r in repairs)
+    ]
+    return [("repair", rows), ("relative Gram error of what was made anew", layers)]
+
+
+def _cell(text):
+    return MISSING if text is None else text
+
+
+def _score(value):
+    return None if value is None else f"{value:+.1f}"
+
+
 def _image_rows(report):
     measures = [output.measures for output in report.outputs]
     return [
@@ -131,7 +161,10 @@ def _seam(output, axis):
 
 def _size_rows(report):
     outputs = report.outputs
+    exemplars = [output.region.source for output in outputs if output.region is not None]
+    named = [("exemplar", exemplars, "")] if len(exemplars) == len(outputs) else []
     return [
+        *named,
         ("output, pixels", ["{1}x{0}".format(*output.pixels.shape) for output in outputs], ""),
         ("exemplar, pixels", ["{1}x{0}".format(*output.exemplar.shape) for output in outputs], ""),
         ("network", [report.network] * len(outputs), ""),

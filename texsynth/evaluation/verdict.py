@@ -13,6 +13,27 @@ _LOOKS = (
 _SOFT, _SHARP = 0.75, 1.35
 _GRID = 1.5
 _COLOURS = 8  # grey levels
+_ORDINARY = 2  # standard deviations
+
+
+def of_repair(repair):
+    """Returns the verdict on a repair.
+
+    Args:
+        repair (texsynth.evaluation.repairs.Repair): What was measured of it.
+
+    Returns:
+        str: One sentence of plain text.
+    """
+    if repair.changed:
+        kept = f"A repair of which {repair.changed} pixels changed that were to be kept"
+    else:
+        kept = "A repair: what was kept has its bytes"
+    if repair.edge is None:
+        return f"{kept}; no step across the edge of what was made anew could be compared."
+    kind = "is an ordinary one" if abs(repair.edge) <= _ORDINARY else "stands out"
+    told = f"{repair.edge:+.1f} standard deviations"
+    return f"{kept}; the step across the edge of what was made anew {kind} ({told})."
 
 
 def sentence(measures):

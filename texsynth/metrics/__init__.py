@@ -8,15 +8,20 @@ from texsynth.metrics.gram_error import (
     mixed_gram_errors,
 )
 from texsynth.metrics.hole_edge import edge_score
+from texsynth.metrics.parts import Part, PartMeasures, Rectangle, measure_part
 from texsynth.metrics.seam import seam_scores
 
 __all__ = [
     "HELD_OUT",
     "Evaluator",
     "Measures",
+    "Part",
+    "PartMeasures",
+    "Rectangle",
     "edge_score",
     "gram_errors",
     "gram_errors_of_target",
+    "measure_part",
     "mixed_gram_errors",
     "seam_scores",
 ]
