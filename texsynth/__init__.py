@@ -16,6 +16,7 @@ from texsynth.version import __version__
 
 if TYPE_CHECKING:
     from texsynth.images import read as read_image
+    from texsynth.notebook import Show
     from texsynth.synthesis.loop import Progress, make_variation, synthesize
     from texsynth.synthesis.measuring import measure
     from texsynth.synthesis.mixture import Mixture, mix
@@ -33,6 +34,7 @@ __all__ = [
     "Mixture",
     "Progress",
     "Result",
+    "Show",
     "Source",
     "Statistics",
     "Term",
@@ -55,6 +57,7 @@ _LATER = {
     "Mixture": ("texsynth.synthesis.mixture", "Mixture"),
     "Progress": ("texsynth.synthesis.loop", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
+    "Show": ("texsynth.notebook", "Show"),
     "Source": ("texsynth.synthesis.varied", "Source"),
     "Statistics": ("texsynth.targets", "Statistics"),
     "Varied": ("texsynth.synthesis.varied", "Varied"),
