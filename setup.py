@@ -13,6 +13,7 @@ from described import absolute, source  # noqa: E402
 
 SOURCE = source()
 MPI = ["mpi4py>=4.0", "mpich>=4.2; platform_system == 'Linux'"]  # elsewhere, one's own MPI
+NOTEBOOK = ["ipython>=8.18", "tqdm>=4.66"]
 
 setup(
     name="texsynth",
@@ -81,8 +82,10 @@ setup(
             "sphinx==9.0.4",
         ],
         "mpi": MPI,
+        "notebook": NOTEBOOK,
         "test": [
             *MPI,
+            *NOTEBOOK,
             "OpenEXR>=3.5",
             "av>=14.0",
             "build>=1.2",

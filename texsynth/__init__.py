@@ -17,6 +17,7 @@ from texsynth.version import __version__
 
 if TYPE_CHECKING:
     from texsynth.images import read as read_image
+    from texsynth.notebook import Show
     from texsynth.synthesis.loop import Progress, make_variation, synthesize
     from texsynth.synthesis.measuring import measure
     from texsynth.synthesis.mixture import Mixture, mix
@@ -35,6 +36,7 @@ __all__ = [
     "Mixture",
     "Progress",
     "Result",
+    "Show",
     "Source",
     "Statistics",
     "Steered",
@@ -59,6 +61,7 @@ _LATER = {
     "Mixture": ("texsynth.synthesis.mixture", "Mixture"),
     "Progress": ("texsynth.synthesis.loop", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
+    "Show": ("texsynth.notebook", "Show"),
     "Source": ("texsynth.synthesis.varied", "Source"),
     "Statistics": ("texsynth.targets", "Statistics"),
     "Steered": ("texsynth.synthesis.steering", "Steered"),

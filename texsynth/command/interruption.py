@@ -3,8 +3,6 @@
 import signal
 import threading
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Interrupted(KeyboardInterrupt):
     """A signal that ends the work at once.
@@ -22,17 +20,21 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """A context manager in which SIGINT and SIGTERM come here.
+    """A context manager in which signals, by default SIGINT and SIGTERM, come here.
 
     A signal raises :class:`Interrupted`. While ``in_order`` is set, the first one is only noted,
     and the second raises.
+
+    Args:
+        signals (tuple): Numbers of those that come here.
 
     Attributes:
         in_order (bool): Whether there is something to save; set by whoever has it.
         number (int): The signal that was noted, or ``None``.
     """
 
-    def __init__(self):
+    def __init__(self, signals=(signal.SIGINT, signal.SIGTERM)):
+        self._signals = signals
         self.in_order = False
         self.number = None
         self._before = {}
@@ -41,7 +43,7 @@ class Interruption:
         """Takes the signals over, but for those that are ignored, as ``nohup`` wants it."""
         if threading.current_thread() is not threading.main_thread():
             return self  # Python lets no other thread have them
-        for number in _SIGNALS:
+        for number in self._signals:
             handler = signal.getsignal(number)
             # None is a handler that was not installed from Python: nobody could put it back.
             if handler is not None and handler is not signal.SIG_IGN:

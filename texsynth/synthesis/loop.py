@@ -67,7 +67,10 @@ class Progress:
 
 
 Callback: TypeAlias = Callable[[Progress], bool | None]
-"""Called after each step; the synthesis ends when it returns ``True``."""
+"""Called after each step; the synthesis ends when it returns ``True``.
+
+One that is a context manager too is entered for the time of the levels.
+"""
 
 
 def synthesize(
@@ -92,7 +95,8 @@ def synthesize(
         losses: Losses to sum in place of the preset's, objects with ``layers``, ``target`` and
             ``measure`` as those of :mod:`texsynth.losses`; the range penalty is added.
         callback: Called with a :class:`Progress` after each step; when it returns ``True`` the
-            synthesis ends, and the image so far is the result.
+            synthesis ends, and the image so far is the result. A context manager, as
+            :class:`texsynth.Show` is one, is entered before the first step and left after the last.
         stop: Asked before each evaluation of the network, of which a step may take several; when
             it returns ``True``, the step is given up, and the synthesis ends likewise.
         checkpoints (texsynth.Checkpoints): Where to save the state, and what to go on from;
@@ -160,7 +164,8 @@ def make_variation(
         start = study.start(seed) if init is None else init
         start = images.without_colours(start) if study.is_grey else start
     # An overflow is noticed by the loss that it makes.
-    with engine.threads(workshop.engine), np.errstate(over="ignore", invalid="ignore"):
+    ignored = np.errstate(over="ignore", invalid="ignore")
+    with engine.threads(workshop.engine), ignored, _entered(callback):
         texture = run.through_levels(start, resumed)
     seconds = time.perf_counter() - run.began
     # A coarser one, if it was stopped there.
@@ -190,6 +195,13 @@ def make_variation(
         environment=made_with,
         weights_sha256=workshop.weights.checksum(),
     )
+
+
+def _entered(callback: Callback | None) -> contextlib.AbstractContextManager[Any]:
+    """The callback, if it is to know when the steps begin and end."""
+    if isinstance(callback, contextlib.AbstractContextManager):
+        return callback
+    return contextlib.nullcontext()
 
 
 def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:
