@@ -10,6 +10,7 @@ from texsynth import values
 from texsynth.command.cli import taken_over
 from texsynth.command.composed import Composed, Pictures, make
 from texsynth.command.device import device_options
+from texsynth.command.environment import by_environment
 from texsynth.command.keeping import Keeping
 from texsynth.command.order import Order, Sources
 from texsynth.command.outputs import make_folder
@@ -46,6 +47,7 @@ from texsynth.terms import MIXINGS
 )
 @click.option(
     "--gradient",
+    type=click.Path(readable=False),
     metavar="x|y|MAP",
     help="Vary the mix over the texture: from the first IMAGE on the left (x) or at the top (y) to"
     " the second, or by a map, an image that is black where the first is to be and white where the"
@@ -62,6 +64,7 @@ from texsynth.terms import MIXINGS
 @click.option(
     "--network-weights",
     "weights",
+    envvar="TEXSYNTH_WEIGHTS",  # those of every command's network
     type=click.Path(readable=False),
     help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
     " downloaded]",
@@ -84,7 +87,8 @@ def main(image_paths, offline, quiet, verbose, **options):
 
 
 main.params += taken_over(
-    *("engine", "precision", "preset", "network", "size", "input_range", "output_size"),
+    *("settings", "shows_settings", "engine", "precision", "preset", "network", "size"),
+    *("input_range", "output_size"),
     *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "offline", "out"),
     *("comparison", "overwrites", "quiet", "verbose"),
@@ -93,6 +97,7 @@ main.params += taken_over(
         " is made.  [default: <name>_<name>_texture.png in the current folder]",
     },
 )
+by_environment(main, "mix")
 
 
 def _asked(image_paths, options):

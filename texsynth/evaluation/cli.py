@@ -11,6 +11,7 @@ from texsynth.command import (
     HELP_OPTIONS,
     PATH,
     OneLineErrors,
+    by_environment,
     device_options,
     downloads_forbidden,
     failure,
@@ -63,6 +64,7 @@ _STANDARD_OUTPUT = Path("-")
     "--weights",
     "weights_path",
     type=PATH,
+    envvar="TEXSYNTH_WEIGHTS",
     help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
     " downloaded]",
 )
@@ -73,7 +75,7 @@ _STANDARD_OUTPUT = Path("-")
     type=click.Choice(settings.NETWORKS),
     help="Network that measures, whichever made OUTPUT.",
 )
-@click.option("--offline", is_flag=True, help="Download no weights.")
+@click.option("--offline", is_flag=True, envvar="TEXSYNTH_OFFLINE", help="Download no weights.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors, and no table.")
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -111,6 +113,9 @@ def main(source, outputs, json_path, html_path, offline, quiet, verbose, **optio
         raise failure(error, error, written) from error
     except MemoryError as error:
         raise failure("not enough memory for images of this size", error, written) from error
+
+
+by_environment(main, "evaluate")
 
 
 def _checked_targets(read, json_path, html_path):
