@@ -64,9 +64,11 @@ setup(
         "onnx>=1.16",
         "pillow>=11.0",
         "pip>=23.0",  # which downloads the weights; environments that uv makes have none
+        "platformdirs>=4.0",
         "protobuf>=5.26",
         "threadpoolctl>=3.1",
         "tifffile>=2024.9",
+        "tomlkit>=0.12",
     ],
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=13.6"],

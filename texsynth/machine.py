@@ -19,12 +19,14 @@ _SPACE = re.compile(r"\\(\d{3})")  # in mountinfo, a blank and the like
 
 
 OFFLINE = "TEXSYNTH_OFFLINE"
-"""Environment variable that forbids downloads, unless it is empty or 0."""
+"""Environment variable that forbids downloads, unless it is empty or says no, as 0 does."""
+
+_NO = ("", "0", "f", "false", "n", "no", "off")  # as options have it too
 
 
 def downloads_allowed() -> bool:
     """Returns whether weights may be downloaded."""
-    return os.environ.get(OFFLINE, "") in ("", "0")
+    return os.environ.get(OFFLINE, "").strip().lower() in _NO
 
 
 def free_memory() -> int | None:

@@ -1,6 +1,7 @@
 """The command: options to settings, jobs, batches; the only room that prints, exits and draws."""
 
 from texsynth.command.device import device_options
+from texsynth.command.environment import by_environment
 from texsynth.command.shared import (
     EXIT_FAILURE,
     EXIT_INTERRUPTED,
@@ -21,6 +22,7 @@ __all__ = [
     "HELP_OPTIONS",
     "PATH",
     "OneLineErrors",
+    "by_environment",
     "device_options",
     "downloads_forbidden",
     "failure",

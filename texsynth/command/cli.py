@@ -13,8 +13,10 @@ from texsynth import config as settings
 from texsynth import values
 from texsynth.command import regions, steered
 from texsynth.command.asked import Asked
+from texsynth.command.configured import configured_options
 from texsynth.command.device import device_options, given
 from texsynth.command.filming import film_options
+from texsynth.command.environment import by_environment
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import keeping_options
 from texsynth.command.shared import (
@@ -26,7 +28,7 @@ from texsynth.command.shared import (
     set_up_logging,
 )
 from texsynth.command.tiling import TileAlone
-from texsynth.command.words import command_of
+from texsynth.command.words import command_of, completed
 from texsynth.command.work import carry_out
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
@@ -50,9 +52,17 @@ class _Command(TileAlone):
             return other.main(args[1:], **extra)
         return super().main(args, prog_name, **extra)
 
+    def make_context(self, info_name, args, parent=None, **extra):
+        """Makes the context of the command; to complete a line, that of the one it asks for."""
+        other = command_of(args) if extra.get("resilient_parsing") else None
+        if other is not None:
+            return other.make_context(info_name, args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
 
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
-@click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1)
+@click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1, shell_complete=completed)
+@configured_options
 @device_options
 @click.option(
     "--engine",
@@ -206,6 +216,7 @@ class _Command(TileAlone):
 )
 @click.option(
     "--init",
+    type=click.Path(readable=False),
     metavar="noise|phase|IMAGE",
     help="Where to start: uniform noise, the exemplar with random phases, or an image."
     "  [default: set by the preset]",
@@ -242,25 +253,6 @@ class _Command(TileAlone):
     " downloaded]",
 )
 @click.option("--offline", is_flag=True, help="Download no weights.")
-@click.option(
-    "--snapshots",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Also save the current image every N steps.",
-)
-@click.option(
-    "--comparison/--no-comparison",
-    default=True,
-    show_default=True,
-    help="Also write <name>_comparison.png, with the texture and IMAGE side by side.",
-)
-@click.option(
-    "--overwrite",
-    "overwrites",
-    is_flag=True,
-    help="Replace textures and other files that are there already; without it only those of the"
-    " same texture are replaced.",
-)
 @keeping_options
 @film_options
 @click.option(
@@ -301,8 +293,11 @@ def main(context, image_paths, offline, quiet, verbose, **options):
         raise failure(error, error) from error
 
 
+by_environment(main)
+
+
 def given_names(context):
-    """Returns the names of the options that are on the command line.
+    """Returns the names of the options that are on the command line, and nowhere else.
 
     Args:
         context (click.Context): The parsed command line; its ``--device`` is another ``--gpu``.

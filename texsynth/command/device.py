@@ -57,6 +57,7 @@ _OPTIONS = together(
     click.option(
         "-g",
         "--gpu",
+        envvar="TEXSYNTH_GPU",
         default=-1,
         show_default=True,
         callback=from_text(_checked),
@@ -65,6 +66,7 @@ _OPTIONS = together(
     click.option(
         "-d",
         "--device",
+        envvar="TEXSYNTH_DEVICE",
         metavar="DEVICE",
         callback=from_text(parse),
         help="The device as Chainer names it: @numpy, @cupy:0, or a number as for --gpu.",
@@ -81,16 +83,40 @@ def with_one_device(command):
 
     @functools.wraps(command)
     def with_one(*arguments, gpu, device, **options):
-        if device is not None:
-            if given("gpu") and gpu != device:
-                raise click.UsageError(
-                    f"--gpu {gpu} and --device {device} are different devices (-1 is the CPU);"
-                    " give one of them"
-                )
-            gpu = device
-        return command(*arguments, gpu=gpu, **options)
+        name = decisive(click.get_current_context())
+        return command(*arguments, gpu=device if name == "device" else gpu, **options)
 
     return with_one
+
+
+_STRENGTH = (
+    ParameterSource.COMMANDLINE,
+    ParameterSource.ENVIRONMENT,
+    ParameterSource.DEFAULT_MAP,
+    ParameterSource.DEFAULT,
+)
+"""Where options come from, what goes before others first."""
+
+
+def decisive(context):
+    """Returns ``"gpu"`` or ``"device"``, whichever option decides.
+
+    Args:
+        context (click.Context): The parsed command line of a command that has both.
+
+    Raises:
+        click.UsageError: Both stand in the same place, and are different devices.
+    """
+    gpu, device = (context.params[name] for name in ("gpu", "device"))
+    if device is None:
+        return "gpu"
+    places = [_STRENGTH.index(context.get_parameter_source(name)) for name in ("gpu", "device")]
+    if places[0] == places[1] and gpu != device:
+        raise click.UsageError(
+            f"--gpu {gpu} and --device {device} are different devices (-1 is the CPU);"
+            " give one of them"
+        )
+    return "gpu" if places[0] < places[1] else "device"
 
 
 def given(name):

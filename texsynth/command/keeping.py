@@ -13,6 +13,25 @@ EVERY = 20
 
 keeping_options = together(
     click.option(
+        "--snapshots",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Also save the current image every N steps.",
+    ),
+    click.option(
+        "--comparison/--no-comparison",
+        default=True,
+        show_default=True,
+        help="Also write <name>_comparison.png, with the texture and IMAGE side by side.",
+    ),
+    click.option(
+        "--overwrite",
+        "overwrites",
+        is_flag=True,
+        help="Replace textures and other files that are there already; without it only those of the"
+        " same texture are replaced.",
+    ),
+    click.option(
         "--checkpoint",
         "checkpoint_path",
         metavar="FILE",

@@ -8,6 +8,7 @@ from texsynth import values
 from texsynth.command.asked import Asked
 from texsynth.command.cli import given_names, taken_over
 from texsynth.command.device import device_options
+from texsynth.command.environment import by_environment
 from texsynth.command.mixtures import Gradient, Mix
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -42,6 +43,7 @@ from texsynth.terms import MIXINGS
 @click.option(
     "--gradient",
     "along",
+    type=click.Path(readable=False),
     metavar="x|y|MAP",
     help="Vary the mix over the texture: from the first IMAGE on the left (x) or at the top (y) to"
     " the second, or by a map, an image that is black where the first is to be and white where the"
@@ -58,6 +60,7 @@ from texsynth.terms import MIXINGS
 @click.option(
     "--network-weights",
     "weights",
+    envvar="TEXSYNTH_WEIGHTS",  # those of every command's network
     type=click.Path(readable=False),
     help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
     " downloaded]",
@@ -81,7 +84,8 @@ def main(context, image_paths, offline, quiet, verbose, **options):
 
 
 main.params += taken_over(
-    *("engine", "precision", "preset", "network", "size", "input_range", "output_size"),
+    *("settings", "shows_settings", "engine", "precision", "preset", "network", "size"),
+    *("input_range", "output_size"),
     *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "variations"),
     *("offline", "out", "depth", "quality", "snapshots", "film", "frames", "loops", "comparison"),
@@ -101,6 +105,7 @@ main.params += taken_over(
         " texture.",
     },
 )
+by_environment(main, "mix")
 
 _WITHOUT = {"target_path": None, "distributed": False}  # options of the main command
 _OWN = {"shares": "--weights", "steps": "--steps", "along": "--gradient", "mixing": "--mixing"}

@@ -7,6 +7,7 @@ import click
 from texsynth.command import cli
 from texsynth.command.asked import Asked
 from texsynth.command.device import with_one_device
+from texsynth.command.environment import by_environment
 from texsynth.command.mending import Mending
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -62,6 +63,7 @@ _OWN = [
     click.Argument(["photo"], metavar="PHOTO", type=PATH, required=False),
     click.Option(
         ["--mask"],
+        type=click.Path(readable=False),
         metavar="FILE|alpha",
         help="Image of PHOTO's size: white is made anew, black stays, grey is blended; or alpha,"
         " for where PHOTO is transparent.",
@@ -128,3 +130,4 @@ main = TileAlone(
     context_settings=HELP_OPTIONS,
 )
 main.help = inspect.cleandoc(_main.__doc__)
+by_environment(main, "repair")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from texsynth.command.environment import variable_of
 from texsynth.errors import ConfigError
 from texsynth.files.printable import one_line
 from texsynth.machine import OFFLINE
@@ -41,7 +42,8 @@ class OneLineErrors(click.Command):
         try:
             code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
-            click.echo(f"{self.name}: error: {one_line(error.format_message())}", err=True)
+            told = one_line(error.format_message()) + _whence(error)
+            click.echo(f"{self.name}: error: {told}", err=True)
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
             click.echo(f"{self.name}: error: interrupted; written: nothing", err=True)
@@ -71,6 +73,13 @@ class OneLineErrors(click.Command):
         except EOFError as error:  # click would take it for an interruption of a prompt
             _log.debug("the traceback:", exc_info=True)
             raise failure(f"EOFError: {error}", error) from error
+
+
+def _whence(error):
+    """Where a wrong value of an option is from, if it is not on the command line."""
+    context, option = error.__dict__.get("ctx"), error.__dict__.get("param")
+    variable = context and option and variable_of(context, option)
+    return f" (environment variable {variable})" if variable else ""
 
 
 def together(*options):

@@ -7,6 +7,7 @@ import click
 from texsynth import config as settings
 from texsynth.command.cli import taken_over
 from texsynth.command.device import device_options
+from texsynth.command.environment import by_environment
 from texsynth.command.folders import expanded
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -80,6 +81,7 @@ main.params += taken_over(
         "overwrites": "Replace a FILE that is there.",
     },
 )
+by_environment(main, "statistics")
 
 
 def _check_out(out, files, overwrites):

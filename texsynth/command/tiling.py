@@ -5,7 +5,7 @@ import os
 import click
 
 from texsynth import config as settings
-from texsynth.command.shared import OneLineErrors
+from texsynth.command.configured import Configured
 
 
 def _is_tiling(following):
@@ -28,7 +28,7 @@ def _is_tiling(following):
     )
 
 
-class TileAlone(OneLineErrors):
+class TileAlone(Configured):
     """A command whose ``--tile`` may stand alone."""
 
     def parse_args(self, context, args):
@@ -42,6 +42,8 @@ class TileAlone(OneLineErrors):
         for place, arg in enumerate(args):
             if arg == "--":
                 break
-            if arg == "--tile" and not _is_tiling(args[place + 1 : place + 2]):
+            following = args[place + 1 : place + 2]
+            # A shell that completes a line asks before all of it is there.
+            if arg == "--tile" and not (context.resilient_parsing or _is_tiling(following)):
                 args[place] = "--tile=xy"
         return super().parse_args(context, args)

@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 MODULES = {"film": "film", "mix": "mixing", "repair": "repair_cli"}
 """Modules of this room by word; ``main`` in each is the command. One is imported when asked for."""
@@ -24,3 +25,28 @@ def command_of(arguments: Sequence[str]) -> click.Command | None:
         return None
     found: click.Command = importlib.import_module(f"texsynth.command.{module}").main
     return found
+
+
+def completed(
+    context: click.Context, argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Returns what a shell may complete the images to: files, and before them the words.
+
+    Args:
+        context (click.Context): The line as far as it is there.
+        argument (click.Parameter): The images.
+        incomplete (str): What the word under way begins with.
+    """
+    found = [] if context.params.get(argument.name or "") else list(MODULES)
+    items = [CompletionItem(word) for word in found if word.startswith(incomplete)]
+    return [*items, CompletionItem(incomplete, type="file")]
+
+
+def word_of(command: click.Command) -> str | None:
+    """Returns the word that asks for a command, or ``None`` for one that no word does.
+
+    Args:
+        command (click.Command): The command.
+    """
+    word = (command.name or "").rpartition(" ")[2]
+    return word if word in MODULES else None

@@ -10,6 +10,7 @@ from texsynth import files, values
 from texsynth.command import (
     HELP_OPTIONS,
     PATH,
+    by_environment,
     device_options,
     downloads_forbidden,
     failure,
@@ -73,6 +74,7 @@ _MENDING = ("mask", "source", "tile", "band", "grow")
     "--weights",
     "weights_path",
     type=PATH,
+    envvar="TEXSYNTH_WEIGHTS",
     help="Weights of the network: .npz, .h5, .caffemodel, .onnx or .pth.  [default: found or"
     " downloaded]",
 )
@@ -83,7 +85,7 @@ _MENDING = ("mask", "source", "tile", "band", "grow")
     type=click.Choice(settings.NETWORKS),
     help="Network that measures, whichever made OUTPUT.",
 )
-@click.option("--offline", is_flag=True, help="Download no weights.")
+@click.option("--offline", is_flag=True, envvar="TEXSYNTH_OFFLINE", help="Download no weights.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors, and no table.")
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -146,6 +148,7 @@ main.params += [
         },
     ),
 ]
+by_environment(main, "evaluate")
 
 
 def _check_outputs(paths, record_path, maps):
