@@ -15,8 +15,8 @@ from texsynth.command import regions, steered
 from texsynth.command.asked import Asked
 from texsynth.command.configured import configured_options
 from texsynth.command.device import device_options, given
-from texsynth.command.filming import film_options
 from texsynth.command.environment import by_environment
+from texsynth.command.filming import film_options
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import keeping_options
 from texsynth.command.shared import (

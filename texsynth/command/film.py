@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from texsynth.command import cli
+from texsynth.command.environment import by_environment
 from texsynth.command.filming import FRAMES, bounds_of_films
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -50,6 +51,7 @@ def main(paths, out, frames, loops, overwrites, quiet, verbose):
 main.params += cli.taken_over(
     *("overwrites", "quiet", "verbose", "version"), told={"overwrites": "Replace FILE."}
 )
+by_environment(main, "film")
 
 
 def _check_out(out: Path, paths, overwrites):
