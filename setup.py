@@ -13,6 +13,7 @@ from described import absolute, source  # noqa: E402
 
 SOURCE = source()
 MPI = ["mpi4py>=4.0", "mpich>=4.2; platform_system == 'Linux'"]  # elsewhere, one's own MPI
+LIVE = ["starlette>=0.40", "uvicorn>=0.30"]
 
 setup(
     name="texsynth",
@@ -48,6 +49,7 @@ setup(
     package_data={
         "texsynth": ["py.typed"],
         "texsynth.evaluation": ["*.html", "page.css", "page.js"],
+        "texsynth.live": ["page/*"],
         "texsynth.network.cuda": ["*.cu", "*.cuh"],
         "texsynth.objective": ["*.cu"],
         "texsynth.optimizers": ["*.cu"],
@@ -77,9 +79,12 @@ setup(
             "myst-parser==5.2.0",
             "sphinx==9.0.4",
         ],
+        "live": LIVE,
         "mpi": MPI,
         "test": [
+            *LIVE,
             *MPI,
+            "axe-core-python==0.1.0",
             "build>=1.2",
             "hypothesis>=6.100",
             "imagecodecs>=2024.9",

@@ -67,12 +67,12 @@ class Composed:
     study: Callable[[Any], Any]
 
 
-def make(several, quiet, row_path=None):
+def make(several, audience, row_path=None):
     """Makes textures, but for those of a row that are there already.
 
     Args:
         several: Each a :class:`Composed`, with the same settings.
-        quiet (bool): Say nothing but errors.
+        audience (texsynth.command.audience.Audience): Who is told of it.
         row_path (pathlib.Path): Where to show all of them in a row; ``None`` is for one alone.
 
     Returns:
@@ -82,7 +82,7 @@ def make(several, quiet, row_path=None):
         click.ClickException: It failed when something may have been written, or was interrupted.
         texsynth.errors.TexsynthError: They cannot be made as they were asked for.
     """
-    work = _Work(several, row_path, quiet)
+    work = _Work(several, row_path, audience)
     try:
         with work.interruption:
             work.make_all()
@@ -101,10 +101,10 @@ def make(several, quiet, row_path=None):
 class _Work:
     """The textures of a command, and the row that they make, if they do."""
 
-    def __init__(self, several, row_path, quiet):
-        self.interruption, self._quiet, self._several = Interruption(), quiet, several
+    def __init__(self, several, row_path, audience):
+        self.interruption, self._audience, self._several = Interruption(), audience, several
         outputs = tuple(outputs_for(each.order) for each in several)
-        telling = Telling(quiet, self.interruption)
+        telling = Telling(audience.quiet, self.interruption, page=audience.page)
         self._jobs = tuple(
             Job(each.recipe, where, telling) for each, where in zip(several, outputs, strict=True)
         )
@@ -117,6 +117,9 @@ class _Work:
 
     def make_all(self):
         """Makes what is not there, and the row at the end, unless a signal comes."""
+        page = self._audience.page
+        for job in self._jobs if page else ():
+            page.expect(job.outputs, job.outputs.texture.name)
         wanted = [True] * len(self._jobs)
         if self._row is not None:
             self._row.check()
@@ -127,6 +130,8 @@ class _Work:
         for number, (job, is_wanted) in enumerate(zip(self._jobs, wanted, strict=True)):
             if not is_wanted:
                 _log.info("%s already exists", job.outputs.texture)
+                if page:
+                    page.kept(job.outputs)
                 continue
             if self._row is not None:
                 _log.info("step %d of %d", number + 1, len(self._jobs))
@@ -136,7 +141,7 @@ class _Work:
             self.interruption.in_order = False  # nothing to save until the next is under way
         if self._row is not None:
             self._row.save()
-            if not self._quiet:
+            if not self._audience.quiet:
                 click.echo(os.fsencode(self._row.path))
 
     def _make(self, composed, job):

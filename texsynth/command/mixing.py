@@ -1,12 +1,14 @@
 """``texsynth mix``: one texture between those of several images, or a row from one to the other."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import click
 
 from texsynth import config as settings
 from texsynth import values
+from texsynth.command import audience
 from texsynth.command.cli import taken_over
 from texsynth.command.composed import Composed, Pictures, make
 from texsynth.command.device import device_options
@@ -78,7 +80,8 @@ def main(image_paths, offline, quiet, verbose, **options):
     try:
         with downloads_forbidden(offline):
             mixes, row_path = _asked(image_paths, options)
-            return make(mixes, quiet, row_path)
+            work = functools.partial(make, mixes, row_path=row_path)
+            return audience.before(quiet, options, work)
     except TexsynthError as error:
         raise failure(error, error) from error
 
@@ -87,7 +90,7 @@ main.params += taken_over(
     *("engine", "precision", "preset", "network", "size", "input_range", "output_size"),
     *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "offline", "out"),
-    *("comparison", "overwrites", "quiet", "verbose"),
+    *("comparison", "overwrites", "live", "port", "quiet", "verbose"),
     told={
         "out": "PNG file to write to, or folder; with --steps a folder. A folder with / at its end"
         " is made.  [default: <name>_<name>_texture.png in the current folder]",

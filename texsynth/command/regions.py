@@ -60,13 +60,13 @@ def is_asked(options):
     return any(options[name] for name in _OPTIONS)
 
 
-def carry_out(image_paths, options, quiet):
+def carry_out(image_paths, options, audience):
     """Makes what is asked for.
 
     Args:
         image_paths: Paths of the exemplars: one that has a guide, or none.
         options (dict): All options of the command by name.
-        quiet (bool): Say nothing but errors.
+        audience (texsynth.command.audience.Audience): Who is told of it.
 
     Returns:
         int: The exit code.
@@ -112,7 +112,7 @@ def carry_out(image_paths, options, quiet):
         sorted((colour, path.name) for colour, path in regions.items()),
     )
     recipe = Recipe(config, pictures, init)
-    return make([Composed(order, recipe, _study(textures, wanted))], quiet)
+    return make([Composed(order, recipe, _study(textures, wanted))], audience)
 
 
 def _study(textures, wanted):

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from texsynth.evaluation import plots, table, verdict
+from texsynth.live import assets
 from texsynth.metrics.luminance import luminance
 from texsynth.version import __version__
 
@@ -27,7 +28,7 @@ def render(report):
     Args:
         report (texsynth.evaluation.report.Report): The report.
     """
-    style, script = _file("page.css"), _file("page.js")
+    style, script = assets.text_of("base.css") + _file("page.css"), _file("page.js")
     notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in table.notes(report))
     return Template(_file("page.html")).substitute(
         source=escape(report.source),
