@@ -48,7 +48,7 @@ setup(
     packages=find_packages(include=["texsynth", "texsynth.*"]),
     package_data={
         "texsynth": ["py.typed"],
-        "texsynth.evaluation": ["*.html", "page.css", "page.js"],
+        "texsynth.evaluation": ["*.html", "page.css"],
         "texsynth.live": ["page/*"],
         "texsynth.network.cuda": ["*.cu", "*.cuh"],
         "texsynth.objective": ["*.cu"],
