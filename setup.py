@@ -14,6 +14,7 @@ from described import absolute, source  # noqa: E402
 SOURCE = source()
 MPI = ["mpi4py>=4.0", "mpich>=4.2; platform_system == 'Linux'"]  # elsewhere, one's own MPI
 NOTEBOOK = ["ipython>=8.18", "tqdm>=4.66"]
+LIVE = ["starlette>=0.40", "uvicorn>=0.30"]
 
 setup(
     name="texsynth",
@@ -48,7 +49,8 @@ setup(
     packages=find_packages(include=["texsynth", "texsynth.*"]),
     package_data={
         "texsynth": ["py.typed"],
-        "texsynth.evaluation": ["*.html", "page.css", "page.js"],
+        "texsynth.evaluation": ["*.html", "page.css"],
+        "texsynth.live": ["page/*"],
         "texsynth.network.cuda": ["*.cu", "*.cuh"],
         "texsynth.objective": ["*.cu"],
         "texsynth.optimizers": ["*.cu"],
@@ -83,13 +85,16 @@ setup(
             "myst-parser==5.2.0",
             "sphinx==9.0.4",
         ],
+        "live": LIVE,
         "mpi": MPI,
         "notebook": NOTEBOOK,
         "test": [
+            *LIVE,
             *MPI,
             *NOTEBOOK,
             "OpenEXR>=3.5",
             "av>=14.0",
+            "axe-core-python==0.1.0",
             "build>=1.2",
             "hypothesis>=6.100",
             "imagecodecs>=2024.9",

@@ -55,12 +55,12 @@ class Task(NamedTuple):
     name: str
 
 
-def make(order, quiet, team=None):
+def make(order, audience, team=None):
     """Makes several textures; those that are there already are left.
 
     Args:
         order (texsynth.command.order.Order): What is to be made.
-        quiet (bool): Say nothing but errors.
+        audience (texsynth.command.audience.Audience): Who is told of it.
         team (texsynth.objective.team.Team): The processes that share them out among them; ``None``
             is this one alone.
 
@@ -74,7 +74,7 @@ def make(order, quiet, team=None):
     tasks = tasks if team is None else tasks[team.rank :: team.size]
     gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
     rows = [] if gallery is None else _rows(order, tasks, gallery)
-    return Batch(tasks, order.sources, quiet, rows, gallery).run() if tasks else 0
+    return Batch(tasks, order.sources, audience, rows, gallery).run() if tasks else 0
 
 
 def plan(order):
@@ -201,17 +201,18 @@ class Batch:
     Args:
         tasks: What to make, from :func:`plan`.
         sources (texsynth.command.order.Sources): What they are made from.
-        quiet (bool): Say nothing but errors.
+        audience (texsynth.command.audience.Audience): Who is told of it.
         rows: Rows to show them in, each a :class:`texsynth.command.row.Row`. Without one of its
             textures a row is none, so that one that fails ends all.
         gallery (texsynth.command.composition.Gallery): Where their pictures are read; or ``None``.
     """
 
-    def __init__(self, tasks, sources, quiet, rows=(), gallery=None):
+    def __init__(self, tasks, sources, audience, rows=(), gallery=None):
         self._tasks, self._rows, self._gallery = tasks, rows, gallery
         self._sources = sources
         self._interruption = Interruption()
-        self._telling = Telling(quiet, self._interruption)
+        self._page = audience.page
+        self._telling = Telling(audience.quiet, self._interruption, page=self._page)
         self._left = list(tasks)
         self._failed = []
         self._stopped = []
@@ -220,6 +221,8 @@ class Batch:
         """Does the work and tells what failed; returns the exit code."""
         try:
             with self._interruption:
+                for task in self._tasks if self._page else ():
+                    self._page.expect(task.outputs, task.name)
                 self._make_all()
         except KeyboardInterrupt as error:
             return self._end("interrupted", 128 + getattr(error, "number", signal.SIGINT))
@@ -278,6 +281,8 @@ class Batch:
         if job.is_done():
             _log.info("%s already exists", task.outputs.texture)
             self._left.remove(task)
+            if self._page:
+                self._page.kept(task.outputs)
             return False
         with self._passing_over(task.name, [task]):
             job.check_overwriting()
@@ -321,6 +326,8 @@ class Batch:
         failed = [task for task in tasks if task in self._left]
         self._failed.append((str(name), len(failed)))
         self._left = [task for task in self._left if task not in failed]
+        for task in failed if self._page else ():
+            self._page.failed(task.outputs, reason)
 
     def _end(self, why, code):
         told = [] if why is None else [str(why)]

@@ -5,13 +5,14 @@ once.
 """
 
 import copy
+import functools
 import sys
 
 import click
 
 from texsynth import config as settings
 from texsynth import values
-from texsynth.command import regions, steered
+from texsynth.command import audience, regions, steered
 from texsynth.command.asked import Asked
 from texsynth.command.configured import configured_options
 from texsynth.command.device import device_options, given
@@ -261,6 +262,18 @@ class _Command(TileAlone):
     help="Share the work among the processes started by mpiexec: the rows of one texture, or"
     " whole textures if there are several.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Show the run in a browser on this machine while it goes on: prints the address of a page"
+    " with image, loss, and a button to stop and keep.",
+)
+@click.option(
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    help="Port of --live, on 127.0.0.1.  [default: one that is free]",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -279,6 +292,7 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     try:
         with downloads_forbidden(offline):
+            audience.check(options)
             given, paths = given_names(context), expanded(image_paths)
             if steered.is_asked(options):
                 compositions = steered.steerings(paths, options)
@@ -288,7 +302,8 @@ def main(context, image_paths, offline, quiet, verbose, **options):
                 compositions = ()
             paths = () if compositions else paths
             asked = Asked(paths, options, given, compositions=compositions)
-            return carry_out(asked.order(), quiet)
+            work = functools.partial(carry_out, asked.order())
+            return audience.before(quiet, options, work)
     except TexsynthError as error:
         raise failure(error, error) from error
 

@@ -77,11 +77,13 @@ class Job:
                 check()
             self._tell_of_size()
 
-        observers = (
+        observers = [
             Display(self._telling.quiet),
             Snapshots(self.outputs, self._save, self._is_replaceable),
             self._camera,
-        )
+        ]
+        if self._telling.page:
+            observers.append(self._telling.page.observer(self._asked_for, self.recipe))
         with Watch(self._telling, begin, observers) as watch:
             init = None if self.recipe.init is None else self.recipe.init.deep
             result = synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
@@ -115,6 +117,8 @@ class Job:
             made = record.compose(sys.argv, self.recipe, result, lengthened)
             record.save(self.outputs.record, made)
             self.written.append(self.outputs.record)
+        if self._telling.page:
+            self._telling.page.saved(self._asked_for, result, self.outputs.paths)
 
     def report(self, result):
         """Tells how it went, and lists the files that were written.
@@ -183,7 +187,8 @@ class Job:
         """Lines about how it went."""
         errors = "  ".join(f"{name} {error:.3f}" for name, error in result.errors.items())
         is_interrupted = self._telling.interruption.number is not None
-        reason = "interrupted" if is_interrupted else result.reason
+        ended = result.reason if result.is_finished else "stopped on the page"
+        reason = "interrupted" if is_interrupted else ended
         told = [
             f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}",
             f"relative Gram errors: {errors}",

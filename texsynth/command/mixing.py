@@ -1,10 +1,12 @@
 """``texsynth mix``: one texture between those of several images, or a row from one to the other."""
 
+import functools
 from pathlib import Path
 
 import click
 
 from texsynth import values
+from texsynth.command import audience
 from texsynth.command.asked import Asked
 from texsynth.command.cli import given_names, taken_over
 from texsynth.command.device import device_options
@@ -78,7 +80,7 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     try:
         with downloads_forbidden(offline):
             asked = _asked(image_paths, options, given_names(context))
-            return carry_out(asked.order(), quiet)
+            return audience.before(quiet, options, functools.partial(carry_out, asked.order()))
     except TexsynthError as error:
         raise failure(error, error) from error
 
@@ -90,7 +92,7 @@ main.params += taken_over(
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "variations"),
     *("offline", "out", "depth", "quality", "snapshots", "film", "frames", "loops", "comparison"),
     *("overwrites", "checkpoint_path", "every", "resume_path", "keeps_record", "replay_path"),
-    *("quiet", "verbose", "version"),
+    *("live", "port", "quiet", "verbose", "version"),
     told={
         "out": "File to write to, see texsynth --help, or folder; with --steps or --variations a"
         " folder. A folder with / at its end is made.  [default: <name>_<name>_texture.png in the"

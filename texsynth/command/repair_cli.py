@@ -1,10 +1,11 @@
 """The command ``repair``: its options, most of them the main command's, to an order."""
 
+import functools
 import inspect
 
 import click
 
-from texsynth.command import cli
+from texsynth.command import audience, cli
 from texsynth.command.asked import Asked
 from texsynth.command.device import with_one_device
 from texsynth.command.environment import by_environment
@@ -118,7 +119,8 @@ def _main(context, photo, offline, quiet, verbose, **options):
         photos = () if photo is None else (photo,)
         asked = Asked(photos, {**_WITHOUT, **options}, cli.given_names(context), mending)
         with downloads_forbidden(offline):
-            return carry_out(asked.order(), quiet)
+            work = functools.partial(carry_out, asked.order())
+            return audience.before(quiet, options, work)
     except TexsynthError as error:
         raise failure(error, error) from error
 

@@ -15,12 +15,12 @@ from texsynth.command.watch import Telling
 from texsynth.errors import ConfigError, TexsynthError
 
 
-def make(order, quiet, team=None):
+def make(order, audience, team=None):
     """Makes one texture.
 
     Args:
         order (texsynth.command.order.Order): What is to be made.
-        quiet (bool): Say nothing but errors.
+        audience (texsynth.command.audience.Audience): Who is told of it.
         team (texsynth.objective.team.Team): The processes that make it together, of which the first
             writes; ``None`` is this one alone.
 
@@ -40,7 +40,8 @@ def make(order, quiet, team=None):
         record.check(recipe)
     checkpoints = order.keeping.checkpoints(notes.compose(order))
     is_first = team is None or team.rank == 0
-    telling = Telling(quiet or not is_first, Interruption(), in_company=team is not None)
+    quiet, is_shared = audience.quiet or not is_first, team is not None
+    telling = Telling(quiet, Interruption(), is_shared, audience.page)
     job = Job(recipe, outputs, telling, checkpoints, order.is_again)
     check = functools.partial(_check_together, job.check_overwriting, team)
     if checkpoints is None or order.keeping.resumed is None:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from texsynth.command.interruption import Interruption
 
@@ -18,11 +19,13 @@ class Telling:
         quiet (bool): Say nothing but errors.
         interruption (texsynth.command.interruption.Interruption): Where signals come.
         in_company (bool): Whether other processes make the same texture.
+        page (texsynth.command.on_page.OnPage): Where it is shown; ``None`` shows it nowhere.
     """
 
     quiet: bool
     interruption: Interruption
     in_company: bool = False
+    page: Any = None
 
 
 class Observer:

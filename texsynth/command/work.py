@@ -8,12 +8,12 @@ from texsynth.command.shared import EXIT_USAGE
 from texsynth.errors import TexsynthError
 
 
-def carry_out(order, quiet):
+def carry_out(order, audience):
     """Makes what is ordered.
 
     Args:
         order (texsynth.command.order.Order): What is to be made.
-        quiet (bool): Say nothing but errors.
+        audience (texsynth.command.audience.Audience): Who is told of it.
 
     Returns:
         int: The exit code.
@@ -23,16 +23,16 @@ def carry_out(order, quiet):
         texsynth.errors.TexsynthError: It cannot be made as it was asked for.
     """
     make = single.make if order.is_one else batch.make
-    return _together(make, order, quiet) if order.is_shared else make(order, quiet)
+    return _together(make, order, audience) if order.is_shared else make(order, audience)
 
 
-def _together(make, order, quiet):
+def _together(make, order, audience):
     """Makes what is ordered, or this process's part of it."""
     team, config = _assembled(order.config)
     order = dataclasses.replace(order, config=config)
     try:
         with team.ending_together() if order.is_one else contextlib.nullcontext():
-            return make(order, quiet, team)
+            return make(order, audience, team)
     except TexsynthError:
         if team.rank > 0:  # all say the same
             return EXIT_USAGE

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from texsynth.evaluation import plots, table, verdict
+from texsynth.live import assets
 from texsynth.metrics.luminance import luminance
 from texsynth.version import __version__
 
@@ -27,10 +28,12 @@ def render(report):
     Args:
         report (texsynth.evaluation.report.Report): The report.
     """
-    style, script = _file("page.css"), _file("page.js")
+    script = assets.text_of("game.js")
+    style = assets.text_of("base.css") + assets.text_of("game.css") + _file("page.css")
     notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in table.notes(report))
     return Template(_file("page.html")).substitute(
         source=escape(report.source),
+        game=assets.game(report.source),
         style=style,
         style_hash=_hash(style),
         script=script,

@@ -1,0 +1,263 @@
+"""``--live``: what is shown is what is made, and nobody who looks changes it."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import make_texture
+from tests.live.conftest import Client
+from texsynth.errors import DivergenceError
+from texsynth.live import server
+from texsynth.synthesis import loop
+
+pytestmark = pytest.mark.usefixtures("weights_read_once")
+FAST = ["--size", "32", "--levels", "1", "--layers", "conv1_1,pool1", "--engine", "plain"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to stand in, with ``stone.png``, 40x30."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(make_texture(40, 30)).save("stone.png")
+    return tmp_path
+
+
+@pytest.fixture
+def live(run, monkeypatch):
+    """``live(look, arguments...)``: runs the command while ``look(client)`` is under way.
+
+    Returns the command's result and what ``look`` returned. What is shown is never more than half
+    a second old; here each step may be shown.
+    """
+    monkeypatch.setattr("texsynth.live.board._BETWEEN_FRAMES", 0.0)
+    monkeypatch.setattr("texsynth.live.board._SHARE", 1e9)
+    monkeypatch.setattr("texsynth.live.events._BETWEEN", 0.005)
+    monkeypatch.setattr(server, "_PATIENCE", 0.3)
+    monkeypatch.setattr(server.secrets, "token_urlsafe", lambda number: "token")
+
+    def live(look, *arguments):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        client = Client(f"http://127.0.0.1:{port}/token/")
+        told = []
+
+        def watch():
+            until_there(client)
+            told.append(look(client))
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        result = run("--live", "--port", port, *arguments)
+        thread.join(30)
+        assert told, "the look failed"
+        return result, told[0]
+
+    return live
+
+
+def until_there(client):
+    for _ in range(1000):
+        with contextlib.suppress(OSError):
+            return client.ask("")
+        time.sleep(0.01)
+    raise AssertionError("there is no page")
+
+
+def everything(client, on=lambda client, entry: None):
+    """Follows the events to the end of all textures, as the page does; returns the last states."""
+    entries = {}
+    for _, message in client.events():
+        for told in message.get("entries", ()):
+            known = entries.get(told["number"], {"points": []})["points"]
+            points = known[: told["points_from"]] + told["points"]
+            entries[told["number"]] = {**told, "points": points}
+            on(client, entries[told["number"]])
+        ended = {"done", "stopped", "failed", "kept"}
+        if entries and all(entry["status"] in ended for entry in entries.values()):
+            break
+    return entries
+
+
+def slowed(monkeypatch, seconds=0.02):
+    """Each step takes a while, so that there is something to look at."""
+    take = loop._Run._take
+
+    def slowly(self, steps):
+        time.sleep(seconds)
+        return take(self, steps)
+
+    monkeypatch.setattr(loop._Run, "_take", slowly)
+
+
+def test_the_address_is_told_and_the_files_have_the_same_bytes(folder, run, live, monkeypatch):
+    slowed(monkeypatch)
+    assert run("stone.png", "-n", 5, "-o", "without.png").exit_code == 0
+    result, entries = live(everything, "stone.png", "-n", 5, "-o", "with.png")
+    assert result.exit_code == 0, result.output
+    assert "texsynth: to watch, open http://127.0.0.1:" in result.stderr
+    for ending in ("", "_comparison"):
+        assert (folder / f"with{ending}.png").read_bytes() == (
+            folder / f"without{ending}.png"
+        ).read_bytes()
+    (entry,) = entries.values()
+    assert entry["name"] == "with.png" and entry["status"] == "done"
+    assert entry["files"] == ["with.png", "with_comparison.png"]
+
+
+def test_the_loss_and_its_terms_are_those_of_each_step(folder, run, live, monkeypatch):
+    slowed(monkeypatch)
+    terms = ["--loss", "gram", "--loss", "spectrum=0.5"]
+    options = ["stone.png", "-n", 6, "--record", "--preset", "gatys", *terms]
+    result, entries = live(everything, *options)
+    assert result.exit_code == 0, result.output
+    history = json.loads((folder / "stone_record.json").read_text())["history"]
+    points = entries[0]["points"]
+    assert [point["loss"] for point in points] == history[0]
+    for point in points:
+        assert point["terms"].keys() == {"gram", "spectrum", "range"}
+        assert sum(point["terms"].values()) == pytest.approx(point["loss"], rel=1e-5)
+
+
+def test_frames_are_the_image_at_the_step_and_at_the_end_the_file(folder, live, monkeypatch):
+    slowed(monkeypatch, 0.1)
+    sizes = []
+
+    def look(client, entry):
+        if entry["frame"] is not None:
+            answer = client.ask(f"frame/{entry['number']}?v={entry['frame']}")
+            sizes.append((answer.status, len(answer.body)))
+
+    result, _ = live(
+        lambda client: everything(client, look), "stone.png", "-n", 6, "--snapshots", 1
+    )
+    assert result.exit_code == 0
+    assert {status for status, _ in sizes} == {200} and len({size for _, size in sizes}) >= 3
+    assert sizes[-1][1] == (folder / "stone_texture.png").stat().st_size
+
+
+def test_stop_and_keep_gives_what_so_many_steps_give(folder, run, live, monkeypatch):
+    slowed(monkeypatch, 0.05)
+
+    def look(client, entry):
+        if len(entry["points"]) >= 3:
+            client.post("stop/0")
+
+    options = ["stone.png", "--preset", "gatys"]
+    result, entries = live(lambda client: everything(client, look), *options, "-n", 500)
+    assert result.exit_code == 0 and "stopped on the page" in result.stderr
+    entry = entries[0]
+    steps = len(entry["points"])
+    assert entry["status"] == "stopped" and 3 <= steps < 100
+    assert run(*options, "-n", steps, "-o", "again.png").exit_code == 0
+    with Image.open("stone_texture.png") as kept, Image.open("again.png") as again:
+        assert kept.text["texsynth:reason"] == "interrupted"
+        np.testing.assert_array_equal(np.asarray(kept), np.asarray(again))
+
+
+def test_before_the_first_step_there_is_nothing_to_keep(folder, live, monkeypatch):
+    slowed(monkeypatch, 0.2)
+
+    def look(client):
+        next(client.events())
+        client.post("stop/0")  # pressed in an instant: the first step is still taken
+        return everything(client)
+
+    _, entries = live(look, "stone.png", "-n", 500)
+    assert entries[0]["status"] == "stopped" and len(entries[0]["points"]) == 1
+
+
+def test_a_batch_is_a_wall_and_a_stop_ends_one_of_it(folder, live, monkeypatch):
+    slowed(monkeypatch, 0.05)
+    Image.fromarray(make_texture(40, 30, 1)).save("other.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    waiting = []
+
+    def look(client, entry):
+        waiting.append(entry["status"])
+        if entry["number"] == 0 and entry["points"]:
+            client.post("stop/0")
+
+    images = ["stone.png", "broken.png", "other.png"]
+    result, entries = live(lambda client: everything(client, look), *images, "-n", 8, "-o", "to/")
+    assert result.exit_code == 1 and "stone_texture.png is unfinished" in result.stderr
+    told = [(entries[n]["name"], entries[n]["status"]) for n in range(3)]
+    assert told == [("stone.png", "stopped"), ("broken.png", "failed"), ("other.png", "done")]
+    assert "broken.png is not an image" in entries[1]["message"]
+    assert waiting[:3] == ["waiting"] * 3 or "waiting" in waiting
+    assert len(entries[2]["points"]) == 8
+
+
+def test_what_was_there_is_kept_and_shown(folder, run, live):
+    assert run("stone.png", "--variations", 2, "-n", 2).exit_code == 0
+
+    def look(client):
+        entries = everything(client)
+        small = client.ask("frame/1?small")
+        return entries, small.status
+
+    result, (entries, status) = live(look, "stone.png", "--variations", 2, "-n", 2)
+    assert result.exit_code == 0 and status == 200
+    assert [entry["status"] for entry in entries.values()] == ["kept", "kept"]
+
+
+def test_mixtures_repairs_and_maps_are_shown_too(folder, live, monkeypatch):
+    slowed(monkeypatch)
+    Image.fromarray(make_texture(40, 30, 1)).save("other.png")
+    result, entries = live(everything, "stone.png", "-n", 3, "--tile")
+    assert result.exit_code == 0 and entries[0]["files"][-1] == "stone_tiled.png"
+    from click.testing import CliRunner
+
+    from texsynth.command import mixing, repair_cli
+
+    told = [mixing.main.params, repair_cli.main.params]
+    for params in told:
+        assert {"live", "port"} <= {parameter.name for parameter in params}
+    refused = CliRunner().invoke(repair_cli.main, ["stone.png", "--tile", "xy", "--port", "1"])
+    assert refused.exit_code == 2 and "--port is where --live can be seen" in refused.output
+
+
+def test_what_goes_wrong_is_told_on_the_page_and_ends_the_command(folder, live, monkeypatch):
+    def fail(self, steps):
+        time.sleep(0.3)
+        raise DivergenceError("it went too far")
+
+    monkeypatch.setattr(loop._Run, "_take", fail)
+    result, entries = live(everything, "stone.png", "-n", 3)
+    assert result.exit_code == 1 and "it went too far" in result.stderr
+    assert (entries[0]["status"], entries[0]["message"]) == ("failed", "it went too far")
+
+
+def test_without_a_page_it_ends_at_once(folder, run):
+    began = time.monotonic()
+    result = run("stone.png", "-n", 1, "--live", "-q")
+    assert result.exit_code == 0 and "http://127.0.0.1:" in result.stderr
+    assert "done" not in result.stderr and time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--port", "8000"], "--port is where --live can be seen; give both"),
+        (["--live", "--distributed"], "--live cannot be combined with --distributed"),
+        (["--live", "--port", "70000"], "Invalid value for '--port'"),
+    ],
+)
+def test_options_that_do_not_go_together(folder, run, options, told):
+    result = run("stone.png", *options)
+    assert result.exit_code == 2 and told in result.stderr
+
+
+def test_a_port_that_is_taken_ends_it_before_anything_is_made(folder, run):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        result = run("stone.png", "--live", "--port", other.getsockname()[1])
+    assert result.exit_code == 2 and "cannot be had" in result.stderr
+    assert not (folder / "stone_texture.png").exists()
