@@ -1,14 +1,15 @@
 """Images: bytes to pixels and back, arrays, noise, resizing.
 
 Inside the package an image is ``(N, 3, H, W)`` float32, RGB, 0..255; at its borders (files, the
-library's callers) it is ``(H, W, 3)`` uint8.
+library's callers) it is ``(H, W, 3)`` uint8. A map, as :func:`read_map` and :func:`write_map` have
+it, is ``(H, W, C)`` float32 of which 1 is white.
 """
 
 from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
 from texsynth.images.grey import LUMA, is_grey, without_colours
-from texsynth.images.reading import read, read_apart
+from texsynth.images.reading import read, read_apart, read_map
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
-from texsynth.images.writing import save_png
+from texsynth.images.writing import save_png, write_map
 
 __all__ = [
     "LUMA",
@@ -21,6 +22,7 @@ __all__ = [
     "noise",
     "read",
     "read_apart",
+    "read_map",
     "resize",
     "save_png",
     "side_by_side",
@@ -28,4 +30,5 @@ __all__ = [
     "to_batch",
     "to_pixels",
     "without_colours",
+    "write_map",
 ]

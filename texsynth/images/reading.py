@@ -11,9 +11,9 @@ from PIL import Image, UnidentifiedImageError
 
 from texsynth.errors import ImageError
 from texsynth.files.printable import one_line
-from texsynth.images import decoding
+from texsynth.images import decoding, values
 from texsynth.images.samples import Range
-from texsynth.typing import Alpha, Pixels, StrPath
+from texsynth.typing import Alpha, Map, Pixels, StrPath
 
 Read = TypeVar("Read")
 
@@ -61,6 +61,26 @@ def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels,
         texsynth.errors.ImageError: As there; or it has no transparency.
     """
     return _read(path, input_range, decoding.decode_apart)
+
+
+def read_map(path: StrPath) -> Map:
+    """Reads the values of an image file at full depth and as they are, such as those of normals.
+
+    Integers are divided by their largest value, so that white is 1, and all of up to 16 bits come
+    back from ``round(value * 65535)``; floating-point numbers stay what they are. No colour profile
+    is applied, and alpha is one more channel. EXIF orientation is applied.
+
+    Args:
+        path: As for :func:`read`; or of an OpenEXR file, if there is the package OpenEXR.
+
+    Returns:
+        numpy.ndarray: ``(H, W, C)`` float32: grey; grey and alpha; RGB; or RGB and alpha.
+
+    Raises:
+        texsynth.errors.ImageError: As there; or it has other channels, or values that are not
+            finite.
+    """
+    return _read(path, None, lambda content, path, _: values.decode(content, path))
 
 
 def _read(

@@ -59,19 +59,10 @@ def of_tiff(tags: Directory, input_range: Range | None, path: StrPath) -> Pictur
 def of_png(png: Png) -> tuple[Image.Image, Image.Image | None]:
     """Returns colours and alpha of a PNG of 16 bits in colour, or with alpha.
 
-    Pillow's own reading cuts the lower byte off, which a transparent colour may differ in.
-
     Args:
         png (Png): Its chunks.
     """
-    if png.colours == 4:  # four bytes a pixel, as RGBA has
-        raw = _decoded(png.content, "RGBA").astype(np.uint16)
-        values = raw[..., ::2] << 8 | raw[..., 1::2]
-    else:
-        mode = "RGB" if png.colours == 2 else "RGBA"
-        values = _decoded(png.content, f"{mode};16B").astype(np.uint16)
-        values <<= 8
-        values |= _decoded(png.content, f"{mode};16L")  # takes for the high byte what is the low
+    values = values_of_png(png)
     if png.colours == 2:
         rgb = _picture(_scaled(values, (0, 65535), 255)).colours
         return rgb, keyed(values, png.key) if png.key else None
@@ -80,6 +71,25 @@ def of_png(png: Png) -> tuple[Image.Image, Image.Image | None]:
     if png.colours == 6:
         colours = _scaled(values[..., :3], (0, 65535), 255)
     return _picture(colours).colours, alpha
+
+
+def values_of_png(png: Png) -> npt.NDArray[np.uint16]:
+    """Returns the samples of a PNG of 16 bits in colour, or with alpha: ``(H, W, C)``.
+
+    Pillow's own reading cuts the lower byte off, which a transparent colour may differ in.
+
+    Args:
+        png (Png): Its chunks.
+    """
+    if png.colours == 4:  # four bytes a pixel, as RGBA has
+        raw = _decoded(png.content, "RGBA").astype(np.uint16)
+        raw[..., ::2] <<= 8
+        return raw[..., ::2] | raw[..., 1::2]
+    mode = "RGB" if png.colours == 2 else "RGBA"
+    values = _decoded(png.content, f"{mode};16B").astype(np.uint16)
+    values <<= 8
+    values |= _decoded(png.content, f"{mode};16L")  # takes for the high byte what is the low
+    return values
 
 
 def of_numbers(values: npt.NDArray[Any], input_range: Range | None, path: StrPath) -> Image.Image:
