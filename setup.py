@@ -48,6 +48,7 @@ setup(
     package_data={
         "texsynth": ["py.typed"],
         "texsynth.evaluation": ["*.html", "page.css", "page.js"],
+        "texsynth.materials": ["packings.toml"],
         "texsynth.network.cuda": ["*.cu", "*.cuh"],
         "texsynth.objective": ["*.cu"],
         "texsynth.optimizers": ["*.cu"],
@@ -85,8 +86,10 @@ setup(
             "OpenEXR>=3.5",
             "build>=1.2",
             "hypothesis>=6.100",
+            "godot-parser>=0.1.7",
             "imagecodecs>=2024.9",
             "import-linter>=2.1",
+            "materialx>=1.39",
             "mypy==2.4.1",
             "onnxruntime>=1.20",
             "pillow-heif>=0.18",
