@@ -84,10 +84,10 @@ def main(image_paths, offline, quiet, verbose, **options):
 
 
 main.params += taken_over(
-    *("engine", "precision", "preset", "network", "size", "input_range", "output_size"),
-    *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
-    *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "offline", "out"),
-    *("comparison", "overwrites", "quiet", "verbose"),
+    *("engine", "precision", "preset", "network", "size", "flatten", "input_range"),
+    *("output_size", "iterations", "optimizer", "learning_rate", "losses", "layers", "pooling"),
+    *("levels", "margin", "detail", "tile", "match_colours", "init", "memory", "seed"),
+    *("offline", "out", "comparison", "overwrites", "quiet", "verbose"),
     told={
         "out": "PNG file to write to, or folder; with --steps a folder. A folder with / at its end"
         " is made.  [default: <name>_<name>_texture.png in the current folder]",

@@ -144,9 +144,12 @@ class _Bench:
         """Returns the :class:`Evaluated` of an output; raises an ImageError if one is too small."""
         size = self._source.shape[:1:-1]
         size = _exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
-        key = size, self._pooling or made.pooling or "average", made.layers or ()
+        key = size, self._pooling or made.pooling or "average", made.layers or (), made.flatten
         if key not in self._evaluators:
-            exemplar = images.to_pixels(images.fit(self._source, size))
+            fitted = images.fit(self._source, size)
+            if made.flatten is not None:
+                fitted = images.without_drift(fitted, made.flatten)
+            exemplar = images.to_pixels(fitted)
             options = (self._weights, key[1], self._device, key[2])
             self._evaluators[key] = exemplar, _named(self._path, Evaluator, exemplar, *options)
         exemplar, evaluator = self._evaluators[key]

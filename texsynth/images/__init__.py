@@ -6,6 +6,7 @@ it, is ``(H, W, C)`` float32 of which 1 is white.
 """
 
 from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
+from texsynth.images.drift import without_drift
 from texsynth.images.grey import LUMA, is_grey, without_colours
 from texsynth.images.reading import read, read_apart, read_map
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
@@ -30,5 +31,6 @@ __all__ = [
     "to_batch",
     "to_pixels",
     "without_colours",
+    "without_drift",
     "write_map",
 ]

@@ -23,8 +23,9 @@ from texsynth.objective import masks
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.statistics import colours, gram, spectrum
 from texsynth.synthesis import level_losses, octave, presets
-from texsynth.synthesis.mixture import Mixture, fitted
+from texsynth.synthesis.mixture import Mixture
 from texsynth.synthesis.pyramid import Level
+from texsynth.synthesis.sources import prepared
 from texsynth.synthesis.study import without_edge
 from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Array, Batch, Wrap
@@ -73,7 +74,7 @@ class Varied(Mixture):
     ) -> None:
         if workshop.team.size > 1:
             raise ConfigError("several processes cannot share a texture that varies over the image")
-        exemplars = [fitted(each.pixels, workshop.config.size) for each in sources]
+        exemplars = [prepared(each.pixels, workshop.config) for each in sources]
         self._weights = np.asarray(weights, np.float32)[None]
         self._is_gradient = any(0 < share < 1 for shares in parts for share in shares)
         self._begin(workshop, exemplars, way, self._is_gradient)
