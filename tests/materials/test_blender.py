@@ -9,6 +9,7 @@ import pytest
 
 from texsynth import images
 from texsynth.materials.exporting import export
+from texsynth.materials.normals import turned
 from texsynth.materials.packings import built_in
 from texsynth.materials.preview import preview
 
@@ -37,8 +38,11 @@ def test_a_render_looks_like_the_preview(tmp_path, name):
         [*started, "--python", str(SCRIPT), "--", *asked], check=True, capture_output=True
     )
     rendered = images.read_map(tmp_path / "render.png")[..., :3]
-    shown = preview(maps, "plane") / 255
+    shown, otherwise = (
+        preview(each, "plane") / 255 for each in (maps, maps | {"normal": turned(maps["normal"])})
+    )
     for channel in range(3):
-        pair = rendered[..., channel].ravel(), shown[..., channel].ravel()
-        assert np.corrcoef(*pair)[0, 1] > 0.93
-        assert abs(pair[0].mean() - pair[1].mean()) < 0.02
+        here, there, wrong = (each[..., channel].ravel() for each in (rendered, shown, otherwise))
+        alike = np.corrcoef(here, there)[0, 1]
+        assert alike > 0.93 and alike > np.corrcoef(here, wrong)[0, 1] + 0.05
+        assert abs(here.mean() - there.mean()) < 0.02

@@ -58,6 +58,12 @@ def test_normals_stay_unit_vectors_that_fit_the_height():
     assert abs(relief(made) - relief(maps)) < 0.05 * relief(maps)
 
 
+def test_maps_of_one_value_keep_it_to_the_bit():
+    maps = {kind: np.broadcast_to(values[:1, :1], values.shape) for kind, values in stack().items()}
+    for kind, values in flattened(maps, SCALE).items():
+        assert (values == maps[kind]).all()
+
+
 def test_shares_of_metal_and_opacity_stay_and_so_does_the_stack_itself():
     maps = drifting()
     before = {kind: values.copy() for kind, values in maps.items()}

@@ -1,5 +1,7 @@
 """Takes slow drifts out of all maps of a material, so that its tiles show no period."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from texsynth import images
@@ -9,19 +11,21 @@ from texsynth.materials.relief import slopes
 from texsynth.typing import Array
 
 
-def flattened(stack: Stack, scale: float) -> Stack:
+def flattened(stack: Mapping[str, Map], scale: float) -> Stack:
     """Returns a material without slow drifts, each kind of map as its numbers ask for.
 
     Colours are divided by what varies slowly, as light is
     (:func:`texsynth.images.without_drift`). From height, roughness and ambient occlusion it is
     subtracted, and the mean stays; so it is from the slopes of normals, which thereby still fit the
-    height. Metallic and opacity, which are mostly 0 or 1, stay as they are.
+    height. Metallic and opacity, which are mostly 0 or 1, stay as they are, and so do maps of one
+    value.
 
     Args:
         stack: The maps by kind, ``(H, W, 1)`` or ``(H, W, 3)``, 0..1; normals are OpenGL's.
         scale: Deviation of the Gaussian, pixels, at least 1.
     """
     made = dict(stack)
+    stack = {kind: values for kind, values in stack.items() if (values != values[:1, :1]).any()}
     if "albedo" in stack:
         batch = np.ascontiguousarray(stack["albedo"].transpose(2, 0, 1)[None]) * np.float32(255)
         even = images.without_drift(batch, scale)[0].transpose(1, 2, 0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from texsynth.errors import ConfigError
 from texsynth.materials.kinds import KINDS, Convention, Map, Stack
+from texsynth.materials.normals import turned
 
 MOST_CHANNELS = 4
 _PARTS = {"r": 0, "g": 1, "b": 2, "x": 0, "y": 1, "z": 2}
@@ -217,7 +218,7 @@ def pack(stack: Stack, packing: Packing, name: str) -> list[Packed]:
     """
     maps: Mapping[str, Map] = stack
     if packing.convention == "dx" and "normal" in stack:
-        maps = stack | {"normal": with_green_down(stack["normal"])}
+        maps = stack | {"normal": turned(stack["normal"])}
     height, width = next(iter(stack.values())).shape[:2]
     packed = []
     for file in resolved(packing, stack.keys()):
@@ -236,17 +237,6 @@ def pack(stack: Stack, packing: Packing, name: str) -> list[Packed]:
 def _is_colour(channels: tuple[Channel, ...]) -> bool:
     kinds = [channel.kind for channel in channels[:3]]
     return len(kinds) == 3 and all(kind and KINDS[kind].is_colour for kind in kinds)
-
-
-def with_green_down(normal: Map) -> Map:
-    """Returns a normal map of the other convention, OpenGL's or DirectX's.
-
-    Args:
-        normal: ``(H, W, 3)``, 0..1.
-    """
-    flipped = normal.copy()
-    flipped[..., 1] = 1 - flipped[..., 1]
-    return flipped
 
 
 def place(packed: Collection[Packed], kind: str) -> Place | None:

@@ -17,6 +17,7 @@ import numpy as np
 from texsynth import images, metrics
 from texsynth.config import Config
 from texsynth.materials import planes as materials
+from texsynth.materials.flattening import flattened
 from texsynth.materials.kinds import KINDS, Map, Stack
 from texsynth.materials.triplets import triplets
 from texsynth.network import engine
@@ -178,6 +179,8 @@ class StackStudy(Study):
     def __init__(self, workshop: Workshop, stack: Mapping[str, Map]) -> None:
         config = workshop.config
         stack = fitted(stack, config.size)
+        if config.flatten is not None:
+            stack = flattened(stack, config.flatten)
         self.workshop = workshop
         self.planes = materials.Planes(stack)
         self.triplets = triplets(self.planes)
