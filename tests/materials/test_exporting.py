@@ -61,6 +61,16 @@ def test_what_is_missing_is_told_before_anything_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_name_that_is_no_text_cannot_be_told_by_a_document(tmp_path):
+    name, maps = "st\udce9in", stack("albedo")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        paths(built_in()["godot"], tmp_path, name, maps)
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        export(maps, built_in()["godot"], tmp_path, name)
+    assert not list(tmp_path.iterdir())
+    assert [path.exists() for path in export(maps, built_in()["unity"], tmp_path, name)] == [True]
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "unity").touch()
     with pytest.raises(TexsynthError, match="cannot write"):

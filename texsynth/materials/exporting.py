@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from texsynth import images
-from texsynth.errors import TexsynthError
+from texsynth.errors import ConfigError, TexsynthError
 from texsynth.files.writing import write_text
 from texsynth.materials import godot, materialx
 from texsynth.materials.kinds import Stack
@@ -28,8 +28,9 @@ def paths(packing: Packing, folder: Path, name: str, kinds: Collection[str]) -> 
         kinds: The kinds of maps that it has.
 
     Raises:
-        texsynth.errors.ConfigError: A map is missing.
+        texsynth.errors.ConfigError: A map is missing, or a document cannot tell the name.
     """
+    _check_name(packing, name)
     where = _folder(packing, folder)
     files = [
         where / (file.name.replace("{name}", name) + ENDING) for file in resolved(packing, kinds)
@@ -54,9 +55,10 @@ def export(
         text: ``{keyword: text}`` to keep in the images.
 
     Raises:
-        texsynth.errors.ConfigError: A map is missing.
+        texsynth.errors.ConfigError: As there.
         texsynth.errors.TexsynthError: A file cannot be written.
     """
+    _check_name(packing, name)
     packed = pack(stack, packing, name)
     where = _folder(packing, folder)
     try:
@@ -74,6 +76,18 @@ def export(
         told = _DOCUMENTS[packing.document](name, packed, ENDING, relief(stack))
         write_text(written[-1], told)
     return written
+
+
+def _check_name(packing: Packing, name: str) -> None:
+    """Raises a ConfigError if a document would have to tell a name that is no text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        if packing.document is not None:
+            raise ConfigError(
+                f"the packing {packing.name} names the material in a file, which it cannot:"
+                f" {name!a} is not UTF-8"
+            ) from error
 
 
 def _folder(packing: Packing, folder: Path) -> Path:

@@ -37,7 +37,12 @@ def preview(stack: Stack, form: str) -> Pixels:
     Returns:
         numpy.ndarray: ``(2 H, 2 W, 3)`` or ``(512, 512, 3)`` uint8, sRGB.
     """
-    light = _plane(stack) if form == "plane" else _sphere(stack)
+    if form == "sphere":
+        return _seen(_sphere(stack))
+    return np.tile(_seen(_plane(stack)), (TILES, TILES, 1))
+
+
+def _seen(light: Array) -> Pixels:
     values: Pixels = np.rint(transfer.from_light(light) * 255).astype(np.uint8)
     return values
 
@@ -47,8 +52,7 @@ def _plane(stack: Stack) -> Array:
     if (high := relief(stack)) is not None:
         height = stack["height"][..., 0]
         lit = shadows(height * np.float32(high * height.shape[1]), _LAMP)
-    light = shade(stack, _normals(stack), _EYE, _LAMP, lit)
-    return np.tile(light, (TILES, TILES, 1))
+    return shade(stack, _normals(stack), _EYE, _LAMP, lit)
 
 
 def _sphere(stack: Stack) -> Array:
