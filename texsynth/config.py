@@ -9,6 +9,7 @@ from texsynth.errors import ConfigError
 from texsynth.network import architecture
 from texsynth.terms import GRAM_LOSSES, Term, as_layers, check_layers, parse_term
 from texsynth.values import (
+    check_at_least,
     check_choice,
     check_integer,
     check_not_negative,
@@ -31,7 +32,7 @@ LARGEST_SIDE = 65536
 _PLAIN = {
     **dict.fromkeys(("size", "seed", "gpu", "iterations", "levels", "margin", "memory"), int),
     "components": int,
-    **dict.fromkeys(("learning_rate", "range_weight"), float),
+    **dict.fromkeys(("learning_rate", "range_weight", "flatten"), float),
     **dict.fromkeys(("match_colours", "detail"), bool),
 }
 _NETWORK_OF_PRESET = {"paper": "vgg19-normalised"}
@@ -48,6 +49,9 @@ class Config:
         network: ``"vgg16"``, ``"vgg19-normalised"`` (Gatys et al. 2015, section 2) or ``"vgg19"``;
             ``None`` becomes the preset's.
         size: Longer side in pixels that the exemplar is first resized to; 0 keeps its size.
+        flatten: Slow drifts of light and colour are taken out of the exemplar first: what varies
+            more slowly than a Gaussian of this deviation, in pixels of the exemplar at its
+            ``size`` (:func:`texsynth.images.without_drift`); ``None`` leaves it as it is.
         input_range: ``(black, white)`` of image files whose type does not say so: floating-point
             numbers, integers with a sign or beyond 16 bits. ``None`` refuses such files.
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
@@ -99,6 +103,7 @@ class Config:
     preset: str = "auto"
     network: str | None = None
     size: int = 300
+    flatten: float | None = None
     input_range: tuple[float, float] | None = None
     output_size: tuple[int, int] | None = None
     iterations: int | None = None
@@ -174,6 +179,8 @@ class Config:
             object.__setattr__(self, "memory", parse_memory(self.memory))
         elif self.memory is not None:
             check_integer("memory", self.memory, 1)
+        if self.flatten is not None:
+            check_at_least("flatten", self.flatten, 1)
         check_positive("learning rate", self.learning_rate)
         check_not_negative("range weight", self.range_weight)
         if self.match_colours not in (True, False, None):

@@ -132,8 +132,13 @@ def check_positive(name: str, value: float) -> None:
 
 def check_not_negative(name: str, value: float) -> None:
     """Raises a ConfigError unless a value is a number of at least 0."""
-    if not (isinstance(value, numbers.Real) and value >= 0 and math.isfinite(value)):
-        raise ConfigError(f"{name} must be a number of at least 0, not {value!r}")
+    check_at_least(name, value, 0)
+
+
+def check_at_least(name: str, value: float, lowest: int) -> None:
+    """Raises a ConfigError unless a value is a number of at least that, and finite."""
+    if not (isinstance(value, numbers.Real) and value >= lowest and math.isfinite(value)):
+        raise ConfigError(f"{name} must be a number of at least {lowest}, not {value!r}")
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -193,7 +193,7 @@ def wallpaper(scene):
     )
     shine = rgb("bfa05c") * np.exp(0.09 * scene.noise(0.9, 6, 0.7))[..., None]
     colour = mix(ground, shine, gold * (1 - 0.55 * worn))
-    paper = 0.05 * scene.noise(0.8, 4, 0.3) + 0.25 * blur(scene, gold, 0.5)  # embossed
+    paper = 0.05 * scene.noise(0.8, 4, 0.3) + 0.25 * blur(scene.step, gold, 0.5)  # embossed
     return light(scene, colour, paper, 0.06 * gold, 20)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 SIDE, SUPERSAMPLE, MARGIN = 256, 3, 12  # units along the picture; samples a pixel; units round it
-TILE, TEXELS = 1024, 3  # noise: texels along a side (a power of 2), texels a unit
+TILE, TEXELS = 1024, 3  # noise: texels along a side, texels a unit
 LOTS = 128  # elements along a side until their random numbers come again
 LIGHT = np.array([-0.55, -0.48, 0.68], np.float32)  # x right, y down, z to the viewer
 
@@ -54,22 +54,26 @@ class Scene:
 
 
 class Noise:
-    """Periodic noise of mean 0 and deviation 1, read with bilinear interpolation."""
+    """Periodic noise of mean 0 and deviation 1, read with bilinear interpolation.
 
-    def __init__(self, rng, low, high, slope):
-        f = np.hypot(np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None]) * TEXELS
+    Its period is ``tile`` texels.
+    """
+
+    def __init__(self, rng, low, high, slope, tile=TILE):
+        f = np.hypot(np.fft.fftfreq(tile)[:, None], np.fft.rfftfreq(tile)[None]) * TEXELS
         gain = np.where((f > 1 / high) & (f < 1 / low), np.maximum(f, 1e-6) ** -slope, 0)
-        field = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(TILE, TILE))) * gain, (TILE, TILE))
+        field = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(tile, tile))) * gain, (tile, tile))
         self._field = (field / field.std()).astype(np.float32)
-        self._start = rng.integers(TILE, size=2).astype(np.float32)
+        self._start = rng.integers(tile, size=2).astype(np.float32)
 
     def __call__(self, u, v):
         """Returns the noise at ``(u, v)``, arrays in units."""
         u, v = u * TEXELS + self._start[0], v * TEXELS + self._start[1]
         left, top = np.floor(u), np.floor(v)
         right_share, low_share = u - left, v - top
-        i, j = left.astype(np.int32) & (TILE - 1), top.astype(np.int32) & (TILE - 1)
-        k, m = (i + 1) & (TILE - 1), (j + 1) & (TILE - 1)
+        tile = len(self._field)
+        i, j = left.astype(np.int32) % tile, top.astype(np.int32) % tile
+        k, m = (i + 1) % tile, (j + 1) % tile
         f = self._field
         above = f[j, i] + right_share * (f[j, k] - f[j, i])
         below = f[m, i] + right_share * (f[m, k] - f[m, i])
@@ -137,7 +141,7 @@ def light(scene, albedo, height, gloss=0.0, sharpness=24):
     """Returns the colour of a relief under sun and sky, ``(S, S, 3)``."""
     slope_y, slope_x = np.gradient(height, scene.step)
     upright = 1 / np.sqrt(slope_x**2 + slope_y**2 + 1)
-    lit, seen = _sunlight(scene, height), _skylight(scene, height)
+    lit, seen = _sunlight(scene, height), skylight(scene.step, height)
     facing = np.maximum((LIGHT[2] - slope_x * LIGHT[0] - slope_y * LIGHT[1]) * upright, 0)
     half = LIGHT + np.float32([0, 0, 1])
     half = half / np.linalg.norm(half)
@@ -164,19 +168,24 @@ def _sunlight(scene, height):
     return lit
 
 
-def _skylight(scene, height):
-    """Gives the share of the sky seen from each place: how deep it lies in its surroundings."""
+def skylight(step, height):
+    """Returns the share of the sky seen from each place: how deep it lies in its surroundings.
+
+    Args:
+        step: Units from one sample to the next.
+        height: ``(S, S)``, units; it goes on at the opposite edge.
+    """
     seen = np.ones_like(height)
     for radius in (1.0, 2.5, 6.0):
-        around = blur(scene, height, radius)
+        around = blur(step, height, radius)
         seen *= np.exp(-0.5 * np.maximum(around - height, 0) / radius)
     return seen
 
 
-def blur(scene, values, radius):
+def blur(step, values, radius):
     """Returns values, ``(S, S)``, under a Gaussian blur of this deviation in units."""
     f = np.hypot(np.fft.fftfreq(len(values))[:, None], np.fft.rfftfreq(len(values))[None])
-    kernel = np.exp(-2 * (np.pi * radius / scene.step * f) ** 2)
+    kernel = np.exp(-2 * (np.pi * radius / step * f) ** 2)
     return np.fft.irfft2(np.fft.rfft2(values) * kernel, values.shape).astype(np.float32)
 
 

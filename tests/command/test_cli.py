@@ -18,7 +18,7 @@ from PIL import Image
 
 import texsynth
 from tests.conftest import ONE_THREAD, make_texture
-from texsynth import command
+from texsynth import command, images
 from texsynth.command import cli, work
 from texsynth.command import progress as display
 from texsynth.config import Config
@@ -775,6 +775,25 @@ def test_a_picture_of_numbers_is_read_by_a_range_and_made_again(folder, run):
     again = CliRunner().invoke(cli.main, ["--replay", "numbers_record.json"])
     assert again.exit_code == 0, again.stderr
     assert run("numbers.tif", "grey.png", "--variations", "1", *asked).exit_code == 0
+
+
+def test_drifts_are_taken_out_recorded_and_replayed(folder, run):
+    drifting = np.uint8(make_texture(40, 30) * np.linspace(0.4, 1, 40)[:, None])
+    Image.fromarray(drifting).save("slope.png")
+    assert run("slope.png").exit_code == 0
+    plain = opened("slope_texture.png")
+    assert run("slope.png", "--flatten", "8", "--record", "--overwrite").exit_code == 0
+    settings = json.loads(opened("slope_texture.png").text["texsynth:settings"])
+    assert settings["flatten"] == 8
+    assert (np.asarray(plain) != np.asarray(opened("slope_texture.png"))).any()
+    shown = np.asarray(opened("slope_comparison.png"))[:, -32:].astype(float)
+    without = images.without_drift(images.fit(images.to_batch(drifting), (32, 24)), 8)
+    assert np.abs(shown - images.to_pixels(without)).max() == 0
+    again = CliRunner().invoke(cli.main, ["--replay", "slope_record.json"])
+    assert again.exit_code == 0, again.stderr
+    result = run("slope.png", "--flatten", "0.5")
+    assert result.exit_code == 2
+    assert "flatten must be a number of at least 1, not 0.5" in result.stderr
 
 
 @pytest.mark.parametrize("text", ["1,0", "1", "x,y"])

@@ -148,6 +148,7 @@ def test_a_record_names_it_and_it_is_made_again(run, measure, random_weights_fil
         (["stone.png"], 2, "--target stands in the place of IMAGE"),
         (["--comparison"], 2, "--comparison needs the exemplar itself"),
         (["--size", "64"], 2, "--size has no part in --target"),
+        (["--flatten", "9"], 2, "--flatten has no part in --target"),
         (["--preset", "natural"], 2, "preset natural needs the exemplar itself"),
         (["--preset", "paper"], 2, "of network vgg16, not vgg19-normalised; use --network vgg16"),
         (["--loss", "correspondence"], 2, "loss correspondence needs the exemplar itself"),

@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import command, evaluate, files
+from texsynth import command, evaluate, files, images
 from texsynth.errors import TexsynthError
 from texsynth.evaluation import page, report, table
 from texsynth.evaluation.record import Record
@@ -102,6 +102,20 @@ def test_the_source_is_brought_to_the_size_that_the_output_names(folder, run):
     assert [output["size"] for output in outputs] == [[40, 30], [40, 40]]
     assert [output["pooling"] for output in outputs] == ["max", "average"]
     assert [output["optimised"] for output in outputs] == [["pool1", "pool2"], None]
+
+
+def test_drifts_are_taken_out_of_the_source_as_of_the_exemplar(folder, run):
+    with Image.open("stone.png") as picture:
+        batch = images.to_batch(np.asarray(picture.convert("RGB")))
+    save("even.png", images.to_pixels(images.without_drift(batch, 9)))
+    told = {"size": 0, "flatten": 9}
+    for name, settings in (("with.png", told), ("without.png", told | {"flatten": None})):
+        save(name, make_texture(40, 40), settings=json.dumps(settings))
+    ways = ("stone.png", "with.png"), ("even.png", "without.png"), ("stone.png", "without.png")
+    measures = [
+        json.loads(run(*way, "--json", "-").stdout)["outputs"][0]["measures"] for way in ways
+    ]
+    assert measures[0] == measures[1] != measures[2]
 
 
 def test_size_and_pooling_overrule_the_output(folder, run):

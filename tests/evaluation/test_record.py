@@ -26,10 +26,16 @@ def read(tmp_path):
 
 
 def test_what_is_written_is_read(read):
-    settings = {"size": 300, "pooling": "max", "layers": {"pool2": 0.5, "pool1": 1, "pool4": 0}}
+    settings = {
+        "size": 300,
+        "flatten": 9.5,
+        "pooling": "max",
+        "layers": {"pool2": 0.5, "pool1": 1, "pool4": 0},
+    }
     found = read(settings=json.dumps(settings), engine="plain", history="[[3, 2.5], [1.0]]")
     assert found == Record(
         size=300,
+        flatten=9.5,
         losses=("gram",),
         layers=("pool1", "pool2"),
         pooling="max",
@@ -121,6 +127,9 @@ def test_bad_histories_are_left_out_and_told(read, caplog, text):
         {"size": -1},
         {"size": 1 << 70},
         {"size": 2.5},
+        {"flatten": 0.5},
+        {"flatten": "9"},
+        {"flatten": 10**400},
         {"pooling": "<script>"},
         {"pooling": ["max"]},
         {"layers": ["pool1"]},

@@ -105,6 +105,17 @@ def test_size_scales_the_exemplar_first(config):
     assert result.exemplar.shape == result.image.shape == (20, 40, 3)
 
 
+def test_drifts_are_taken_out_of_the_exemplar_at_its_size(config):
+    drifting = np.uint8(make_texture(60, 60) * np.linspace(0.4, 1, 60)[:, None])
+    result = texsynth.synthesize(drifting, config(size=40, flatten=12))
+    wanted = images.without_drift(images.fit(images.to_batch(drifting), (40, 40)), 12)
+    np.testing.assert_array_equal(result.exemplar, images.to_pixels(wanted))
+    plain = texsynth.synthesize(drifting, config(size=40))
+    assert (plain.image != result.image).any()
+    again = texsynth.synthesize(result.exemplar, config(size=40))
+    assert np.abs(again.image.astype(int) - result.image).mean() < 3  # it was rounded between
+
+
 def test_init_is_where_it_starts(config, exemplar):
     """The exemplar itself has loss zero, and nothing remains to be done."""
     result = texsynth.synthesize(exemplar, config(preset="gatys"), init=exemplar)
@@ -256,6 +267,7 @@ GOLDEN = {
     "paper": {"preset": "paper", "network": "vgg16", "iterations": 3},
     "vgg19": {"network": "vgg19"},
     "components": {"components": 8},
+    "flatten": {"flatten": 8},
 }
 GOLDEN |= {
     loss: {"losses": (Term("gram"), Term(loss, 0.3, None if kind.on_pixels else {"pool1": 1}))}

@@ -3,7 +3,7 @@ import pytest
 
 from tests.conftest import make_texture
 from texsynth import images
-from texsynth.synthesis import octave
+from texsynth.synthesis import octave, patches
 
 
 @pytest.fixture
@@ -39,15 +39,15 @@ def nearest_by_hand(texture, exemplar, wrap):
 @pytest.mark.parametrize("wrap", [(False, False), (True, False), (False, True), (True, True)])
 def test_patches_are_the_nearest(random, wrap):
     texture, exemplar = batch(random, 6, 7), batch(random, 9, 8)
-    found = octave.nearest_patches(texture, exemplar, wrap)
+    found = patches.nearest_patches(texture, exemplar, wrap)
     np.testing.assert_array_equal(found, nearest_by_hand(texture, exemplar, wrap))
 
 
 def test_parts_of_the_search_find_the_same(random, monkeypatch):
     texture, exemplar = batch(random, 13, 12), batch(random, 16, 15)
-    whole = octave.nearest_patches(texture, exemplar)
-    monkeypatch.setattr(octave, "_CHUNK", 1)  # row by row
-    np.testing.assert_array_equal(octave.nearest_patches(texture, exemplar), whole)
+    whole = patches.nearest_patches(texture, exemplar)
+    monkeypatch.setattr(patches, "_CHUNK", 1)  # row by row
+    np.testing.assert_array_equal(patches.nearest_patches(texture, exemplar), whole)
 
 
 class Part:
@@ -66,23 +66,23 @@ class Part:
 def test_processes_share_the_search(random):
     texture, exemplar = batch(random, 11, 12), batch(random, 16, 15)
     parts = []
-    octave.nearest_patches(texture, exemplar, team=Part(0, parts))
-    found = octave.nearest_patches(texture, exemplar, team=Part(1, parts))
+    patches.nearest_patches(texture, exemplar, team=Part(0, parts))
+    found = patches.nearest_patches(texture, exemplar, team=Part(1, parts))
     assert all(
         (part[rows] == 0).all() for part, rows in zip(parts, (slice(5, 11), slice(5)), strict=True)
     )
-    np.testing.assert_array_equal(found, octave.nearest_patches(texture, exemplar))
+    np.testing.assert_array_equal(found, patches.nearest_patches(texture, exemplar))
 
 
 def test_of_a_large_exemplar_patches_are_compared_that_lie_everywhere(random, monkeypatch):
-    monkeypatch.setattr(octave, "_MOST_PATCHES", 500)
-    rows, columns = octave._compared(octave._allowed(None, (104, 64)))
+    monkeypatch.setattr(patches, "_MOST_PATCHES", 500)
+    rows, columns = patches._compared(patches.everywhere((104, 64)))
     assert 450 <= len(rows) <= 500
     assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == len(rows)
     assert rows.max() < 100 and columns.max() < 60
     counts, *_ = np.histogram2d(rows, columns, (5, 3), ((0, 100), (0, 60)))
     assert counts.min() > 20  # of 33 each
-    found = octave.nearest_patches(batch(random, 6, 6), batch(random, 104, 64))
+    found = patches.nearest_patches(batch(random, 6, 6), batch(random, 104, 64))
     assert set(found[0].ravel() - 2) <= set(rows.tolist())
 
 
@@ -103,7 +103,7 @@ def test_detail_is_laid_by_gaussian_weights(random):
                     source = 2 * matches[:, y, x] + (dy, dx)
                     total[:, row, column] += weight * detail[0][:, source[0], source[1]]
                     weights[row, column] += weight
-    laid = octave._lay(detail, matches, (width, height), wrap, np)
+    laid = patches.lay(detail, matches, (width, height), wrap, np, octave._LAYING)
     np.testing.assert_allclose(laid[0], total / weights, rtol=1e-4, atol=1e-3)
 
 
@@ -156,8 +156,8 @@ def test_a_flat_exemplar_has_no_detail(random):
 @pytest.mark.gpu
 def test_a_gpu_finds_the_same(random, gpu):
     texture, exemplar = batch(random, 21, 17), batch(random, 24, 30)
-    found = octave.nearest_patches(texture, exemplar, (True, False), gpu.xp)
-    np.testing.assert_array_equal(found, octave.nearest_patches(texture, exemplar, (True, False)))
+    found = patches.nearest_patches(texture, exemplar, (True, False), gpu.xp)
+    np.testing.assert_array_equal(found, patches.nearest_patches(texture, exemplar, (True, False)))
     finer = octave.transfer(texture, [exemplar], (33, 42), xp=gpu.xp)
     np.testing.assert_allclose(finer, octave.transfer(texture, [exemplar], (33, 42)), atol=1e-2)
 
@@ -180,17 +180,17 @@ def test_the_deviation_is_that_of_where_the_texture_is():
 
 def test_patches_are_sought_where_it_is_asked(random, monkeypatch):
     texture, exemplar = batch(random, 13, 12), batch(random, 16, 15)
-    whole, wanted = octave.nearest_patches(texture, exemplar), random.uniform(size=(13, 12)) < 0.3
+    whole, wanted = patches.nearest_patches(texture, exemplar), random.uniform(size=(13, 12)) < 0.3
     wanted[4] = False
-    monkeypatch.setattr(octave, "_CHUNK", 1)  # row by row, and one has none
-    found = octave.nearest_patches(texture, exemplar, wanted=wanted)
+    monkeypatch.setattr(patches, "_CHUNK", 1)  # row by row, and one has none
+    found = patches.nearest_patches(texture, exemplar, wanted=wanted)
     np.testing.assert_array_equal(found[:, wanted], whole[:, wanted])
 
 
 def test_a_texture_in_parts_seeks_each_pixel_once(random, monkeypatch):
-    sought, nearest = [], octave.search.nearest
+    sought, nearest = [], patches.search.nearest
     monkeypatch.setattr(
-        octave.search,
+        patches.search,
         "nearest",
         lambda queries, *rest: sought.append(len(queries)) or nearest(queries, *rest),
     )

@@ -273,3 +273,12 @@ def test_it_can_be_gone_on_with(config, exemplar, tmp_path):
         checkpoints=texsynth.Checkpoints(path, resume=path),
     )
     np.testing.assert_array_equal(found.image, whole.image)
+
+
+def test_slow_drifts_are_taken_out_of_what_is_turned(config, exemplar):
+    drifting = exemplar * np.linspace(0.4, 1, SIDE)[:, None]
+    flat = Steered(Workshop(config(flatten=16.0)), drifting, angles=halves(0, 90))
+    np.testing.assert_allclose(
+        flat.exemplar, images.without_drift(images.to_batch(drifting), 16.0), atol=1e-3
+    )
+    assert np.ptp(flat.exemplar.mean(axis=(0, 1, 3))) < np.ptp(drifting.mean(axis=(1, 2)))

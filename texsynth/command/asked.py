@@ -91,10 +91,11 @@ class Asked:
             raise ConfigError(
                 "--comparison needs the exemplar itself, not its statistics (--target)"
             )
-        if "size" in self.given:
-            raise ConfigError(
-                "--size has no part in --target: it is chosen when statistics are measured"
-            )
+        for name in ("size", "flatten"):
+            if name in self.given:
+                raise ConfigError(
+                    f"--{name} has no part in --target: it is chosen when statistics are measured"
+                )
 
     @property
     def _exemplars(self):

@@ -122,6 +122,13 @@ class _Command(TileAlone):
     help="Resize IMAGE first, so that its longer side has this many pixels; 0 keeps its size.",
 )
 @click.option(
+    "--flatten",
+    metavar="SCALE",
+    type=float,
+    help="Take slow drifts of light and colour out of IMAGE first: what varies more slowly than a"
+    " Gaussian of SCALE pixels of IMAGE at its --size.",
+)
+@click.option(
     "--input-range",
     metavar="LOW,HIGH",
     callback=from_text(values.parse_range),

@@ -26,6 +26,7 @@ _WITHOUT = {  # options of the main command that a repair has not, and what stan
     "image_paths": None,
     "size": 0,
     "output_size": None,
+    "flatten": None,
     "margin": None,
     "variations": None,
     "snapshots": None,

@@ -73,8 +73,8 @@ def main(paths, out, input_range, offline, overwrites, quiet, verbose, **options
 
 
 main.params += taken_over(
-    *("pooling", "input_range", "engine", "precision", "weights", "offline", "overwrites"),
-    *("quiet", "verbose", "version"),
+    *("flatten", "pooling", "input_range", "engine", "precision", "weights", "offline"),
+    *("overwrites", "quiet", "verbose", "version"),
     told={
         "precision": "How the factors of matrix products are rounded, see texsynth --help; auto is"
         " fp32 here.",

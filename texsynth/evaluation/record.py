@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from PIL import Image
 
 from texsynth import images
-from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS, TILINGS, check_range
+from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS, TILINGS
 from texsynth.files.printable import one_line
 from texsynth.losses import make_losses
 from texsynth.network import architecture
 from texsynth.synthesis.holes import to_sides
 from texsynth.terms import Term, check_layers
+from texsynth.values import check_at_least, check_range
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Record:
 
     Attributes:
         size: Longer side in pixels that the exemplar was brought to; 0 kept it.
+        flatten: How slow drifts were that had been taken out of the exemplar.
         input_range: What was black and what white in the exemplar's file.
         losses: Names of the losses.
         layers: Names of the layers that were optimised, shallow ones first.
@@ -48,6 +50,7 @@ class Record:
     """
 
     size: int | None = None
+    flatten: float | None = None
     input_range: tuple | None = None
     losses: tuple | None = None
     layers: tuple | None = None
@@ -73,6 +76,7 @@ def read(path):
         terms = [Term("gram")]  # a file of version 0.1, which had no other loss
     return Record(
         size=settings.get("size"),
+        flatten=settings.get("flatten"),
         input_range=settings.get("input_range"),
         losses=terms and tuple(dict.fromkeys(term.name for term in terms if term.weight)),
         layers=terms and _layers(terms, settings.get("layers") or DEFAULT_LAYERS),
@@ -119,8 +123,13 @@ def _parsed(path, text, key, convert):
 def _settings(value):
     """Those of the settings that matter here."""
     _demand(isinstance(value, dict), "it is not an object")
-    size, layers, pooling = (value.get(key) for key in ("size", "layers", "pooling"))
-    size = None if "target" in value else size  # which no exemplar was brought to
+    size, flatten, layers, pooling = (
+        value.get(key) for key in ("size", "flatten", "layers", "pooling")
+    )
+    if "target" in value:  # which no exemplar was brought to
+        size = flatten = None
+    if flatten is not None:
+        check_at_least("flatten", flatten, 1)
     _demand(size is None or (type(size) is int and 0 <= size <= LARGEST_SIDE), "invalid size")
     _demand(pooling is None or pooling in POOLINGS, "unknown pooling")
     tile = value.get("tile") or ("" if "tile" in value else None)
@@ -130,7 +139,14 @@ def _settings(value):
     if layers is not None:
         _demand(isinstance(layers, dict), "layers are not an object")
         check_layers(layers)
-    return {"size": size, "input_range": ends, "layers": layers, "pooling": pooling, "tile": tile}
+    return {
+        "size": size,
+        "flatten": flatten,
+        "input_range": ends,
+        "layers": layers,
+        "pooling": pooling,
+        "tile": tile,
+    }
 
 
 def _terms(value):

@@ -216,9 +216,12 @@ class _Bench:
         source = self._from.batch
         size = source.shape[:1:-1]
         size = _exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
-        key = size, self._pooling or made.pooling or "average", made.layers or ()
+        key = size, self._pooling or made.pooling or "average", made.layers or (), made.flatten
         if key not in self._evaluators:
-            exemplar = images.to_pixels(images.fit(source, size))
+            fitted = images.fit(source, size)
+            if made.flatten is not None:
+                fitted = images.without_drift(fitted, made.flatten)
+            exemplar = images.to_pixels(fitted)
             options = (self._weights, key[1], self._device, key[2])
             path_of_source = self._from.picture.path
             self._evaluators[key] = exemplar, _named(path_of_source, Evaluator, exemplar, *options)

@@ -14,6 +14,7 @@ from texsynth.images.arrays import (
     to_pixels,
     to_values,
 )
+from texsynth.images.drift import without_drift
 from texsynth.images.grey import LUMA, is_grey, without_colours
 from texsynth.images.reading import (
     read,
@@ -52,5 +53,6 @@ __all__ = [
     "to_pixels",
     "to_values",
     "without_colours",
+    "without_drift",
     "write_map",
 ]

@@ -78,15 +78,17 @@ def noise(size: Size, seed: int, mean: npt.ArrayLike) -> Batch:
 
     Args:
         size: ``(width, height)`` in pixels.
-        mean: ``(3,)`` red, green, blue.
+        mean: ``(C,)``, of each channel: red, green, blue.
         seed (int): The same seed gives the same noise on every device.
 
     Returns:
-        numpy.ndarray: ``(1, 3, height, width)`` float32.
+        numpy.ndarray: ``(1, C, height, width)`` float32.
     """
     generator = np.random.default_rng(seed)
-    deviation = generator.uniform(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE, (1, 3, size[1], size[0]))
-    return (np.reshape(mean, (1, 3, 1, 1)) + deviation).astype(np.float32)
+    mean = np.reshape(mean, (1, -1, 1, 1))
+    shape = (1, mean.shape[1], size[1], size[0])
+    deviation = generator.uniform(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE, shape)
+    return (mean + deviation).astype(np.float32)
 
 
 def side_by_side(left: Pixels, right: Pixels, gap: int = 8) -> Pixels:

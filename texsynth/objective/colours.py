@@ -15,16 +15,17 @@ class Colours:
     """The colours in which an image is optimised.
 
     Args:
-        basis (numpy.ndarray): ``(3, K)``: the colours as columns; ``None`` takes red, green and
-            blue as they are.
+        basis (numpy.ndarray): ``(C, K)``: the colours as columns; ``None`` takes the image's
+            channels as they are.
+        channels (int): The image's, C.
 
     Attributes:
         number (int): How many there are.
     """
 
-    def __init__(self, basis: Array | None) -> None:
+    def __init__(self, basis: Array | None, channels: int = 3) -> None:
         self._basis = basis
-        self.number = 3 if basis is None else basis.shape[1]
+        self.number = channels if basis is None else basis.shape[1]
 
     def coordinates(self, image: Batch) -> Batch:
         """Returns an image's coordinates, ``(1, K, H, W)``, of ``(1, 3, H, W)``."""

@@ -36,9 +36,11 @@ SMALLEST_CORE = 64
 
 _COMFORTABLE_CORE = 1024  # overlaps add a sixth; history comes before larger blocks
 
-_PIXEL = 3 * 4  # bytes: three channels of float32
+_FLOAT = 4  # bytes
+_PIXEL = 3 * _FLOAT  # bytes: three channels
 _IMAGES = 5  # image, start, direction, its gradient and the last; two of them become a pair
 _IN_COLOURS = 2  # image and gradient once more, in RGB
+_SEEN = 2  # three channels of an image of more, and their gradient
 _COPIES_OF_WINDOW = 7  # in the engines' own layouts and colour orders, and gradients
 _BAND = 40e6  # what depends on no size: statistics of a band of rows, scratch of the engine
 _PLAIN_PASSES = 4  # unfolded input, mask, padding and result of the largest convolution
@@ -142,17 +144,19 @@ def block_bytes(engine, layers, window, margin=(0, 0), table=architecture.VGG16)
     return int(per_pixel * math.prod(window) + fixed)
 
 
-def history_bytes(size, pairs):
+def history_bytes(size, pairs, channels=3):
     """Returns what the image and L-BFGS take, in bytes.
 
     Args:
         size: ``(height, width)`` of the image in pixels.
         pairs (int): Curvature pairs, of two images each.
+        channels (int): The image's; of more than three, three at a time are seen by the network.
     """
     images = _IMAGES + 2 * pairs
     if math.prod(size) <= colours.MOST_PIXELS:
         images += _IN_COLOURS
-    return images * _PIXEL * math.prod(size)
+    seen = _SEEN * _PIXEL if channels > 3 else 0
+    return (images * channels * _FLOAT + seen) * math.prod(size)
 
 
 def process_bytes(engine, layers, table=architecture.VGG16):
@@ -174,7 +178,14 @@ def process_bytes(engine, layers, table=architecture.VGG16):
 
 
 def whole_bytes(
-    engine, layers, size, margin=(0, 0), losses=None, exemplar=None, table=architecture.VGG16
+    engine,
+    layers,
+    size,
+    margin=(0, 0),
+    losses=None,
+    exemplar=None,
+    table=architecture.VGG16,
+    channels=3,
 ):
     """Returns what a synthesis takes that is not made in blocks, in bytes.
 
@@ -187,16 +198,18 @@ def whole_bytes(
             where it records an evaluation. Other engines do not ask.
         exemplar: ``(height, width)`` of the exemplar in pixels; the image's if not given.
         table: The network's layers by name.
+        channels (int): As for :func:`history_bytes`.
     """
     if engine == "cuda" and losses is not None:
         evaluation = losses_bytes(losses, size, exemplar, margin)
         evaluation += stages.buffer_bytes(layers, size, "max", table=table) if layers else 0
     else:
         evaluation = block_bytes(engine, layers, size, margin, table)
-    return process_bytes(engine, layers, table) + history_bytes(size, MOST_PAIRS) + evaluation
+    history = history_bytes(size, MOST_PAIRS, channels)
+    return process_bytes(engine, layers, table) + history + evaluation
 
 
-def choose(budget, size, layers, engine, wrap=(False, False), table=architecture.VGG16):
+def choose(budget, size, layers, engine, wrap=(False, False), table=architecture.VGG16, channels=3):
     """Chooses blocks and curvature pairs for a budget.
 
     As many pairs as fit beside blocks of 1024 px, and then what takes the least time beside them:
@@ -211,6 +224,7 @@ def choose(budget, size, layers, engine, wrap=(False, False), table=architecture
         engine (str): What :func:`model` returned.
         wrap: ``(rows, columns)``: whether opposite edges of the image are neighbours.
         table: The network's layers by name.
+        channels (int): As for :func:`history_bytes`.
 
     Returns:
         Choice: Blocks, what is kept, pairs, and what they come to.
@@ -221,7 +235,7 @@ def choose(budget, size, layers, engine, wrap=(False, False), table=architecture
     process = process_bytes(engine, layers, table)
 
     def room(pairs):
-        return budget - process - history_bytes(size, pairs)
+        return budget - process - history_bytes(size, pairs, channels)
 
     cores = _cores(size, layers)
     outlines = {core: blocks.outline(size, layers, core, wrap, table) for core in cores}
@@ -248,7 +262,7 @@ def choose(budget, size, layers, engine, wrap=(False, False), table=architecture
     (height, width), number = outlines[core]
     kind = "1 block" if number == 1 else f"{number} blocks"
     kept = "" if keep is None else f", {keep} and deeper kept"
-    parts = taken, history_bytes(size, pairs), process
+    parts = taken, history_bytes(size, pairs, channels), process
     description = (
         f"{kind} of {width}x{height} px{kept} ({format_memory(parts[0])}), image and {pairs} "
         f"curvature pairs ({format_memory(parts[1])}), the rest ({format_memory(parts[2])})"

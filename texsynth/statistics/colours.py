@@ -20,10 +20,10 @@ GREY = np.ones((3, 1), np.float32)
 
 
 def own(exemplar: Batch) -> Array:
-    """Returns the exemplar's own colours, a symmetric ``(3, 3)`` float32 as long as the identity.
+    """Returns the exemplar's own colours, a symmetric ``(C, C)`` float32 as long as the identity.
 
     Args:
-        exemplar: ``(1, 3, H, W)``.
+        exemplar: ``(1, C, H, W)``.
     """
     return own_of([exemplar], [1.0])
 
@@ -32,21 +32,27 @@ def own_of(exemplars: Sequence[Batch], shares: Sequence[float]) -> Array:
     """Returns the own colours of a mixture, by the mean of the exemplars' covariances.
 
     Args:
-        exemplars: ``(1, 3, H, W)`` each.
+        exemplars: ``(1, C, H, W)`` each.
         shares: One for each; they sum to 1.
     """
     covariances = [
-        share * np.cov(each[0].reshape(3, -1).astype(np.float64), bias=True)
+        share * np.atleast_2d(np.cov(_rows(each), bias=True))
         for each, share in zip(exemplars, shares, strict=True)
     ]
     variances, axes = np.linalg.eigh(sum(covariances[1:], start=covariances[0]))
     largest = variances[-1]
     if not largest > 0:
-        return np.eye(3, dtype=np.float32)
+        return np.eye(len(variances), dtype=np.float32)
     lengths = np.maximum(variances / largest, _LEAST) ** _POWER
     lengths /= np.sqrt((lengths**2).mean())
     basis: Array = ((axes * lengths) @ axes.T).astype(np.float32)
     return basis
+
+
+def _rows(image: Batch) -> Array:
+    """The values of each channel, ``(C, pixels)`` float64."""
+    rows: Array = image[0].reshape(image.shape[1], -1).astype(np.float64)
+    return rows
 
 
 def coordinates(image: Batch, basis: Array) -> Batch:

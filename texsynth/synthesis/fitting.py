@@ -22,7 +22,7 @@ def on_a_gpu(losses):
     return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
-def fit(workshop, losses, plan, may_record=True, wrap=None):
+def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1):
     """Returns curvature pairs, and settings of blocks; none if the largest canvas fits whole.
 
     Args:
@@ -31,6 +31,8 @@ def fit(workshop, losses, plan, may_record=True, wrap=None):
         plan: The levels, each a :class:`texsynth.synthesis.pyramid.Level`.
         may_record (bool): Whether a GPU may record an evaluation, with its targets.
         wrap: ``(rows, columns)``: along which axes the network wraps; ``None`` takes the settings'.
+        channels (int): The image's.
+        times (int): How often an evaluation of the image goes through the network.
 
     Raises:
         texsynth.errors.ConfigError: The memory does not suffice, or a loss cannot be had in blocks.
@@ -48,13 +50,13 @@ def fit(workshop, losses, plan, may_record=True, wrap=None):
     canvas, exemplar = plan[-1].canvas_size[::-1], plan[-1].padded_size[::-1]
     size = max(canvas, exemplar, key=math.prod)
     model = memory.model(workshop.engine, workshop.device)
-    whole = _whole_bytes(workshop, model, finest, plan[-1], may_record)
-    _check_coarse(workshop, model, losses, plan, budget)
+    whole = _whole_bytes(workshop, model, finest, plan[-1], channels, may_record)
+    _check_coarse(workshop, model, losses, plan, budget, channels)
     if whole <= budget:
         return memory.MOST_PAIRS, {}
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
-    choice = memory.choose(budget, size, layers, model, wrap, workshop.table)
+    choice = memory.choose(budget, size, layers, model, wrap, workshop.table, channels)
     try:
         check_additive(finest)
     except ConfigError as error:
@@ -67,14 +69,14 @@ def fit(workshop, losses, plan, may_record=True, wrap=None):
     told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
     _log.info("memory: %s: %s", told, choice.description)
     if layers:
-        once = workshop.pace(layers) * choice.work
-        times = sum(level.work for level in plan) / math.prod(canvas)
-        told = memory.format_time(once), memory.format_time(once * times)
+        once = workshop.pace(layers) * choice.work * times
+        steps = sum(level.work for level in plan) / math.prod(canvas)
+        told = memory.format_time(once), memory.format_time(once * steps)
         _log.info("time: about %s per evaluation at full size, %s in total", *told)
     return choice.pairs, {"block": choice.block, "keep": choice.keep}
 
 
-def _whole_bytes(workshop, model, losses, level, may_record=False):
+def _whole_bytes(workshop, model, losses, level, channels, may_record=False):
     """What a level takes whole, with as many curvature pairs as there may be, in bytes."""
     canvas, padded = level.canvas_size[::-1], level.padded_size[::-1]
     size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
@@ -83,20 +85,22 @@ def _whole_bytes(workshop, model, losses, level, may_record=False):
     is_recorded = may_record and workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
     counted = None if is_recorded else losses
     layers = level_losses.layers_of(losses)
-    found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, workshop.table)
+    network = workshop.table, channels
+    found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, *network)
     if model != "cuda":  # which counts all losses; elsewhere, Gram matrices take next to nothing
         coarse = [loss for loss in losses if level_losses.is_coarse(loss)]
         found += losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0
     return found
 
 
-def _check_coarse(workshop, model, losses, plan, budget):
+def _check_coarse(workshop, model, losses, plan, budget, channels):
     """Raises a ConfigError if a level that must be whole for its losses is too large for that."""
     for number, level in enumerate(plan, 1):
         here = level_losses.at_level(losses, plan, number)
         if not any(level_losses.is_coarse(loss) for loss in here):
             continue
-        needed = _whole_bytes(workshop, model, here, level)  # these are none that are recorded
+        # These are none that are recorded.
+        needed = _whole_bytes(workshop, model, here, level, channels)
         if needed > budget:
             raise ConfigError(
                 f"the level of {level.output_size[0]}x{level.output_size[1]} px needs "

@@ -117,7 +117,7 @@ def _tried(study: Any, number: int, repeats: bool) -> float:
     """Returns the seconds of an evaluation at a level; if it ``repeats``, of the second one."""
     workshop, objective = study.workshop, study.objective(number)
     # Noise, for what all pixels have in common would be sorted, or multiplied, sooner.
-    start = images.noise(study.plan[number - 1].canvas_size, 0, np.full(3, 128.0))
+    start = images.noise(study.plan[number - 1].canvas_size, 0, np.full(study.channels, 128.0))
     start = objective.own(study.colours.coordinates(start))
     evaluate = study.colours.objective(objective)
     image = chainer.Parameter(workshop.device.send(start))

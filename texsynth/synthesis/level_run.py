@@ -28,6 +28,7 @@ class LevelRun:
             up, and the image is as it was before that step.
 
     Attributes:
+        study (texsynth.synthesis.study.Study): The same.
         number (int): The same.
         level (texsynth.synthesis.pyramid.Level): Sizes and steps.
         losses (list): The loss after each step so far.
@@ -36,6 +37,7 @@ class LevelRun:
 
     def __init__(self, study, number, start, stop=lambda: False):
         config = study.workshop.config
+        self.study = study
         self.number, self.level = number, study.plan[number - 1]
         self._team = study.workshop.team
         self._device, self._stop = study.workshop.device, stop

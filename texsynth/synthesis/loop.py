@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,7 @@ class Progress:
 
     def pixels(self) -> Pixels:
         """Returns the image as it is now, ``(H, W, 3)`` uint8; not where processes share it."""
-        return images.to_pixels(images.centre(self._run.pixels(), self.size))
+        return cast(Pixels, self._run.study.shown(images.centre(self._run.pixels(), self.size)))
 
 
 Callback: TypeAlias = Callable[[Progress], bool | None]
@@ -150,26 +150,11 @@ def make_variation(
         texsynth.errors.TexsynthError: ``init`` is unusable, the weights cannot be had, or the loss
             is no longer finite.
     """
-    workshop, config = study.workshop, study.workshop.config
+    workshop = study.workshop
     # What no step changes is handed on as it is, of any depth.
     dtype = np.float32 if study.scheme.iterations else np.float64
     init = None if init is None else images.to_batch(init, dtype)
-    workshop.device.use()
-    study.make_network()
-    checkpoints = Checkpoints() if checkpoints is None else checkpoints
-    resumed = checkpoints.begin(study, seed, init)
-    run = _Run(study, callback, stop, checkpoints)
-    start = None
-    if resumed is None:
-        start = study.start(seed) if init is None else init
-        start = images.without_colours(start) if study.is_grey else start
-    # An overflow is noticed by the loss that it makes.
-    ignored = np.errstate(over="ignore", invalid="ignore")
-    with engine.threads(workshop.engine), ignored, _entered(callback):
-        texture = run.through_levels(start, resumed)
-    seconds = time.perf_counter() - run.began
-    # A coarser one, if it was stopped there.
-    texture = images.resize(texture, study.plan[-1].output_size, config.wrap)
+    texture, run = optimised(study, seed, init, callback, stop, checkpoints)
     values = images.to_values(study.finished(texture))
     pixels = images.rounded(values)
     del texture
@@ -191,7 +176,7 @@ def make_variation(
         reason=run.reason,
         engine=workshop.engine,
         scheme=study.scheme,
-        seconds=seconds,
+        seconds=run.seconds,
         environment=made_with,
         weights_sha256=workshop.weights.checksum(),
     )
@@ -202,6 +187,61 @@ def _entered(callback: Callback | None) -> contextlib.AbstractContextManager[Any
     if isinstance(callback, contextlib.AbstractContextManager):
         return callback
     return contextlib.nullcontext()
+
+
+class Run(Protocol):
+    """How a texture came about, see :class:`texsynth.synthesis.result.Result`."""
+
+    history: list[list[float]]
+    reason: Any
+    seconds: float
+
+    @property
+    def evaluations(self) -> int:
+        """Computations of loss and gradient."""
+
+
+def optimised(
+    study: Study,
+    seed: int,
+    init: Batch | None,
+    callback: Callback | None,
+    stop: Callable[[], bool] | None,
+    checkpoints: Checkpoints | None,
+) -> tuple[Batch, Run]:
+    """Makes one of the textures of an exemplar, all but its last touch.
+
+    Args:
+        study (texsynth.synthesis.study.Study): The exemplar.
+        seed (int): Seed of the start.
+        init: ``(1, C, H, W)`` float32 to start from; ``None`` starts as the study says.
+        callback: As for :func:`synthesize`.
+        stop: As there.
+        checkpoints: As there.
+
+    Returns:
+        tuple: The texture, ``(1, C, H, W)`` float32 of full size, and how it came about.
+
+    Raises:
+        texsynth.errors.TexsynthError: As for :func:`make_variation`.
+    """
+    workshop = study.workshop
+    workshop.device.use()
+    study.make_network()
+    checkpoints = Checkpoints() if checkpoints is None else checkpoints
+    resumed = checkpoints.begin(study, seed, init)
+    run = _Run(study, callback, stop, checkpoints)
+    start = None
+    if resumed is None:
+        start = study.start(seed) if init is None else init
+        start = images.without_colours(start) if study.is_grey else start
+    # An overflow is noticed by the loss that it makes.
+    ignored = np.errstate(over="ignore", invalid="ignore")
+    with engine.threads(workshop.engine), ignored, _entered(callback):
+        texture = run.through_levels(start, resumed)
+    run.seconds = time.perf_counter() - run.began
+    # A coarser one, if it was stopped there.
+    return images.resize(texture, study.plan[-1].output_size, workshop.config.wrap), run
 
 
 def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:
@@ -238,6 +278,7 @@ class _Run:
         self._level: Any = None  # the LevelRun
         self.reason: Any = None  # a text in the end
         self.began = time.perf_counter()
+        self.seconds = 0.0
 
     @property
     def evaluations(self) -> int:

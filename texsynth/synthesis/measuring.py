@@ -37,9 +37,9 @@ def measure(exemplar: npt.ArrayLike, config: Config | None = None) -> Statistics
 
     Args:
         exemplar: ``(H, W, 3)`` array, RGB, 0..255.
-        config (texsynth.Config): Its ``size``, ``network``, ``pooling``, ``weights``, ``gpu``,
-            ``engine`` and ``precision`` hold (``"auto"`` is then ``"fp32"``), and ``layers`` names
-            the layers; ``None`` takes the defaults.
+        config (texsynth.Config): Its ``size``, ``flatten``, ``network``, ``pooling``, ``weights``,
+            ``gpu``, ``engine`` and ``precision`` hold (``"auto"`` is then ``"fp32"``), and
+            ``layers`` names the layers; ``None`` takes the defaults.
 
     Raises:
         texsynth.errors.TexsynthError: The exemplar is unusable or too small, the weights cannot be
@@ -68,7 +68,7 @@ def measure_by(workshop: Workshop, exemplar: npt.ArrayLike) -> Statistics:
     Raises:
         texsynth.errors.TexsynthError: As for :func:`measure`.
     """
-    config, photograph = workshop.config, Photograph(exemplar, workshop.config.size)
+    config, photograph = workshop.config, Photograph(exemplar, workshop.config)
     table = architecture.NETWORKS[str(config.network)]
     layers = [name for name in table if name in (config.layers or {})]
     pyramid.check_sides("exemplar", photograph.size, architecture.smallest_side(layers))

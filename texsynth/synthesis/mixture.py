@@ -22,6 +22,7 @@ from texsynth.synthesis.loop import Callback, make_variation
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints
+from texsynth.synthesis.sources import prepared
 from texsynth.synthesis.study import Study, plan_for, without_edge
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import MIXINGS
@@ -100,7 +101,7 @@ class Mixture(Study):
         check_number(len(exemplars))
         given = check_shares([1.0] * len(exemplars) if shares is None else shares, len(exemplars))
         blends = sum(share > 0 for share in given) > 1
-        batches = [fitted(each, workshop.config.size) for each in exemplars]
+        batches = [prepared(each, workshop.config) for each in exemplars]
         self._begin(workshop, batches, way, blends)
         mixing.measured(self.losses)  # raises if one cannot be mixed
         self._take_part([number for number, share in enumerate(given) if share > 0])
@@ -245,17 +246,6 @@ def check_number(number: int) -> None:
     """
     if number < 2:
         raise ConfigError(f"a mixture needs at least two exemplars, not {number}")
-
-
-def fitted(exemplar: npt.ArrayLike, longer_side: int) -> Batch:
-    """Returns an exemplar at the size that the settings ask for, ``(1, 3, H, W)`` float32.
-
-    Args:
-        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
-        longer_side (int): Of the size, in pixels; 0 keeps its own.
-    """
-    batch = images.to_batch(exemplar)
-    return images.fit(batch, images.fitted_size(batch.shape[:1:-1], longer_side))
 
 
 def _beside(exemplars: Sequence[Batch]) -> Batch:

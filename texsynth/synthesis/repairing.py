@@ -42,7 +42,7 @@ def repair(
             ``values``, and in its ``image`` if they are whole numbers.
         mask: ``(H, W)`` array of booleans, or of 0..255: white is made anew, grey is blended.
         config (Config): The settings; ``None`` takes the defaults. The photograph keeps its size:
-            ``size``, ``output_size`` and ``margin`` have no part in it.
+            ``size``, ``output_size``, ``flatten`` and ``margin`` have no part in it.
         source: ``(H, W, 3)`` array, RGB, 0..255, whose texture is taken; ``None`` takes what is not
             made anew.
         band: Pixels across the band, half of them at each of two edges that meet.
@@ -62,7 +62,8 @@ def repair(
         texsynth.errors.TexsynthError: An image is unusable or too small, there is nothing to make,
             or too little to take the texture from; or as for :func:`texsynth.synthesize`.
     """
-    config = dataclasses.replace(Config() if config is None else config, size=0, output_size=None)
+    config = Config() if config is None else config
+    config = dataclasses.replace(config, size=0, output_size=None, flatten=None)
     damaged = Damaged.of(photo, mask, config, band, grow)
     study = RepairStudy(Workshop(config, losses), damaged, source, fills=init is None)
     return make_variation(

@@ -15,12 +15,27 @@ from texsynth.targets import Moments, Statistics
 from texsynth.typing import Array, Batch, Pixels
 
 
-class Photograph:
-    """An exemplar, at the size that the settings ask for.
+def prepared(exemplar: npt.ArrayLike, config: Config) -> Batch:
+    """Returns an exemplar as the settings ask for it, ``(1, 3, H, W)`` float32.
 
     Args:
         exemplar: ``(H, W, 3)`` array, RGB, 0..255.
-        size (int): Longer side in pixels that it is brought to; 0 keeps its size.
+        config (texsynth.Config): Its ``size`` and ``flatten`` hold.
+
+    Raises:
+        texsynth.errors.ImageError: The exemplar is unusable.
+    """
+    batch = images.to_batch(exemplar)
+    batch = images.fit(batch, images.fitted_size(batch.shape[:1:-1], config.size))
+    return batch if config.flatten is None else images.without_drift(batch, config.flatten)
+
+
+class Photograph:
+    """An exemplar as the settings ask for it.
+
+    Args:
+        exemplar: ``(H, W, 3)`` array, RGB, 0..255.
+        config (texsynth.Config): As for :func:`prepared`.
 
     Attributes:
         batch (numpy.ndarray): ``(1, 3, H, W)`` float32.
@@ -32,10 +47,10 @@ class Photograph:
         texsynth.errors.ImageError: The exemplar is unusable.
     """
 
-    def __init__(self, exemplar: npt.ArrayLike, size: int) -> None:
+    def __init__(self, exemplar: npt.ArrayLike, config: Config) -> None:
         batch = images.to_batch(exemplar)
         self.given_size = batch.shape[:1:-1]
-        self.batch: Batch = images.fit(batch, images.fitted_size(self.given_size, size))
+        self.batch: Batch = prepared(exemplar, config)
         self.size = self.batch.shape[:1:-1]
         self.is_grey = images.is_grey(self.batch)
 
@@ -161,4 +176,4 @@ def of(exemplar: npt.ArrayLike | Statistics, config: Config) -> Photograph | Rem
     """
     if isinstance(exemplar, Statistics):
         return Remembered(exemplar)
-    return Photograph(exemplar, config.size)
+    return Photograph(exemplar, config)

@@ -101,6 +101,8 @@ class Steered(Varied):
         weights, steps = _wanted(angles, scales)
         given = images.to_batch(exemplar)
         size = images.fitted_size(given.shape[:1:-1], workshop.config.size)
+        if (scale := workshop.config.flatten) is not None:  # pixels of that size
+            given = images.without_drift(given, max(scale * given.shape[3] / size[0], 1))
         self._upright = images.fit(given, size)
         there = [number for number, weight in enumerate(weights) if weight.any()]
         made = [_made(given, size, *steps[number]) for number in there]

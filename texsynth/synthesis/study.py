@@ -40,6 +40,7 @@ class Study:
         plan (list): The levels, each a :class:`texsynth.synthesis.pyramid.Level`, the coarsest
             first.
         pairs (int): Curvature pairs that L-BFGS may keep.
+        channels (int): Those of an exemplar and a texture, here 3.
 
     Raises:
         texsynth.errors.TexsynthError: The exemplar is unusable or too small.
@@ -47,6 +48,7 @@ class Study:
 
     _may_record = True
     """Whether a GPU may record an evaluation, with its targets."""
+    channels = 3
 
     def __init__(self, workshop, exemplar):
         config = workshop.config
@@ -84,15 +86,19 @@ class Study:
         return self._objectives[number]
 
     def _made_objective(self, number):
+        return self._objective_for(number, self.exemplar)
+
+    def _objective_for(self, number, exemplar):
+        """The objective of a level, with the targets of an exemplar of three channels."""
         level = self.plan[number - 1]
         losses = level_losses.at_level(self.losses, self.plan, number)
         layers = level_losses.layers_of(losses)
         kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
-        if self.exemplar is None:
+        if exemplar is None:
             targets = self.source.recalled(losses, self.workshop.device)
             seen, settings = (None,), settings | {"targets": targets}
         else:
-            seen = self._measured(self.exemplar, level)
+            seen = self._measured(exemplar, level)
         if (masks := self._counted(number, layers)) is not None:
             settings = settings | {"masks": masks}
         features = self.workshop.features(layers)
@@ -226,6 +232,14 @@ class Study:
     def _measuring(self):
         """What else :func:`texsynth.metrics.gram_errors` is to be told."""
         return {}
+
+    def shown(self, texture):
+        """Returns a texture that may not be done as a picture of it, ``(H, W, 3)`` uint8.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of any size.
+        """
+        return images.to_pixels(texture)
 
     def finished(self, texture):
         """Returns a texture that is done, ``(1, 3, H, W)`` floating-point numbers.

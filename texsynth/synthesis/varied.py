@@ -22,8 +22,9 @@ from texsynth.objective import masks
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.statistics import colours, gram, spectrum
 from texsynth.synthesis import level_losses, octave, presets
-from texsynth.synthesis.mixture import Mixture, fitted
+from texsynth.synthesis.mixture import Mixture
 from texsynth.synthesis.pyramid import Level
+from texsynth.synthesis.sources import prepared
 from texsynth.synthesis.study import without_edge
 from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Array, Batch, Wrap
@@ -101,7 +102,7 @@ class Varied(Mixture):
 
     def _fitted(self, workshop: Workshop, sources: Sequence[Source]) -> list[Batch]:
         """The exemplars at the size that the settings ask for, ``(1, 3, H, W)`` float32 each."""
-        return [fitted(each.pixels, workshop.config.size) for each in sources]
+        return [prepared(each.pixels, workshop.config) for each in sources]
 
     def _chosen_scheme(self) -> presets.Scheme:
         if self.workshop.config.preset != "auto" or not self._is_gradient:

@@ -1,0 +1,1 @@
+"""Materials: stacks of maps of one surface, as a renderer takes them."""

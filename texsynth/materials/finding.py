@@ -1,0 +1,190 @@
+"""Finds the maps of a material by the names of their files."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from texsynth.errors import ImageError
+from texsynth.materials.kinds import KINDS, PACKED, SAYS_CONVENTION, Convention
+
+_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".hdr", ".tga", ".bmp", ".webp"),
+    *(".pgm", ".ppm", ".pnm", ".pfm", ".npy"),
+)
+_OF_FILES = re.compile(r"(_(\d+k|\d{3,5}(x\d{3,5})?|\d+bit|jpe?g|png|tiff?|exr))+$")
+"""What names say of sizes and formats, as ``_1k``, ``_2048`` or ``_1k_jpg``."""
+
+
+class Taken(NamedTuple):
+    """A file, or one channel of it, that is a map.
+
+    Attributes:
+        path: The file.
+        channel: Which of its channels, from 0; ``None`` takes the file as the map.
+    """
+
+    path: Path
+    channel: int | None = None
+
+
+class Found(NamedTuple):
+    """The maps of a material.
+
+    Attributes:
+        maps: What each kind is taken from, in the order of :data:`KINDS`.
+        convention: That of the normal map, if its name says it.
+        unknown: Images whose names say no kind.
+        spare: Files whose maps are taken from other files.
+    """
+
+    maps: dict[str, Taken]
+    convention: Convention | None
+    unknown: tuple[Path, ...]
+    spare: tuple[Path, ...]
+
+    def told(self) -> Iterator[str]:
+        """Yields lines that say what was taken for what, and what was not."""
+        for name, taken in self.maps.items():
+            where = "" if taken.channel is None else f", {_CHANNELS[taken.channel]}"
+            yield f"{name}: {taken.path.name}{where}"
+        for path in self.spare:
+            yield f"left out: {path.name}; its maps are there as other files"
+        for path in self.unknown:
+            yield f"left out: {path.name}; its name says no kind of map"
+
+
+_CHANNELS = ("red", "green", "blue")
+
+
+def listed(where: str | Path) -> list[Path]:
+    """Returns the images of a folder, or those that a pattern names, by name.
+
+    Args:
+        where: A folder, or a pattern as a shell's, with ``*``, ``?`` or ``[...]``.
+
+    Raises:
+        texsynth.errors.ImageError: There is no such folder, or it has no image.
+    """
+    folder = Path(where)
+    try:
+        is_folder = folder.is_dir()
+        paths = folder.iterdir() if is_folder else _matching(folder)
+        found = sorted(path for path in paths if _is_image(path))
+    except OSError as error:
+        raise ImageError(f"cannot read the folder {where}: {error.strerror}") from error
+    if not found:
+        told = f"the folder {where} has" if is_folder else f"{where} is no folder, and names"
+        raise ImageError(f"{told} no images")
+    return found
+
+
+def _matching(pattern: Path) -> Iterator[Path]:
+    return Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and path.is_file()
+
+
+def find(paths: Iterable[Path]) -> Found:
+    """Says which files are which maps of one material.
+
+    A map of a file of its own goes before one of a packed file (``_arm``, ``_orm``), a normal map
+    of OpenGL before the same of DirectX.
+
+    Args:
+        paths: Images; only their names are looked at.
+
+    Raises:
+        texsynth.errors.ImageError: No name says a kind, or two say the same.
+    """
+    named: dict[str, list[Path]] = {}
+    normals: dict[Convention | None, list[Path]] = {}
+    packed: list[tuple[Path, tuple[str, str, str]]] = []
+    unknown = []
+    for path in paths:
+        words = _words(path)
+        if (kinds := _packed(words)) is not None:
+            packed.append((path, kinds))
+        elif (found := kind_of(words)) is None:
+            unknown.append(path)
+        elif found[0] == "normal":
+            normals.setdefault(found[1], []).append(path)
+        else:
+            named.setdefault(found[0], []).append(path)
+    convention, spare = _one_convention(normals, named)
+    maps = {name: Taken(_only(name, those)) for name, those in named.items()}
+    for path, kinds in packed:
+        lacking = [(name, channel) for channel, name in enumerate(kinds) if name not in named]
+        for name, channel in lacking:
+            if name in maps:
+                raise _doubled(name, [maps[name].path, path])
+            maps[name] = Taken(path, channel)
+        if not lacking:
+            spare.append(path)
+    if not maps:
+        names = ", ".join(path.name for path in unknown)
+        raise ImageError(
+            f"no file's name says what map it is, as _albedo, _normal, _height do: {names}"
+        )
+    ordered = {name: maps[name] for name in KINDS if name in maps}
+    return Found(ordered, convention, tuple(unknown), tuple(spare))
+
+
+def _one_convention(
+    normals: dict[Convention | None, list[Path]], named: dict[str, list[Path]]
+) -> tuple[Convention | None, list[Path]]:
+    """Enters the normal maps to take into ``named``; returns their convention, and the others."""
+    spare: list[Path] = []
+    if "gl" in normals and "dx" in normals and None not in normals:
+        spare = normals.pop("dx")
+    if normals:
+        named["normal"] = [path for those in normals.values() for path in those]
+    return next(iter(normals), None), spare
+
+
+def _only(name: str, paths: Sequence[Path]) -> Path:
+    if len(paths) > 1:
+        raise _doubled(name, paths)
+    return paths[0]
+
+
+def _doubled(name: str, paths: Sequence[Path]) -> ImageError:
+    names = " and ".join(path.name for path in paths)
+    return ImageError(f"more than one {name} map: {names}; a pattern can name one material's files")
+
+
+def _words(path: Path) -> str:
+    """A file's name in lower case, its words joined by ``_``, without sizes and formats."""
+    words = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")
+    return _OF_FILES.sub("", words)
+
+
+def _ends_in(words: str, suffix: str) -> bool:
+    return words == suffix or words.endswith(f"_{suffix}")
+
+
+def _packed(words: str) -> tuple[str, str, str] | None:
+    return next((kinds for suffix, kinds in PACKED.items() if _ends_in(words, suffix)), None)
+
+
+def kind_of(words: str) -> tuple[str, Convention | None] | None:
+    """Says what map a name is of.
+
+    Args:
+        words: The name in lower case, its words joined by ``_``.
+
+    Returns:
+        tuple: The name of a kind, and the convention if it is a normal map that says it; ``None``
+        if it says no kind.
+    """
+    for kind in KINDS.values():
+        for suffix in kind.suffixes:
+            if _ends_in(words, suffix):
+                return kind.name, None
+            if kind.is_vector:
+                for more, convention in SAYS_CONVENTION.items():
+                    if _ends_in(words, suffix + more):
+                        return kind.name, convention
+    return None

@@ -1,0 +1,52 @@
+"""Makes a texture of its exemplar's patches: what is nearest to it and has the exemplar's detail.
+
+A texture of many channels comes from descents that see three of them at a time, and fine noise of
+one then has little to do with that of another. Each pixel's nearest patch of the exemplar, found by
+all channels, has in all of them what belongs together. (Kwatra et al. 2005, *Texture optimization
+for example-based synthesis*, take turns so between the nearest patches and their mean.)
+"""
+
+from types import ModuleType
+
+import numpy as np
+
+from texsynth.compat import chainer
+from texsynth.objective.team import ALONE, Alone, Team
+from texsynth.synthesis.patches import SIDE, Laying, lay, nearest_patches
+from texsynth.typing import Batch, Wrap
+
+COARSE = Laying(step=1, spread=2, sigma=1.2)
+"""For what is enlarged next: seams would be, too."""
+
+FINE = Laying(step=1, spread=2, sigma=0.8)
+"""For what is done: wider weights average grain away."""
+
+
+def pieced(
+    texture: Batch,
+    exemplar: Batch,
+    laying: Laying,
+    wrap: Wrap = (False, False),
+    xp: ModuleType = np,
+    team: Team | Alone = ALONE,
+) -> Batch:
+    """Lays at each pixel of a texture the exemplar's patch that is nearest to the one around it.
+
+    Args:
+        texture: ``(1, C, h, w)`` float32, NumPy.
+        exemplar: ``(1, C, H, W)`` float32, NumPy, of the same scale.
+        laying: How patches are laid.
+        wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
+        xp: What computes, NumPy or CuPy.
+        team: Processes that share the search, each with the same arguments.
+
+    Returns:
+        numpy.ndarray: ``(1, C, h, w)`` float32; where an image is smaller than a patch, the texture
+        as it is.
+    """
+    if min(*texture.shape[2:], *exemplar.shape[2:]) < SIDE:
+        return texture
+    matches = nearest_patches(texture, exemplar, wrap, xp, team)
+    laid = lay(xp.asarray(exemplar), xp.asarray(matches), texture.shape[:1:-1], wrap, xp, laying)
+    found: Batch = chainer.get_device("@numpy").send(laid)
+    return found
