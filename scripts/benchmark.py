@@ -1,6 +1,7 @@
 """Times one evaluation, loss and gradient for the image, by texsynth's engines and by others.
 
-With ``--job``, times the whole default command instead, in two checkouts.
+With ``--job``, times the whole default command instead, in two checkouts; with ``--masks``, Gram
+matrices of positions that count by a weight.
 
 Every way runs in a process of its own, with the same network, loss, exemplar and image. The ways
 take turns, so that a machine whose speed drifts drifts for all of them alike; medians and the
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from benchmarks import job
+from benchmarks import job, masks
 
 LAYERS = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 DOUBLE_LIMIT = 512  # the float64 gradient, to compare with, is computed up to this size
@@ -274,13 +275,18 @@ def cosine(a, b):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Time the default job instead, here and in this other checkout, in turn.",
 )
+@click.option("--masks", "by_masks", is_flag=True, help="Time weighted Gram matrices instead.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write a file.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw it (needs matplotlib).")
-def main(sizes, ways, runs, network, clock, beside, other, json_path, plot):
+def main(sizes, ways, runs, network, clock, beside, other, by_masks, json_path, plot):
     """Print seconds per evaluation, ratio to PyTorch, memory, and gradient error."""
     if other is not None:
         with busy(beside):
             job.compare(Path(__file__).parents[1], other, runs)
+        return
+    if by_masks:
+        for size in map(int, sizes.split(",")):
+            masks.compare(size, runs)
         return
     ways = {name: WAYS[name] for name in ways.split(",")}
     if "torch" in ways and importlib.util.find_spec("torch") is None:

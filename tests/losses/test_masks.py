@@ -6,7 +6,7 @@ import pytest
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, RangePenalty, check_takes_masks
-from texsynth.losses.loss import Partial
+from texsynth.losses.loss import Counted, Partial, counts_of
 from texsynth.statistics import gram
 
 MASKED = [name for name, loss in LOSSES.items() if getattr(loss, "takes_masks", False)]
@@ -226,3 +226,31 @@ def test_losses_that_count_all_alike_are_named():
     check_takes_masks([LOSSES["gram"]({"pool1": 1.0}), RangePenalty(1.0)])
     with pytest.raises(ConfigError, match="loss wasserstein counts all positions"):
         check_takes_masks([LOSSES["gram"]({"pool1": 1.0}), LOSSES["wasserstein"]({"pool1": 1.0})])
+
+
+def test_what_masks_sum_to_is_computed_once():
+    masks = {"pool1": np.random.default_rng(0).uniform(size=(3, 1, 4, 5)).astype(np.float32)}
+    counted = Counted(masks)
+    np.testing.assert_allclose(counts_of(counted, "pool1"), masks["pool1"].sum(axis=(1, 2, 3)))
+    assert counts_of(counted, "pool1") is counts_of(counted, "pool1")
+    before = counts_of(masks, "pool1").copy()
+    masks["pool1"] *= 2  # what is not said to stay is summed each time
+    np.testing.assert_allclose(counts_of(masks, "pool1"), 2 * before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_positions_are_weighted_a_few_at_a_time(monkeypatch, dtype):
+    x, mask = random(0, (2, 3, 6, 5)).astype(dtype), random_mask(1).astype(dtype)
+    given = random(2, (2, 3, 3)).astype(dtype)
+    whole = gram.gram_sum(x, mask)[0].array, gram.gram_sum_gradient(x, given, mask)
+    by_hand = np.einsum("niyx,njyx,yx->nij", x, x, mask[0, 0])
+    np.testing.assert_allclose(whole[0], by_hand, rtol=1e-5)
+    symmetric = given + given.transpose(0, 2, 1)
+    np.testing.assert_allclose(
+        whole[1], np.einsum("nij,njyx,yx->niyx", symmetric, x, mask[0, 0]), rtol=1e-4, atol=1e-5
+    )
+    monkeypatch.setattr(gram, "_CHUNK", 3 * 4)  # the last of 30 positions are two
+    found = gram.gram_sum(x, mask)[0].array, gram.gram_sum_gradient(x, given, mask)
+    for each, expected in zip(found, whole, strict=True):
+        np.testing.assert_allclose(each, expected, rtol=1e-5, atol=1e-5)
+        assert each.dtype == dtype

@@ -15,6 +15,9 @@ and ``partial`` take masks, ``{layer: (1, 1, H, W)}``, beside the activations.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
+import numpy as np
+import numpy.typing as npt
+
 from texsynth.compat import chainer
 from texsynth.statistics import gram
 from texsynth.typing import Array
@@ -24,6 +27,39 @@ Activations: TypeAlias = Mapping[str, chainer.Variable | Array]
 
 Masks: TypeAlias = Mapping[str, Array]
 """``{layer: (1, 1, H, W)}``, of the activations' dtype and at their positions, each at least 0."""
+
+
+class Counted(dict[str, Array]):
+    """Masks that never change: what they sum to is computed once.
+
+    Each sum would have a GPU waited for, at each layer in each evaluation.
+    """
+
+    def __init__(self, masks: Masks) -> None:
+        super().__init__(masks)
+        self._counts: dict[str, npt.NDArray[np.float64]] = {}
+
+    def counts(self, name: str) -> npt.NDArray[np.float64]:
+        """Returns the sum of the weights in each part, ``(K,)``, on the host.
+
+        Args:
+            name: A layer, whose mask is ``(K, 1, H, W)``.
+        """
+        if name not in self._counts:
+            sums = self[name].sum(axis=(1, 2, 3), dtype=np.float64)
+            self._counts[name] = chainer.get_device("@numpy").send(sums)
+        return self._counts[name]
+
+
+def counts_of(masks: Masks, name: str) -> npt.NDArray[np.float64]:
+    """Returns the sum of the weights in each part of a layer, see :meth:`Counted.counts`.
+
+    Args:
+        masks: ``{layer: (K, 1, H, W)}``; any, which may change.
+        name: The layer.
+    """
+    return (masks if isinstance(masks, Counted) else Counted(masks)).counts(name)
+
 
 IMAGE = "image"
 TINY = 1e-12  # keeps the relative error of an all-zero target finite, in float32 too
@@ -142,7 +178,8 @@ class AdditiveLoss(LayerLoss):
         for name in self.layers:
             if name in activations:
                 x, mask = activations[name], None if masks is None else masks[name]
-                found[name] = Partial(self.sums(x, mask), gram.count(x, mask))
+                count = gram.count(x) if masks is None else float(counts_of(masks, name)[0])
+                found[name] = Partial(self.sums(x, mask), count)
         return found
 
     def summary(self, partials: Mapping[str, Partial]) -> dict[str, Any]:

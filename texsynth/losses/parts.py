@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from texsynth.compat import chainer
-from texsynth.losses.loss import Activations, AdditiveLoss, Masks, Partial
+from texsynth.losses.loss import Activations, AdditiveLoss, Masks, Partial, counts_of
 from texsynth.typing import Array
 
 _FILLED = 0.8  # of a rectangle; where less of it counts, its positions are better taken together
@@ -43,9 +43,8 @@ class InParts(AdditiveLoss):
         for name in self.layers:
             if name in activations:
                 sums = _Sums(self.inner, masks[name]).apply((activations[name],))
-                counts: Any = masks[name].sum(axis=(1, 2, 3), dtype=np.float64)
-                its_counts: Any = chainer.get_device("@numpy").send(counts)  # one for each part
-                found[name] = Partial(sums, its_counts)
+                counts: Any = counts_of(masks, name)  # one for each part
+                found[name] = Partial(sums, counts)
         return found
 
     def finish(self, partials: Mapping[str, Partial], target: Any) -> chainer.Variable:

@@ -4,6 +4,7 @@ import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.losses import IMAGE, check_takes_masks, report
+from texsynth.losses.loss import Counted
 from texsynth.network import architecture
 from texsynth.objective.interior import interior, interior_of_masks
 from texsynth.objective.masks import NO_MASKS
@@ -88,6 +89,7 @@ class Objective(Undivided):
         self._features = features
         self._losses = tuple(losses)
         self._margin, self._wrap, self._mask = margin, wrap, masks.image
+        self._shape, self._among = None, {}
         if masks != NO_MASKS:
             check_takes_masks(self._losses)
         self.targets = (
@@ -106,10 +108,11 @@ class Objective(Undivided):
         """
         image.cleargrad()
         activations = self._activations(image, self._margin, self._wrap)
-        among = _among(self._mask, image.shape, self._margin)
+        if image.shape != self._shape:
+            self._shape, self._among = image.shape, _among(self._mask, image.shape, self._margin)
         total, values = 0, []
         for loss, target in zip(self._losses, self.targets, strict=True):
-            values.append(loss.measure(activations, target, **among))
+            values.append(loss.measure(activations, target, **self._among))
             total += values[-1]
         report(total, self._losses, values)
         total.backward()
@@ -132,4 +135,6 @@ class Objective(Undivided):
 
 def _among(masks, image_shape, edge):
     """What losses are told of how much positions count: nothing, where all count alike."""
-    return {} if masks is None else {"masks": interior_of_masks(masks, image_shape, edge)}
+    if masks is None:
+        return {}
+    return {"masks": Counted(interior_of_masks(masks, image_shape, edge))}

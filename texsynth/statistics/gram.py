@@ -17,7 +17,8 @@ import numpy as np
 from texsynth.compat import chainer
 from texsynth.typing import Array
 
-_CHUNK = 1 << 18  # values of activations that are weighted at once: they stay in a core's cache
+_CHUNK = 1 << 19  # values of activations that are weighted at once: more leave a core's cache
+_APART = 16  # values between rows of them; rows that lie a power of two apart share places in it
 
 
 class GramSum(chainer.FunctionNode):
@@ -49,10 +50,12 @@ class GramSum(chainer.FunctionNode):
         flat = _flatten(x)
         if factors is None:
             return (flat @ flat.transpose(0, 2, 1),)
-        products: Any = 0
-        for place, few in _chunks(flat, factors):
-            weighted = flat[:, :, place] * few
-            products = products + weighted @ weighted.transpose(0, 2, 1)
+        products: Any = None
+        xp = chainer.backend.get_array_module(flat)
+        for place, few, room in _chunks(flat, factors):
+            weighted = xp.multiply(flat[:, :, place], few, out=room)
+            product = weighted @ weighted.transpose(0, 2, 1)
+            products = product if products is None else products + product
         return (products,)
 
     def backward(
@@ -117,8 +120,10 @@ def gram_sum_gradient(activations: Array, gradient: Array, mask: Array | None = 
         return (g @ flat).reshape(activations.shape)
     xp = chainer.backend.get_array_module(flat)
     found: Array = xp.empty_like(flat)
-    for place, factors in _chunks(flat, mask.ravel()):
-        xp.multiply(g @ flat[:, :, place], factors, out=found[:, :, place])
+    for place, factors, room in _chunks(flat, mask.ravel()):
+        there = found[:, :, place]
+        product = xp.matmul(g, flat[:, :, place], out=there if room is None else room)
+        xp.multiply(product, factors, out=there)
     return found.reshape(activations.shape)
 
 
@@ -208,12 +213,20 @@ def _flatten(x: Array) -> Array:
     return x.reshape(*x.shape[:2], -1)
 
 
-def _chunks(flat: Array, factors: Array) -> Iterator[tuple[slice, Array]]:
-    """Yields where some positions are, and their factors; on a GPU all at once."""
-    _, channels, positions = flat.shape
-    step = max(1, _CHUNK // channels) if isinstance(flat, np.ndarray) else positions
+def _chunks(flat: Array, factors: Array) -> Iterator[tuple[slice, Array, Array | None]]:
+    """Yields where some positions are, their factors, and room for as many activations.
+
+    Where all are taken at once, as on a GPU, there is no room.
+    """
+    images, channels, positions = flat.shape
+    step = max(1, _CHUNK // channels)
+    if step >= positions or not isinstance(flat, np.ndarray):
+        yield slice(None), factors, None
+        return
+    room = np.empty((images, channels, step + _APART), flat.dtype)
     for first in range(0, positions, step):
-        yield slice(first, first + step), factors[first : first + step]
+        few = factors[first : first + step]
+        yield slice(first, first + step), few, room[:, :, : few.size]
 
 
 def _is_channels_last(x: Array) -> bool:
