@@ -6,7 +6,7 @@ library's callers) it is ``(H, W, 3)`` uint8.
 
 from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
 from texsynth.images.grey import LUMA, is_grey, without_colours
-from texsynth.images.reading import read, read_apart
+from texsynth.images.reading import read, read_apart, read_opaque
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
 from texsynth.images.writing import save_png
 
@@ -21,6 +21,7 @@ __all__ = [
     "noise",
     "read",
     "read_apart",
+    "read_opaque",
     "resize",
     "save_png",
     "side_by_side",

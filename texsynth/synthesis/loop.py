@@ -146,7 +146,7 @@ def make_variation(
         texsynth.errors.TexsynthError: ``init`` is unusable, the weights cannot be had, or the loss
             is no longer finite.
     """
-    workshop, config = study.workshop, study.workshop.config
+    workshop = study.workshop
     init = None if init is None else images.to_batch(init)
     workshop.device.use()
     study.make_network()
@@ -162,7 +162,7 @@ def make_variation(
         texture = run.through_levels(start, resumed)
     seconds = time.perf_counter() - run.began
     # A coarser one, if it was stopped there.
-    texture = images.resize(texture, study.plan[-1].output_size, config.wrap)
+    texture = study.enlarged(texture)
     pixels = study.finished(texture)
     del texture
     study.rest()

@@ -20,7 +20,7 @@ _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks thos
 _ELSEWHERE = 0.05  # how much counts what lies elsewhere than where a hole's pieces came from
 _FEW = 12  # steps that fit pieces together
 _MOST = 0.4  # of the photograph that pieces may fill
-_WHAT_IS_LEFT = "what is not masked"
+_WHAT_IS_LEFT = "what stays of the photograph"
 
 
 class RepairStudy(Study):
@@ -93,13 +93,17 @@ class RepairStudy(Study):
         return tuple(found)
 
     def _planned(self):
-        scheme = self.scheme
+        scheme, photo = self.scheme, self.damaged.photo
+        smallest = architecture.smallest_side(self.layers) if self.layers else 1
+        pyramid.check_sides("photograph", photo.shape[:1:-1], smallest)
+        if self._has_source:
+            pyramid.check_sides("source", self.exemplar.shape[:1:-1], smallest)
         planned = pyramid.plan(
             self.exemplar.shape[:1:-1],
-            self.damaged.photo.shape[:1:-1],
+            photo.shape[:1:-1],
             scheme.iterations,
             scheme.levels,
-            architecture.smallest_side(self.layers) if self.layers else 1,
+            smallest,
             pad=scheme.pad,
             trim=scheme.trim,
         )
@@ -164,7 +168,7 @@ class RepairStudy(Study):
             stays = images.mirrored(1 - mask, level.padded_size)
             among = masks.within(masks.shares(stays, layers, table))
             edge = tuple(level.pad + cut for cut in level.trim)
-            masks.check(among, stays.shape[2:], edge, _WHAT_IS_LEFT)
+            _check_what_is_left(among, stays.shape[2:], edge)
             origin = images.mirrored(
                 holes.at_size(self._origin, level.output_size), level.padded_size
             )
@@ -243,6 +247,18 @@ class RepairStudy(Study):
         before = images.fit(self._filled, self.plan[number - 2].output_size)
         return images.fit(self._filled, size) + images.resize(texture - before, size, wrap)
 
+    def enlarged(self, texture):
+        """Returns a texture at full size, see :class:`Study`.
+
+        That of a coarser level is blended with the photograph as full size would have been.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of any level.
+        """
+        large = super().enlarged(texture)
+        photo, mask = self.damaged.photo, self.damaged.mask
+        return large if large is texture else photo + mask * (large - photo)
+
     def finished(self, texture):
         """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.
 
@@ -274,3 +290,11 @@ class RepairStudy(Study):
         """Checksums of what the result depends on beside the exemplar, by name."""
         photo, mask = self.damaged.photo, self.damaged.mask
         return {"photo": images.checksum(photo), "mask": images.checksum(mask)}
+
+
+def _check_what_is_left(among, size, edge):
+    """Makes sure that enough stays to take the texture from, see :func:`masks.check`."""
+    try:
+        masks.check(among, size, edge, _WHAT_IS_LEFT)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; --from takes the texture of another image") from None

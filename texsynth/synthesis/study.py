@@ -227,6 +227,14 @@ class Study:
         """What else :func:`texsynth.metrics.gram_errors` is to be told."""
         return {}
 
+    def enlarged(self, texture):
+        """Returns a texture at full size, ``(1, 3, H, W)`` float32; itself if it has that.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of any level.
+        """
+        return images.resize(texture, self.plan[-1].output_size, self.workshop.config.wrap)
+
     def finished(self, texture):
         """Returns the pixels of a texture that is done, ``(H, W, 3)`` uint8.
 
