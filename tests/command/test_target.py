@@ -153,7 +153,7 @@ def test_a_record_names_it_and_it_is_made_again(run, measure, random_weights_fil
         (["--loss", "correspondence"], 2, "loss correspondence needs the exemplar itself"),
         (["--init", "phase"], 2, "start phase (--init) needs the exemplar itself"),
         (["--layers", "conv3_1"], 2, "there are no statistics; there are those of conv1_1"),
-        (["--layers", "conv3_1"], 2, "pool1: use --layers conv1_1,pool1"),
+        (["--layers", "conv3_1"], 2, "pool4: use --layers conv1_1,pool1,pool2,pool3,pool4"),
         (["--pooling", "max"], 2, "are of pooling average, not max"),
     ],
 )

@@ -6,6 +6,7 @@ import math
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive
 from texsynth.objective import memory
+from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import level_losses
@@ -22,7 +23,7 @@ def on_a_gpu(losses):
     return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
-def fit(workshop, losses, plan, may_record=True, wrap=None):
+def fit(workshop, losses, plan, may_record=True, wrap=None, held=NOTHING):
     """Returns curvature pairs, and settings of blocks; none if the largest canvas fits whole.
 
     Args:
@@ -31,6 +32,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None):
         plan: The levels, each a :class:`texsynth.synthesis.pyramid.Level`.
         may_record (bool): Whether a GPU may record an evaluation, with its targets.
         wrap: ``(rows, columns)``: along which axes the network wraps; ``None`` takes the settings'.
+        held (texsynth.objective.held_memory.Held): What the texture holds beside.
 
     Raises:
         texsynth.errors.ConfigError: The memory does not suffice, or a loss cannot be had in blocks.
@@ -47,14 +49,15 @@ def fit(workshop, losses, plan, may_record=True, wrap=None):
     # The exemplar goes through the network too.
     canvas, exemplar = plan[-1].canvas_size[::-1], plan[-1].padded_size[::-1]
     size = max(canvas, exemplar, key=math.prod)
-    model = memory.model(workshop.engine, workshop.device)
-    whole = _whole_bytes(workshop, model, finest, plan[-1], may_record)
-    _check_coarse(workshop, model, losses, plan, budget)
+    model = memory.model(workshop.engine, workshop.device, workshop.precision)
+    whole = _whole_bytes(workshop, model, finest, plan[-1], may_record, held)
+    _check_coarse(workshop, model, losses, plan, budget, held)
     if whole <= budget:
         return memory.MOST_PAIRS, {}
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
-    choice = memory.choose(budget, size, layers, model, wrap, workshop.table)
+    beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
+    choice = memory.choose(budget, size, layers, model, wrap, workshop.table, beside)
     try:
         check_additive(finest)
     except ConfigError as error:
@@ -74,7 +77,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None):
     return choice.pairs, {"block": choice.block, "keep": choice.keep}
 
 
-def _whole_bytes(workshop, model, losses, level, may_record=False):
+def _whole_bytes(workshop, model, losses, level, may_record=False, held=NOTHING):
     """What a level takes whole, with as many curvature pairs as there may be, in bytes."""
     canvas, padded = level.canvas_size[::-1], level.padded_size[::-1]
     size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
@@ -86,17 +89,19 @@ def _whole_bytes(workshop, model, losses, level, may_record=False):
     found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, workshop.table)
     if model != "cuda":  # which counts all losses; elsewhere, Gram matrices take next to nothing
         coarse = [loss for loss in losses if level_losses.is_coarse(loss)]
-        found += losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0
-    return found
+        each = losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0
+        found += held.parts * each
+    return found + held_bytes(held, layers, canvas, padded, workshop.table)
 
 
-def _check_coarse(workshop, model, losses, plan, budget):
+def _check_coarse(workshop, model, losses, plan, budget, held):
     """Raises a ConfigError if a level that must be whole for its losses is too large for that."""
     for number, level in enumerate(plan, 1):
         here = level_losses.at_level(losses, plan, number)
         if not any(level_losses.is_coarse(loss) for loss in here):
             continue
-        needed = _whole_bytes(workshop, model, here, level)  # these are none that are recorded
+        # These are none that are recorded.
+        needed = _whole_bytes(workshop, model, here, level, held=held)
         if needed > budget:
             raise ConfigError(
                 f"the level of {level.output_size[0]}x{level.output_size[1]} px needs "

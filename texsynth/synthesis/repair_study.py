@@ -10,6 +10,7 @@ from texsynth.losses import IMAGE, check_takes_masks
 from texsynth.losses.autocorrelation import AutocorrelationLoss
 from texsynth.network import architecture
 from texsynth.objective import masks
+from texsynth.objective.held_memory import Held
 from texsynth.objective.kept import Keep
 from texsynth.objective.masks import Masks
 from texsynth.synthesis import holes, octave, pyramid
@@ -77,6 +78,14 @@ class RepairStudy(Study):
         return images.is_grey(self.exemplar) and images.is_grey(self._filled)
 
     _may_record = False  # what is recorded for a GPU counts all positions alike
+
+    @property
+    def _held(self):
+        """Masks, of positions and pixels, and the images that a repair is blended from."""
+        on_host = 3 + 3 + 1 + 1  # the photograph, it filled, its mask, where pieces come from
+        on_device = 3 * 3 + 3 + 1  # what stays; what is shown, twice; its gradient; the mask
+        is_cpu = self.workshop.device.xp is np
+        return Held(on_device + on_host * is_cpu, 1, 0 if self._has_source else 1)
 
     @property
     def _wrap(self):

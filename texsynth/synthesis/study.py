@@ -8,6 +8,7 @@ from texsynth import images
 from texsynth.network import architecture
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.colours import MOST_PIXELS, Colours
+from texsynth.objective.held_memory import NOTHING
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
@@ -68,7 +69,7 @@ class Study:
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks = fitting.fit(
-            workshop, self.losses, self.plan, self._may_record, self._wrap
+            workshop, self.losses, self.plan, self._may_record, self._wrap, self._held
         )
         self.colours = self._chosen_colours()
         self._objectives = {}
@@ -144,6 +145,11 @@ class Study:
     def _planned(self):
         config, has_exemplar = self.workshop.config, self.exemplar is not None
         return _plan(self.source.size, has_exemplar, config, self.scheme, self.layers)
+
+    @property
+    def _held(self):
+        """What textures hold in memory beside what all do."""
+        return NOTHING
 
     @property
     def _wrap(self):

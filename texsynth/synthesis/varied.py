@@ -21,6 +21,7 @@ from texsynth.losses.parts import InParts, in_parts
 from texsynth.metrics.activations import Network
 from texsynth.objective import masks
 from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.held_memory import Held
 from texsynth.statistics import colours, gram, spectrum
 from texsynth.synthesis import level_losses, octave, presets
 from texsynth.synthesis.mixture import Mixture, fitted
@@ -99,6 +100,13 @@ class Varied(Mixture):
         shares = np.average(self._parts, axis=0, weights=self._areas)
         self.shares = tuple(float(share) for share in shares)
         self._end()
+
+    @property
+    def _held(self) -> Held:
+        """Weights and masks of parts, masks of exemplars, statistics of all of them."""
+        parts, masked = len(self._parts), sum(mask is not None for mask in self._masks)
+        # Its weights as they are, and at the size of the level that is made.
+        return Held(2 * parts, parts, masked, len(self._exemplars) + parts, parts)
 
     def _chosen_scheme(self) -> presets.Scheme:
         config = self.workshop.config
