@@ -449,7 +449,7 @@ def test_an_unreadable_image_is_told_once_for_all_its_variations(folder, run):
     ("option", "value", "message"),
     [
         ("--weights", "nowhere.npz", "no such weights file: nowhere.npz; not made: a.png, b.png"),
-        ("--gpu", "99", "--gpu 99: "),
+        ("--gpu", "99", "GPU 99: "),
         ("--init", "nowhere.png", "no such file: nowhere.png; not made: a.png, b.png"),
     ],
 )

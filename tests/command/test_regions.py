@@ -103,7 +103,7 @@ def test_an_input_is_not_written_over(folder, run, path):
         ([*GUIDED, "--region", "sand.png"], 2, "a region must look like red=grass.jpg or"),
         ([*GUIDED, "--match-colours"], 2, "colours cannot be matched where the texture varies"),
         ([*GUIDED, "--loss", "histogram"], 2, "loss histogram counts all positions of an image"),
-        ([*REGIONS[:4]], 1, "wanted.png asks for #0000c8, but --region has only #c80000"),
+        ([*REGIONS[:4]], 2, "wanted.png asks for #0000c8, but --region has only #c80000"),
         (["stone.png", "--guide", "sand.png", *GUIDED[3:]], 1, "a map has at most 16, one for"),
         (["stone.png", "--guide", "none.png", *GUIDED[3:]], 1, "no such file: none.png"),
     ],

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
 from tests.conftest import make_texture
 from texsynth.command import cli, repair_cli
+from texsynth.command.watch import Watch
 from texsynth.config import Config
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["-n", "2", "--levels", "1", "--loss", "gram:conv1_1,pool1", "--engine", "plain"]
 FAST += ["--no-detail"]
+DEEP = ["--loss", "gram:pool4"]
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_the_mask_may_be_the_photographs_alpha(folder, run):
     assert run("stone.png", "--mask", "hole.png").exit_code == 0
     np.testing.assert_array_equal(pixels("clear_repaired.png"), pixels("stone_repaired.png"))
     result = run("stone.png", "--mask", "alpha", "-o", "other.png")
-    assert result.exit_code == 1 and "stone.png has no transparency" in result.stderr
+    assert result.exit_code == 2 and "alpha: stone.png has no transparent pixel" in result.stderr
 
 
 @pytest.mark.parametrize("tile", [["--tile"], ["--tile", "x"]])
@@ -124,6 +127,64 @@ def test_the_same_is_replaced_and_another_is_not(folder, run):
     assert result.exit_code == 2 and "already exists and is not the same" in result.stderr
 
 
+def test_a_mask_may_be_of_numbers(folder, run):
+    """As --input-range says what is black and white in the photograph, so it does in the mask."""
+    tifffile.imwrite("hole.tif", pixels("hole.png").astype(np.float32) / 255)
+    other = make_texture(40, 40, 5).astype(np.float32) / 255
+    tifffile.imwrite("other.tif", other, photometric="rgb")
+    Image.fromarray(make_texture(40, 40, 5)).save("other.png")
+    assert run("stone.png", "--mask", "hole.png", "--from", "other.png").exit_code == 0
+    asked = ["stone.png", "--mask", "hole.tif", "--from", "other.tif", "--input-range", "0,1"]
+    result = run(*asked, "--record", "-o", "numbers.png", "--checkpoint", "state")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(pixels("numbers.png"), pixels("stone_repaired.png"))
+    for told in (["--replay", "numbers_record.json"], ["--resume", "state"]):
+        result = CliRunner().invoke(cli.main, ["repair", *told, "-o", "again.png", "--overwrite"])
+        assert result.exit_code == 0, result.output
+        np.testing.assert_array_equal(pixels("again.png"), pixels("stone_repaired.png"))
+    result = run("stone.png", "--mask", "hole.tif")
+    assert (
+        result.exit_code == 1 and "hole.tif" in result.stderr and "--input-range" in result.stderr
+    )
+
+
+def test_a_mask_that_is_transparent_is_refused(folder, run):
+    """On white, all that is transparent would be made anew; nobody says that it is to be."""
+    mask = pixels("hole.png")
+    opaque = np.dstack([mask, mask, mask, np.full_like(mask, 255)])
+    Image.fromarray(opaque).save("opaque.png")
+    assert run("stone.png", "--mask", "hole.png").exit_code == 0
+    assert run("stone.png", "--mask", "opaque.png", "-o", "opaque_too.png").exit_code == 0
+    np.testing.assert_array_equal(pixels("opaque_too.png"), pixels("stone_repaired.png"))
+    opaque[0, 0, 3] = 254
+    Image.fromarray(opaque).save("clear_mask.png")
+    result = run("stone.png", "--mask", "clear_mask.png", "-o", "refused.png")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "texsynth repair: error: clear_mask.png is transparent in places, which says neither black"
+        " nor white; fill them\n"
+    )
+
+
+def test_what_was_stopped_at_a_coarse_level_is_blended_where_the_mask_is_grey(
+    folder, random_weights_file, monkeypatch
+):
+    mask = np.zeros((40, 48), np.uint8)
+    mask[8:32, 8:40] = 1  # which is nearly nothing
+    mask[20:24, 20:24] = 255
+    Image.fromarray(mask).save("hole.png")
+    after_step = Watch.after_step
+    stops = lambda self, progress: after_step(self, progress) or progress.level == 1  # noqa: E731
+    monkeypatch.setattr(Watch, "after_step", stops)
+    options = ["--levels", "2", "--loss", "gram:conv1_1,pool1", "--init", "noise"]
+    options += ["--engine", "plain", "--no-detail", "--weights", str(random_weights_file)]
+    asked = ["repair", "stone.png", "--mask", "hole.png", *options]
+    result = CliRunner().invoke(cli.main, asked)
+    assert result.exit_code == 0 and "asked to stop" in result.output, result.output
+    changes = np.abs(pixels("stone_repaired.png").astype(int) - pixels("stone.png"))
+    assert changes[mask == 1].max() <= 1 and changes[mask == 255].max() > 1
+
+
 def test_a_picture_called_repair_is_reached_by_its_path(folder, random_weights_file):
     Path("stone.png").rename("repair")
     options = ["--size", "32", *FAST, "--weights", str(random_weights_file)]
@@ -146,9 +207,39 @@ def test_a_picture_called_repair_is_reached_by_its_path(folder, random_weights_f
         (["stone.png", "--tile", "--band", "48"], 2, "band of 48 px leaves nothing"),
         (["stone.png", "--mask", "hole.png", "--band", "8"], 2, "--band needs --tile"),
         (["stone.png", "--grow", "4", "--loss", "wasserstein"], 2, "counts all positions"),
+        (
+            ["tiny.png", "--mask", "tiny_hole.png", *DEEP],
+            2,
+            "photograph of 8x8 px is too small: the",
+        ),
+        (["tiny.png", "--tile", "--band", "4", *DEEP], 2, "photograph of 8x8 px is too small: the"),
+        (["tiny.png", "--mask", "tiny_hole.png", "--from", "stone.png", *DEEP], 2, "photograph of"),
+        (
+            ["stone.png", "--mask", "hole.png", "--from", "tiny.png", *DEEP],
+            2,
+            "source of 8x8 px is",
+        ),
+        (
+            ["tiny.png", "--grow", "20", *DEEP],
+            2,
+            "what stays of the photograph is too little: layer",
+        ),
+        (["tiny.png", "--grow", "20", *DEEP], 2, "; --from takes the texture of another image"),
+        (
+            ["tiny.png", "--mask", "hole.png"],
+            2,
+            "mask must have the photograph's size, 8x8 px, not",
+        ),
+        (["tiny.png", "--tile"], 2, "band of 32 px leaves nothing of a photograph of 8x8 px"),
+        (["tiny.png", "--mask", "alpha"], 2, "--mask alpha: tiny.png has no transparent pixel"),
+        (["stone.png", "--mask", "black.png"], 2, "nothing to repair: the mask is black"),
+        (["--resume", "none.ckpt"], 1, "no such checkpoint: none.ckpt"),
     ],
 )
 def test_what_is_wrong_is_one_line(told, code, message, folder, run):
+    Image.fromarray(make_texture(8, 8)).save("tiny.png")
+    Image.fromarray(np.pad(np.full((4, 4), 255, np.uint8), 2)).save("tiny_hole.png")
+    Image.fromarray(np.zeros((40, 48), np.uint8)).save("black.png")
     before = names()
     result = run(*told)
     assert result.exit_code == code, result.output

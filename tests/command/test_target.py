@@ -154,6 +154,7 @@ def test_a_record_names_it_and_it_is_made_again(run, measure, random_weights_fil
         (["--loss", "correspondence"], 2, "loss correspondence needs the exemplar itself"),
         (["--init", "phase"], 2, "start phase (--init) needs the exemplar itself"),
         (["--layers", "conv3_1"], 2, "there are no statistics; there are those of conv1_1"),
+        (["--layers", "conv3_1"], 2, "pool4: use --layers conv1_1,pool1,pool2,pool3,pool4"),
         (["--pooling", "max"], 2, "are of pooling average, not max"),
     ],
 )
@@ -184,6 +185,11 @@ def test_a_file_that_is_none_ends_in_one_line(run, folder, content, message):
         (["stone.npz", "-o", "stone.npz", "--overwrite"], 2, "would overwrite stone.npz"),
         (["none.png", "-o", "x.npz"], 1, "no such file: none.png"),
         (["stone.png", "--layers", "fc7", "-o", "x.npz"], 2, "layer 'fc7' is unknown"),
+        (
+            ["stone.png", "--layers", "pool1,conv1_1=0.5", "-o", "x.npz"],
+            2,
+            "layers are measured without weights, not conv1_1=0.5; texsynth --target takes them",
+        ),
         (["stone.png", "--size", "-1", "-o", "x.npz"], 2, "size must be at least 0"),
         (["stone.png", "--size", "3", "-o", "x.npz"], 2, "stone.png: exemplar of 3x2 px is too"),
         (["stone.png"], 2, "Missing option '-o'"),

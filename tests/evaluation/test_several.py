@@ -210,7 +210,7 @@ def test_a_file_says_how_it_was_repaired(make, run):
         (["stone.png", "sand.png", "--mask", "small.png"], 2, "mask must have the photograph's"),
         (["stone.png", "small.png", "--mask", "hole.png"], 1, "it has 32x24 px; repaired so,"),
         (["square.png", *REGIONS], 1, "it is 40x40, and wanted.png 64x48: another shape"),
-        (["sand.png", *REGIONS[:4]], 1, "wanted.png asks for #0000c8, but --region has only"),
+        (["sand.png", *REGIONS[:4]], 2, "wanted.png asks for #0000c8, but --region has only"),
     ],
 )
 def test_what_cannot_be_is_one_line(folder, run, arguments, code, told):

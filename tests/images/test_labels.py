@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from texsynth.errors import ImageError
+from texsynth.errors import ConfigError, ImageError
 from texsynth.images.labels import matched, name_of, read_labels
 
 
@@ -49,7 +49,7 @@ def test_colours_are_matched_to_those_that_there_are():
 
 
 def test_a_colour_that_there_is_not_is_named():
-    with pytest.raises(ImageError) as raised:
+    with pytest.raises(ConfigError) as raised:
         matched(read_labels(halves(), "map.png"), [(0, 0, 200)], "map.png", "guide.png")
     assert str(raised.value) == "map.png asks for #c80000, but guide.png has only #0000c8"
     assert name_of((1, 2, 255)) == "#0102ff"

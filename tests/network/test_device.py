@@ -19,7 +19,7 @@ def test_minus_one_is_the_cpu():
 
 def test_without_cupy_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(DeviceError, match=r"--gpu 0: CuPy cannot be .*cupy-cuda12x\[ctk\]"):
+    with pytest.raises(DeviceError, match=r"GPU 0: CuPy cannot be .*cupy-cuda12x\[ctk\]"):
         device.select(0)
 
 
@@ -33,13 +33,13 @@ def test_without_a_driver_it_says_so(monkeypatch):
         raise RuntimeError("CUDA driver version is insufficient")
 
     monkeypatch.setitem(sys.modules, "cupy", fake_cupy(no_driver))
-    with pytest.raises(DeviceError, match=r"--gpu 0: no usable GPU .*driver version"):
+    with pytest.raises(DeviceError, match=r"GPU 0: no usable GPU .*driver version"):
         device.select(0)
 
 
 def test_a_number_too_high_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", fake_cupy(lambda: 3))
-    with pytest.raises(DeviceError, match=r"--gpu 3: this machine has 3 GPU\(s\), numbered from 0"):
+    with pytest.raises(DeviceError, match=r"GPU 3: this machine has 3 GPU\(s\), numbered from 0"):
         device.select(3)
 
 
@@ -70,7 +70,7 @@ def test_a_gpu_that_cannot_compute_is_told_before_the_work(one_gpu):
         raise OSError("libcublas.so.12: cannot open shared object file")
 
     one_gpu(lambda name: types.SimpleNamespace(xp=types.SimpleNamespace(ones=ones)))
-    with pytest.raises(DeviceError, match=r"--gpu 0: no usable GPU \(libcublas.so.12: cannot open"):
+    with pytest.raises(DeviceError, match=r"GPU 0: no usable GPU \(libcublas.so.12: cannot open"):
         device.select(0)
 
 

@@ -16,7 +16,9 @@ from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, GramLoss, RangePenalty
 from texsynth.losses.gram import ShiftedGramLoss
 from texsynth.network import architecture, device
+from texsynth.network.winograd.kernels import backward_kernels, forward_kernels
 from texsynth.objective import blocks, memory
+from texsynth.objective.held_memory import Held, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.values import parse_memory
 
@@ -61,6 +63,50 @@ def test_format_time():
 def test_history_by_hand():
     """A pair is two images; an image, three channels of four bytes."""
     assert memory.history_bytes((100, 200), 5) - memory.history_bytes((100, 200), 4) == 480000
+
+
+def test_kernels_in_bfloat16_take_half():
+    """Of what the engine keeps of them, 6x6 points twice; all else is the same."""
+    kernels = 9 * 4 * (3 * 64 + 64 * 64)
+    whole, half = (memory.process_bytes(f"winograd{p}", ("conv1_2",)) for p in ("", "-bf16"))
+    assert whole - half == 4 * kernels
+    assert memory.block_bytes("winograd", DEFAULT, (64, 64)) == memory.block_bytes(
+        "winograd-bf16", DEFAULT, (64, 64)
+    )
+    assert memory.choose(1e9, (1024, 1024), DEFAULT, "winograd-bf16").keep is not None
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_kernels_are_as_large_as_they_are_counted(precision):
+    """Those that the engine makes of one layer, for both ways."""
+    kernels = np.zeros((64, 32, 3, 3), np.float32)
+    made = [each(kernels, precision) for each in (forward_kernels, backward_kernels)]
+    model = memory.model("winograd", device.select(-1), precision)
+    assert sum(each.nbytes for each in made) == memory._KERNELS[model] * kernels.nbytes
+
+
+def test_what_is_held_by_hand():
+    """A plane is a value a pixel; a mask, at conv1_1 and pool1, one and a quarter beside."""
+    layers, canvas, exemplar = ("conv1_1", "pool1"), (100, 200), (50, 40)
+    held = held_bytes(Held(planes=3), layers, canvas, exemplar)
+    assert held == 3 * 4 * 100 * 200
+    assert held_bytes(Held(masks=2), layers, canvas, exemplar) == 2 * 2.25 * 4 * 100 * 200
+    assert held_bytes(Held(exemplar_masks=1), layers, canvas, exemplar) == 2.25 * 4 * 50 * 40
+    assert held_bytes(Held(targets=3), layers, canvas, exemplar) == 3 * 2 * 2 * 64**2 * 4
+    assert held_bytes(Held(parts=5), layers, canvas, exemplar) == 64 * 4 * 100 * 200
+    assert held_bytes(Held(), layers, canvas, exemplar) == 0
+    assert held_bytes(Held(planes=1, parts=2), (), canvas, exemplar) == 4 * 100 * 200
+
+
+def test_what_is_held_leaves_less_for_blocks_and_pairs():
+    size = (2048, 2048)
+    alone = memory.choose(2e9, size, DEFAULT, "winograd")
+    held = int(0.4e9)
+    beside = memory.choose(2e9, size, DEFAULT, "winograd", held=held)
+    less = memory.choose(2e9 - held, size, DEFAULT, "winograd")
+    assert (beside.block, beside.keep, beside.pairs) == (less.block, less.keep, less.pairs)
+    assert beside.bytes == less.bytes + held <= 2e9
+    assert (beside.block, beside.pairs) != (alone.block, alone.pairs)
 
 
 def test_engine_bytes_by_hand():
@@ -199,12 +245,14 @@ def test_available_on_the_cpu_is_what_the_machine_leaves(monkeypatch):
     [
         ("plain", np, "plain"),
         ("winograd", np, "winograd"),
+        ("winograd", np, "winograd-bf16"),
         ("plain", "cupy", "plain-gpu"),
         ("cuda", "cupy", "cuda"),
     ],
 )
 def test_an_engine_is_counted_by_where_it_computes(engine, xp, model):
-    assert memory.model(engine, SimpleNamespace(xp=xp)) == model
+    precision = "bf16" if model.endswith("bf16") else "fp32"
+    assert memory.model(engine, SimpleNamespace(xp=xp), precision) == model
 
 
 def test_what_cupy_keeps_in_reserve_is_available():

@@ -177,7 +177,7 @@ def test_resumed_it_comes_to_the_same(config, tmp_path):
     [
         ({"mask": np.zeros((48, 48), bool)}, "there is nothing to repair"),
         ({}, "there is nothing to repair"),
-        ({"mask": np.ones((48, 48), bool)}, "what is not masked is too little"),
+        ({"mask": np.ones((48, 48), bool)}, "what stays of the photograph is too little"),
         ({"mask": np.zeros((47, 48), bool)}, "mask must have the photograph's size, 48x48 px"),
         ({"mask": np.full((48, 48), 256)}, "mask must have values within 0..255"),
         ({"mask": np.array(["a"])}, "mask must be a"),

@@ -228,6 +228,9 @@ class Asked:
 
     def _ordered(self, config, sources, keeping, out=None):
         asked = self.options
+        if sources.mending is not None:
+            mended = dataclasses.replace(sources.mending, input_range=config.input_range)
+            sources = dataclasses.replace(sources, mending=mended)
         told = asked["out"]
         makes_folder = bool(told) and told.endswith(("/", os.sep))
         out = Path(told) if told else out

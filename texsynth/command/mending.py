@@ -21,16 +21,22 @@ class Mending:
         source (pathlib.Path): The picture whose texture is taken; ``None`` takes the photograph's.
         band (int): Pixels across the band, where the photograph is to tile.
         grow: What :func:`texsynth.synthesis.holes.parse_sides` returns; or ``None``.
+        input_range: What is black and what white in mask and source, of the settings; or ``None``.
     """
 
     mask: Path | str | None = None
     source: Path | None = None
     band: int = 32
     grow: int | dict | None = None
+    input_range: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, values):
+    def of(cls, values, input_range=None):
         """Returns the one whose :meth:`as_dict` these values are, also by way of JSON.
+
+        Args:
+            values (dict): The values.
+            input_range: As of the class; it is not among them.
 
         Raises:
             TypeError: They are of other types.
@@ -40,7 +46,7 @@ class Mending:
         if any(not isinstance(path, str | None) or "\0" in (path or "") for path in (mask, source)):
             raise TypeError("of a path")
         mask = mask if mask in (None, ALPHA) else Path(mask)
-        return cls(mask, source and Path(source), values["band"], values["grow"])
+        return cls(mask, source and Path(source), values["band"], values["grow"], input_range)
 
     def as_dict(self):
         """Returns plain values by name, with whole paths: it may be read in another folder."""
@@ -55,17 +61,24 @@ class Mending:
 
     @functools.cached_property
     def mask_pixels(self):
-        """``(H, W, 3)`` uint8, white where it is made anew; ``None`` without a file of a mask."""
+        """``(H, W, 3)`` uint8, white where it is made anew; ``None`` without a file of a mask.
+
+        Raises:
+            texsynth.errors.ImageError: It cannot be read; or is transparent somewhere, of which
+                nobody knows whether it is to stay.
+        """
         from texsynth import images
 
-        return None if self.mask in (None, ALPHA) else images.read(self.mask)
+        if self.mask in (None, ALPHA):
+            return None
+        return images.read_opaque(self.mask, self.input_range)
 
     @functools.cached_property
     def source_pixels(self):
         """What :func:`texsynth.images.read_deep` returns, or ``None``."""
         from texsynth import images
 
-        return None if self.source is None else images.read_deep(self.source)
+        return None if self.source is None else images.read_deep(self.source, self.input_range)
 
     def told(self):
         """Returns what decides on the result beside the photograph and the settings, a text."""
@@ -124,7 +137,9 @@ class Mending:
             return picture.deep, self.mask_pixels
         from texsynth import images
 
-        photo, alpha = images.read_deep_apart(picture.path)
+        photo, alpha = images.read_deep_apart(picture.path, self.input_range)
+        if alpha is None or alpha.min() == 255:
+            raise ConfigError(f"--mask alpha: {picture.path} has no transparent pixel")
         return photo, 255 - alpha
 
 

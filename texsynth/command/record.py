@@ -114,7 +114,7 @@ def compose(command, recipe, result, lengthened):
             "exemplar": exemplar.checksum,
             "init": None if init is None else init.checksum,
             "repair": recipe.mending and recipe.mending.told(),
-            "pictures": _checksums_of_pictures(exemplar),
+            **_checksums_of_pictures(exemplar),
             "weights": result.weights_sha256,
             "texture": images.checksum(result.image),
         },
@@ -138,10 +138,11 @@ def _of_exemplar(exemplar):
 
 
 def _checksums_of_pictures(exemplar):
-    """Those of the pictures of a composition, by path; ``None`` of one exemplar."""
+    """Those of the pictures of a composition, by path; of one exemplar there are none."""
     if not isinstance(exemplar, Composed):
-        return None
-    return {str(path.absolute()): checksum for path, checksum in exemplar.checksums.items()}
+        return {}
+    sums = {str(path.absolute()): checksum for path, checksum in exemplar.checksums.items()}
+    return {"pictures": sums}
 
 
 def save(path, record):
@@ -298,7 +299,7 @@ def _parsed(path, fields):
         raise ValueError("a path with a zero byte")
     init = None if init is None else Picture(Path(init), config.input_range)
     told = fields.get("repair")  # none in records of earlier versions
-    mending = None if told is None else Mending.of(told)
+    mending = None if told is None else Mending.of(told, config.input_range)
     recipe = Recipe(config, _exemplar(fields, config.input_range), init, mending)
     checksums = {name: fields["sha256"][name] for name in _CHECKED}
     checksums["repair"] = fields["sha256"].get("repair")

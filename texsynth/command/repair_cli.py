@@ -39,7 +39,8 @@ _WITHOUT = {  # options of the main command that a repair has not, and what stan
     "scale_map_path": None,
 }
 _HELP = {  # what is told of the others where it is not the same
-    "input_range": "Which values are black and white in a PHOTO whose type does not say so.",
+    "input_range": "Which values are black and white in a PHOTO, mask or source whose type does not"
+    " say so.",
     "out": "File to write to, see texsynth --help, or folder. A folder with / at its end is made."
     "  [default: <name>_repaired.png in the current folder]",
     "tile": "Make PHOTO tile without a seam: x across, y down, xy (or no value) both ways; only a"
@@ -67,8 +68,8 @@ _OWN = [
         ["--mask"],
         type=click.Path(readable=False),
         metavar="FILE|alpha",
-        help="Image of PHOTO's size: white is made anew, black stays, grey is blended; or alpha,"
-        " for where PHOTO is transparent.",
+        help="Image of PHOTO's size, without transparency: white is made anew, black stays, grey is"
+        " blended; or alpha, for where PHOTO is transparent.",
     ),
     click.Option(
         ["--from", "source"],

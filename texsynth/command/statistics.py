@@ -25,6 +25,17 @@ from texsynth.files import check_target
 from texsynth.terms import parse_layers
 
 
+def _parse_layers(text):
+    """Reads the names of layers."""
+    layers = parse_layers(text)
+    if weighted := [name for name, weight in layers.items() if weight != 1]:
+        raise ConfigError(
+            f"layers are measured without weights, not {weighted[0]}={layers[weighted[0]]:g};"
+            " texsynth --target takes them"
+        )
+    return layers
+
+
 @click.command("texsynth.statistics", cls=OneLineErrors, context_settings=HELP_OPTIONS)
 @click.argument("paths", metavar="IMAGE...", type=PATH, nargs=-1, required=True)
 @click.option(
@@ -46,7 +57,7 @@ from texsynth.terms import parse_layers
 @click.option(
     "--layers",
     metavar="NAME,...",
-    callback=from_text(parse_layers),
+    callback=from_text(_parse_layers),
     help=f"Layers to measure.  [default: {','.join(settings.DEFAULT_LAYERS)}]",
 )
 @device_options

@@ -22,6 +22,7 @@ from texsynth.images.reading import (
     read_deep,
     read_deep_apart,
     read_map,
+    read_opaque,
     rounded,
 )
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
@@ -42,6 +43,7 @@ __all__ = [
     "read_deep",
     "read_deep_apart",
     "read_map",
+    "read_opaque",
     "resize",
     "rounded",
     "save",

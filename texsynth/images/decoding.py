@@ -47,7 +47,7 @@ def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> P
 
 def decode_apart(
     content: bytes, path: StrPath, input_range: Range | None = None
-) -> tuple[Pixels, Alpha]:
+) -> tuple[Pixels, Alpha | None]:
     """Returns the pixels of an image file as they are beneath its transparency, and its alpha.
 
     Args:
@@ -56,17 +56,16 @@ def decode_apart(
         input_range: As there.
 
     Returns:
-        tuple: ``(H, W, 3)`` uint8, RGB, and ``(H, W)`` uint8, 255 where it is opaque.
+        tuple: ``(H, W, 3)`` uint8, RGB, and ``(H, W)`` uint8, 255 where it is opaque; ``None`` if
+        it has no alpha.
 
     Raises:
-        texsynth.errors.ImageError: As there; or it has no alpha.
+        texsynth.errors.ImageError: As there.
         Exception: As there.
     """
     picture = _decoded(content, path, input_range)
-    if picture.alpha is None:
-        raise ImageError(f"{path} has no transparency")
     rgb = colour.to_rgb(picture._replace(alpha=None), path)
-    return as_array(rgb), np.asarray(picture.alpha)
+    return as_array(rgb), None if picture.alpha is None else np.asarray(picture.alpha)
 
 
 def _decoded(content: bytes, path: StrPath, input_range: Range | None) -> Picture:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from texsynth.errors import ImageError
 from texsynth.images import colour, decoding, exr, process_state, samples, srgb, tiff
 from texsynth.images.picture import Deep, Picture, keyed
 from texsynth.images.png import Png
@@ -50,7 +49,7 @@ def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> n
 
 def decode_apart(
     content: bytes, path: StrPath, input_range: Range | None = None
-) -> tuple[npt.NDArray[Any], Alpha]:
+) -> tuple[npt.NDArray[Any], Alpha | None]:
     """Returns the pixels of an image file as they are beneath its transparency, and its alpha.
 
     Args:
@@ -59,19 +58,18 @@ def decode_apart(
         input_range: As there.
 
     Returns:
-        tuple: As there, and ``(H, W)`` uint8, 255 where it is opaque.
+        tuple: As there, and ``(H, W)`` uint8, 255 where it is opaque; ``None`` if it has no alpha.
 
     Raises:
-        texsynth.errors.ImageError: As there; or it has no alpha.
+        texsynth.errors.ImageError: As there.
         Exception: As there.
     """
     found = _decoded(content, path, input_range).upright()
-    if found.alpha is None:
-        raise ImageError(f"{path} has no transparency")
     if isinstance(found, Picture):
-        rgb = colour.to_rgb(found._replace(alpha=None), path)
-        return decoding.as_array(rgb), np.asarray(found.alpha)
-    return _as_rgb(found.colours), np.rint(found.alpha).astype(np.uint8)
+        rgb = decoding.as_array(colour.to_rgb(found._replace(alpha=None), path))
+        return rgb, None if found.alpha is None else np.asarray(found.alpha)
+    alpha = None if found.alpha is None else np.rint(found.alpha).astype(np.uint8)
+    return _as_rgb(found.colours), alpha
 
 
 def _as_rgb(colours: npt.NDArray[Any]) -> npt.NDArray[Any]:

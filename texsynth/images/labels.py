@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from texsynth.errors import ImageError
+from texsynth.errors import ConfigError, ImageError
 from texsynth.typing import Pixels
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -73,14 +73,14 @@ def matched(labels: Labels, known: Sequence[Colour], name: str, where: str) -> L
         where: What messages call the place of the others.
 
     Raises:
-        texsynth.errors.ImageError: A label is near none of them.
+        texsynth.errors.ConfigError: A label is near none of them.
     """
     numbers = []
     for colour in labels.colours:
         distances = _distances(np.array(colour), known)
         if distances.min() > _NEAR:
             told = ", ".join(map(name_of, known))
-            raise ImageError(f"{name} asks for {name_of(colour)}, but {where} has only {told}")
+            raise ConfigError(f"{name} asks for {name_of(colour)}, but {where} has only {told}")
         numbers.append(int(distances.argmin()))
     return Labels(tuple(known), np.array(numbers)[labels.numbers])
 

@@ -48,7 +48,7 @@ def read(path: StrPath, input_range: Range | None = None) -> Pixels:
     return _read(path, input_range, _decode)
 
 
-def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels, Alpha]:
+def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels, Alpha | None]:
     """Reads an image file as :func:`read`, but for its transparency, which is told apart.
 
     Args:
@@ -57,12 +57,33 @@ def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels,
 
     Returns:
         tuple: ``(H, W, 3)`` uint8, the colours beneath, and ``(H, W)`` uint8, 255 where it is
-        opaque.
+        opaque; ``None`` if it has no transparency.
 
     Raises:
-        texsynth.errors.ImageError: As there; or it has no transparency.
+        texsynth.errors.ImageError: As there.
     """
     return _read(path, input_range, decoding.decode_apart)
+
+
+def read_opaque(path: StrPath, input_range: Range | None = None) -> Pixels:
+    """Reads an image file as :func:`read`, of which no pixel may be transparent: a mask.
+
+    Args:
+        path: As there.
+        input_range: As there.
+
+    Returns:
+        numpy.ndarray: ``(H, W, 3)`` uint8.
+
+    Raises:
+        texsynth.errors.ImageError: As there; or a pixel is transparent.
+    """
+    pixels, alpha = read_apart(path, input_range)
+    if alpha is not None and alpha.min() < 255:
+        raise ImageError(
+            f"{path} is transparent in places, which says neither black nor white; fill them"
+        )
+    return pixels
 
 
 def read_deep(path: StrPath, input_range: Range | None = None) -> npt.NDArray[Any]:
@@ -86,7 +107,7 @@ def read_deep(path: StrPath, input_range: Range | None = None) -> npt.NDArray[An
 
 def read_deep_apart(
     path: StrPath, input_range: Range | None = None
-) -> tuple[npt.NDArray[Any], Alpha]:
+) -> tuple[npt.NDArray[Any], Alpha | None]:
     """Reads an image file as :func:`read_deep`, but for its transparency, which is told apart.
 
     Args:
@@ -95,10 +116,10 @@ def read_deep_apart(
 
     Returns:
         tuple: What :func:`read_deep` returns, the colours beneath, and ``(H, W)`` uint8, 255 where
-        it is opaque.
+        it is opaque; ``None`` if it has no transparency.
 
     Raises:
-        texsynth.errors.ImageError: As there; or it has no transparency.
+        texsynth.errors.ImageError: As there.
     """
     return _read(path, input_range, deep.decode_apart)
 

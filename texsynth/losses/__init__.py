@@ -190,7 +190,7 @@ def recalled(losses: Iterable[Loss], moments: Mapping[str, Any]) -> list[Any]:
         if missing := [layer for layer in loss.layers if layer not in {*moments, IMAGE}]:
             raise ConfigError(
                 f"loss {name} reads {missing[0]}, of which there are no statistics; "
-                f"there are those of {', '.join(moments)}"
+                f"there are those of {', '.join(moments)}: use --layers {','.join(moments)}"
             )
         targets.append(loss.recalled(moments))
     return targets

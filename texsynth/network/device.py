@@ -7,7 +7,10 @@ import numpy as np
 from texsynth.compat import chainer
 from texsynth.errors import DeviceError
 
-_HOW_TO = "install CuPy with: pip install 'cupy-cuda12x[ctk]' (or cuda13x), or run with --gpu -1"
+_HOW_TO = (
+    "install CuPy with: pip install 'cupy-cuda12x[ctk]' (or cuda13x), or run on the CPU,"
+    " which is --gpu -1 or --device @numpy"
+)
 
 
 def select(gpu: int) -> chainer.backend.Device:
@@ -28,15 +31,15 @@ def select(gpu: int) -> chainer.backend.Device:
         import cupy
     # A CuPy that does not fit the machine fails at import in its own ways.
     except Exception as error:
-        raise DeviceError(f"--gpu {gpu}: CuPy cannot be imported ({error}); {_HOW_TO}") from error
+        raise DeviceError(f"GPU {gpu}: CuPy cannot be imported ({error}); {_HOW_TO}") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
         if gpu < count:
             return _tried(gpu)
     # Drivers, CUDA libraries and the kernel compiler each fail with exceptions of their own.
     except Exception as error:
-        raise DeviceError(f"--gpu {gpu}: no usable GPU ({error})") from error
-    raise DeviceError(f"--gpu {gpu}: this machine has {count} GPU(s), numbered from 0")
+        raise DeviceError(f"GPU {gpu}: no usable GPU ({error})") from error
+    raise DeviceError(f"GPU {gpu}: this machine has {count} GPU(s), numbered from 0")
 
 
 def free(device: chainer.backend.Device) -> None:

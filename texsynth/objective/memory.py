@@ -47,16 +47,18 @@ _PLAIN_PASSES = 4  # unfolded input, mask, padding and result of the largest con
 _NUMBA = 50e6 if sys.version_info >= (3, 13) else 0  # what importing it takes more than before
 _PROCESS = {  # interpreter, libraries, the weights as loaded
     "winograd": 240e6 + _NUMBA,
+    "winograd-bf16": 240e6 + _NUMBA,
     "plain": 190e6,
     "plain-gpu": 0,  # the interpreter lies in another memory
 }
 _UNFOLDED = 2 * (64 << 20)  # patches of a few rows and their product, of the plain engine on a GPU
 _KERNELS = {
     "winograd": 8,
+    "winograd-bf16": 4,
     "plain": 1,
     "plain-gpu": 1,
-}  # copies of the kernels: 6x6 points for 3x3, twice
-_CAN_KEEP = ("winograd",)
+}  # copies of the kernels: 6x6 points for 3x3, twice; in bfloat16 they take half
+_CAN_KEEP = ("winograd", "winograd-bf16")
 FORWARD = 0.42
 """What activations alone take, as a share of an evaluation."""
 _STATISTICS = 0.04
@@ -116,13 +118,16 @@ def available(device):
     return machine.free_memory()
 
 
-def model(engine, device):
+def model(engine, device, precision="fp32"):
     """Returns by which of this module's estimates an engine is counted.
 
     Args:
         engine (str): ``"plain"``, ``"winograd"`` or ``"cuda"``.
         device (chainer.backend.Device): Where it computes.
+        precision (str): How the factors of its products are rounded.
     """
+    if engine == "winograd" and precision == "bf16":
+        return "winograd-bf16"
     return "plain-gpu" if engine == "plain" and device.xp is not np else engine
 
 
@@ -209,7 +214,16 @@ def whole_bytes(
     return process_bytes(engine, layers, table) + history + evaluation
 
 
-def choose(budget, size, layers, engine, wrap=(False, False), table=architecture.VGG16, channels=3):
+def choose(
+    budget,
+    size,
+    layers,
+    engine,
+    wrap=(False, False),
+    table=architecture.VGG16,
+    channels=3,
+    held=0,
+):
     """Chooses blocks and curvature pairs for a budget.
 
     As many pairs as fit beside blocks of 1024 px, and then what takes the least time beside them:
@@ -225,6 +239,8 @@ def choose(budget, size, layers, engine, wrap=(False, False), table=architecture
         wrap: ``(rows, columns)``: whether opposite edges of the image are neighbours.
         table: The network's layers by name.
         channels (int): As for :func:`history_bytes`.
+        held (int): Bytes that the texture takes beside, see
+            :mod:`texsynth.objective.held_memory`.
 
     Returns:
         Choice: Blocks, what is kept, pairs, and what they come to.
@@ -235,7 +251,7 @@ def choose(budget, size, layers, engine, wrap=(False, False), table=architecture
     process = process_bytes(engine, layers, table)
 
     def room(pairs):
-        return budget - process - history_bytes(size, pairs, channels)
+        return budget - process - held - history_bytes(size, pairs, channels)
 
     cores = _cores(size, layers)
     outlines = {core: blocks.outline(size, layers, core, wrap, table) for core in cores}
@@ -262,7 +278,7 @@ def choose(budget, size, layers, engine, wrap=(False, False), table=architecture
     (height, width), number = outlines[core]
     kind = "1 block" if number == 1 else f"{number} blocks"
     kept = "" if keep is None else f", {keep} and deeper kept"
-    parts = taken, history_bytes(size, pairs, channels), process
+    parts = taken, history_bytes(size, pairs, channels), process + held
     description = (
         f"{kind} of {width}x{height} px{kept} ({format_memory(parts[0])}), image and {pairs} "
         f"curvature pairs ({format_memory(parts[1])}), the rest ({format_memory(parts[2])})"

@@ -6,6 +6,7 @@ import math
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive
 from texsynth.objective import memory
+from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import level_losses
@@ -22,7 +23,7 @@ def on_a_gpu(losses):
     return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
-def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1):
+def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1, held=NOTHING):
     """Returns curvature pairs, and settings of blocks; none if the largest canvas fits whole.
 
     Args:
@@ -33,6 +34,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1)
         wrap: ``(rows, columns)``: along which axes the network wraps; ``None`` takes the settings'.
         channels (int): The image's.
         times (int): How often an evaluation of the image goes through the network.
+        held (texsynth.objective.held_memory.Held): What the texture holds beside.
 
     Raises:
         texsynth.errors.ConfigError: The memory does not suffice, or a loss cannot be had in blocks.
@@ -49,14 +51,15 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1)
     # The exemplar goes through the network too.
     canvas, exemplar = plan[-1].canvas_size[::-1], plan[-1].padded_size[::-1]
     size = max(canvas, exemplar, key=math.prod)
-    model = memory.model(workshop.engine, workshop.device)
-    whole = _whole_bytes(workshop, model, finest, plan[-1], channels, may_record)
-    _check_coarse(workshop, model, losses, plan, budget, channels)
+    model = memory.model(workshop.engine, workshop.device, workshop.precision)
+    whole = _whole_bytes(workshop, model, finest, plan[-1], channels, held, may_record)
+    _check_coarse(workshop, model, losses, plan, budget, channels, held)
     if whole <= budget:
         return memory.MOST_PAIRS, {}
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
-    choice = memory.choose(budget, size, layers, model, wrap, workshop.table, channels)
+    beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
+    choice = memory.choose(budget, size, layers, model, wrap, workshop.table, channels, beside)
     try:
         check_additive(finest)
     except ConfigError as error:
@@ -76,7 +79,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1)
     return choice.pairs, {"block": choice.block, "keep": choice.keep}
 
 
-def _whole_bytes(workshop, model, losses, level, channels, may_record=False):
+def _whole_bytes(workshop, model, losses, level, channels, held, may_record=False):
     """What a level takes whole, with as many curvature pairs as there may be, in bytes."""
     canvas, padded = level.canvas_size[::-1], level.padded_size[::-1]
     size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
@@ -89,18 +92,19 @@ def _whole_bytes(workshop, model, losses, level, channels, may_record=False):
     found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, *network)
     if model != "cuda":  # which counts all losses; elsewhere, Gram matrices take next to nothing
         coarse = [loss for loss in losses if level_losses.is_coarse(loss)]
-        found += losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0
-    return found
+        each = losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0
+        found += held.parts * each
+    return found + held_bytes(held, layers, canvas, padded, workshop.table)
 
 
-def _check_coarse(workshop, model, losses, plan, budget, channels):
+def _check_coarse(workshop, model, losses, plan, budget, channels, held):
     """Raises a ConfigError if a level that must be whole for its losses is too large for that."""
     for number, level in enumerate(plan, 1):
         here = level_losses.at_level(losses, plan, number)
         if not any(level_losses.is_coarse(loss) for loss in here):
             continue
         # These are none that are recorded.
-        needed = _whole_bytes(workshop, model, here, level, channels)
+        needed = _whole_bytes(workshop, model, here, level, channels, held)
         if needed > budget:
             raise ConfigError(
                 f"the level of {level.output_size[0]}x{level.output_size[1]} px needs "

@@ -66,7 +66,8 @@ class Damaged:
                 raise ConfigError(f"band must be a whole number of at least 2, not {band!r}")
             made = np.maximum(made, band_mask(batch.shape[:1:-1], config.wrap, int(band)))
         if not made.any():
-            raise ConfigError("there is nothing to repair: the mask is black, and no band is asked")
+            why = "no mask, band or growth is asked for" if mask is None else "the mask is black"
+            raise ConfigError(f"there is nothing to repair: {why}")
         return cls(batch, made)
 
 

@@ -241,7 +241,7 @@ def optimised(
         texture = run.through_levels(start, resumed)
     run.seconds = time.perf_counter() - run.began
     # A coarser one, if it was stopped there.
-    return images.resize(texture, study.plan[-1].output_size, workshop.config.wrap), run
+    return study.enlarged(texture), run
 
 
 def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:

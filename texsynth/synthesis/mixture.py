@@ -15,6 +15,7 @@ from texsynth.config import Config
 from texsynth.errors import ConfigError
 from texsynth.losses import mixing
 from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.held_memory import Held
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
 from texsynth.synthesis import fitting, level_losses, presets
@@ -147,10 +148,16 @@ class Mixture(Study):
         self.is_grey = all(images.is_grey(each) for each in self._exemplars)
         if self.workshop.config.losses is not None:
             level_losses.check(self.losses, self.plan)
-        fitted = fitting.fit(self.workshop, self.losses, self.plan, self._may_record)
+        told = self.losses, self.plan, self._may_record
+        fitted = fitting.fit(self.workshop, *told, held=self._held)
         self.pairs, self._blocks = fitted
         self.colours = self._chosen_colours()
         self._objectives: dict[int, Any] = {}
+
+    @property
+    def _held(self) -> Held:
+        """Statistics of all exemplars; they are measured one after another, and then mixed."""
+        return Held(targets=len(self._exemplars))
 
     def _plans(self) -> list[list[Level]]:
         """The levels of each exemplar; they differ in its size alone."""

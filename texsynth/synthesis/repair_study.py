@@ -10,6 +10,7 @@ from texsynth.losses import IMAGE, check_takes_masks
 from texsynth.losses.autocorrelation import AutocorrelationLoss
 from texsynth.network import architecture
 from texsynth.objective import masks
+from texsynth.objective.held_memory import Held
 from texsynth.objective.kept import Keep
 from texsynth.objective.masks import Masks
 from texsynth.synthesis import holes, octave, pyramid
@@ -20,7 +21,7 @@ _MARGIN = 32  # pixels beyond an edge that is made anew; zero padding marks thos
 _ELSEWHERE = 0.05  # how much counts what lies elsewhere than where a hole's pieces came from
 _FEW = 12  # steps that fit pieces together
 _MOST = 0.4  # of the photograph that pieces may fill
-_WHAT_IS_LEFT = "what is not masked"
+_WHAT_IS_LEFT = "what stays of the photograph"
 
 
 class RepairStudy(Study):
@@ -81,6 +82,14 @@ class RepairStudy(Study):
     _may_record = False  # what is recorded for a GPU counts all positions alike
 
     @property
+    def _held(self):
+        """Masks, of positions and pixels, and the images that a repair is blended from."""
+        on_host = 3 + 3 + 1 + 1  # the photograph, it filled, its mask, where pieces come from
+        on_device = 3 * 3 + 3 + 1  # what stays; what is shown, twice; its gradient; the mask
+        is_cpu = self.workshop.device.xp is np
+        return Held(on_device + on_host * is_cpu, 1, 0 if self._has_source else 1)
+
+    @property
     def _wrap(self):
         """The network wraps nothing: what tiles has copies around it, whatever its size."""
         return False, False
@@ -95,13 +104,17 @@ class RepairStudy(Study):
         return tuple(found)
 
     def _planned(self):
-        scheme = self.scheme
+        scheme, photo = self.scheme, self.damaged.photo
+        smallest = architecture.smallest_side(self.layers) if self.layers else 1
+        pyramid.check_sides("photograph", photo.shape[:1:-1], smallest)
+        if self._has_source:
+            pyramid.check_sides("source", self.exemplar.shape[:1:-1], smallest)
         planned = pyramid.plan(
             self.exemplar.shape[:1:-1],
-            self.damaged.photo.shape[:1:-1],
+            photo.shape[:1:-1],
             scheme.iterations,
             scheme.levels,
-            architecture.smallest_side(self.layers) if self.layers else 1,
+            smallest,
             pad=scheme.pad,
             trim=scheme.trim,
         )
@@ -166,7 +179,7 @@ class RepairStudy(Study):
             stays = images.mirrored(1 - mask, level.padded_size)
             among = masks.within(masks.shares(stays, layers, table))
             edge = tuple(level.pad + cut for cut in level.trim)
-            masks.check(among, stays.shape[2:], edge, _WHAT_IS_LEFT)
+            _check_what_is_left(among, stays.shape[2:], edge)
             origin = images.mirrored(
                 holes.at_size(self._origin, level.output_size), level.padded_size
             )
@@ -245,6 +258,18 @@ class RepairStudy(Study):
         before = images.fit(self._filled, self.plan[number - 2].output_size)
         return images.fit(self._filled, size) + images.resize(texture - before, size, wrap)
 
+    def enlarged(self, texture):
+        """Returns a texture at full size, see :class:`Study`.
+
+        That of a coarser level is blended with the photograph as full size would have been.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of any level.
+        """
+        large = super().enlarged(texture)
+        photo, mask = self.damaged.photo, self.damaged.mask
+        return large if large is texture else photo + mask * (large - photo)
+
     def finished(self, texture):
         """Returns the photograph repaired, with its own values where it stays, see :class:`Study`.
 
@@ -280,3 +305,11 @@ def _as_exemplar(filled, photo):
     """``(H, W, 3)`` of a photograph without its holes: whole numbers, if it has such."""
     is_whole = np.array_equal(photo, np.rint(photo))
     return images.to_pixels(filled) if is_whole else images.to_values(filled)
+
+
+def _check_what_is_left(among, size, edge):
+    """Makes sure that enough stays to take the texture from, see :func:`masks.check`."""
+    try:
+        masks.check(among, size, edge, _WHAT_IS_LEFT)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; --from takes the texture of another image") from None

@@ -235,11 +235,14 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath |
         told.append("an earlier version saved it, whose preset was another")
     if now["iterations"] < then["iterations"]:
         told.append(f"iterations were {then['iterations']} and can only increase")
-    told += [
-        told
+    others = {
+        name: told
         for told, name in _FILES.items()
         if then.get(f"{name}_sha256") != now.get(f"{name}_sha256")
-    ]
+    }
+    if others.keys() & {"photo", "mask"}:
+        others.pop("exemplar", None)  # which was made of them
+    told += others.values()
     if then["losses"] != now["losses"]:
         told.append(f"losses were {', '.join(then['losses'])}")
     if told:

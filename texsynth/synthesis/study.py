@@ -8,6 +8,7 @@ from texsynth import images
 from texsynth.network import architecture
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.colours import MOST_PIXELS, Colours
+from texsynth.objective.held_memory import NOTHING
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
@@ -70,7 +71,7 @@ class Study:
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks = fitting.fit(
-            workshop, self.losses, self.plan, self._may_record, self._wrap
+            workshop, self.losses, self.plan, self._may_record, self._wrap, self._held
         )
         self.colours = self._chosen_colours()
         self._objectives = {}
@@ -150,6 +151,11 @@ class Study:
     def _planned(self):
         config, has_exemplar = self.workshop.config, self.exemplar is not None
         return _plan(self.source.size, has_exemplar, config, self.scheme, self.layers)
+
+    @property
+    def _held(self):
+        """What textures hold in memory beside what all do."""
+        return NOTHING
 
     @property
     def _wrap(self):
@@ -240,6 +246,14 @@ class Study:
             texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of any size.
         """
         return images.to_pixels(texture)
+
+    def enlarged(self, texture):
+        """Returns a texture at full size, ``(1, 3, H, W)`` float32; itself if it has that.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of any level.
+        """
+        return images.resize(texture, self.plan[-1].output_size, self.workshop.config.wrap)
 
     def finished(self, texture):
         """Returns a texture that is done, ``(1, 3, H, W)`` floating-point numbers.

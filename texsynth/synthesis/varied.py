@@ -20,6 +20,7 @@ from texsynth.losses.parts import InParts, in_parts
 from texsynth.metrics.activations import Network
 from texsynth.objective import masks
 from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.held_memory import Held
 from texsynth.statistics import colours, gram, spectrum
 from texsynth.synthesis import level_losses, octave, presets
 from texsynth.synthesis.mixture import Mixture
@@ -103,6 +104,13 @@ class Varied(Mixture):
     def _fitted(self, workshop: Workshop, sources: Sequence[Source]) -> list[Batch]:
         """The exemplars at the size that the settings ask for, ``(1, 3, H, W)`` float32 each."""
         return [prepared(each.pixels, workshop.config) for each in sources]
+
+    @property
+    def _held(self) -> Held:
+        """Weights and masks of parts, masks of exemplars, statistics of all of them."""
+        parts, masked = len(self._parts), sum(mask is not None for mask in self._masks)
+        # Its weights as they are, and at the size of the level that is made.
+        return Held(2 * parts, parts, masked, len(self._exemplars) + parts, parts)
 
     def _chosen_scheme(self) -> presets.Scheme:
         if self.workshop.config.preset != "auto" or not self._is_gradient:
