@@ -322,7 +322,8 @@ class _Command(TileAlone):
     "replay_path",
     metavar="FILE",
     type=PATH,
-    help="Make the texture of a record again and compare.",
+    help="Make a texture again and compare: that of a record, or of a picture that texsynth wrote,"
+    " with IMAGE beside it or in the current folder.",
 )
 @click.option(
     "--distributed",
