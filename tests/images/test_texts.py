@@ -99,3 +99,9 @@ def test_a_png_of_8_bits_is_what_pillow_writes_but_for_the_tag(tmp_path):
     written = (tmp_path / "a.png").read_bytes()
     assert tag in written
     assert written.replace(tag, b"") == (tmp_path / "b.png").read_bytes()
+
+
+def test_what_lies_halfway_is_rounded_as_elsewhere(tmp_path):
+    halfway = np.arange(255, dtype=np.float32).reshape(17, 5, 3) + np.float32(0.5)
+    images.save(tmp_path / "a.png", halfway)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), images.rounded(halfway))

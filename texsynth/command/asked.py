@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
-from texsynth.command import mending, notes, record
+from texsynth.command import mending, notes, replaying
 from texsynth.command.composition import Composed, Composition
 from texsynth.command.keeping import EVERY, Keeping
 from texsynth.command.mending import Mending
@@ -165,7 +165,7 @@ class Asked:
         return self._ordered(config, sources, self._keeping(is_target))
 
     def _again(self):
-        told = record.read(self.options["replay_path"])
+        told = replaying.read(self.options["replay_path"])
         recipe = told.recipe
         config = dataclasses.replace(recipe.config, **self._settings(self._changed()))
         init_path = None if recipe.init is None else recipe.init.path

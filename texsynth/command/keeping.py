@@ -64,7 +64,8 @@ keeping_options = together(
         "replay_path",
         metavar="FILE",
         type=PATH,
-        help="Make the texture of a record again and compare.",
+        help="Make a texture again and compare: that of a record, or of a picture that texsynth"
+        " wrote, with IMAGE beside it or in the current folder.",
     ),
 )
 """A decorator that gives a command what is kept of a long run, and gone on from, or made again."""

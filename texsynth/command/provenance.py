@@ -192,7 +192,7 @@ def is_finished(path, expected):
     """
     text = text_of(path, is_whole=True)
     is_as_deep = text.get(DEPTH) == expected.get(DEPTH)
-    return _is_finished(text) and is_as_deep and expected.items() <= text.items()
+    return is_of_finished(text) and is_as_deep and expected.items() <= text.items()
 
 
 def is_stopped(path):
@@ -201,7 +201,7 @@ def is_stopped(path):
     Args:
         path (pathlib.Path): The file.
     """
-    return is_ours(path) and not _is_finished(text_of(path))
+    return is_ours(path) and not is_of_finished(text_of(path))
 
 
 def is_ours(path):
@@ -210,7 +210,16 @@ def is_ours(path):
     Args:
         path (pathlib.Path): The file.
     """
-    return text_of(path).get("Software", "").startswith("texsynth ")
+    return is_of_ours(text_of(path))
+
+
+def is_of_ours(text):
+    """Returns whether texts are those of a picture that this program made.
+
+    Args:
+        text (dict): What :func:`text_of` returned.
+    """
+    return text.get("Software", "").startswith("texsynth ")
 
 
 def is_same(path, recipe, is_again):
@@ -228,13 +237,13 @@ def is_same(path, recipe, is_again):
         return False
     expected = origin(recipe)
     is_other_version = there["Software"] != expected["Software"]
-    if is_other_version and _is_finished(there) and not is_again:
+    if is_other_version and is_of_finished(there) and not is_again:
         return False
     if any(there.get(name) != expected.get(name) for name in _CHECKSUMS):
         return False
     try:
         was, now = (_settings(each) for each in (there, expected))
-        if is_again and _is_finished(there):
+        if is_again and is_of_finished(there):
             preset = json.loads(there["texsynth:scheme"])["name"]
             if has_more_steps(was, now, preset):
                 return False
@@ -279,7 +288,12 @@ def _settings(text):
     return Config.from_dict({name: told[name] for name in told.keys() - _FILES})
 
 
-def _is_finished(text):
+def is_of_finished(text):
+    """Returns whether texts are those of a texture that was finished.
+
+    Args:
+        text (dict): What :func:`text_of` returned.
+    """
     from texsynth.synthesis.result import INTERRUPTED
 
     return text.get("texsynth:reason", INTERRUPTED) != INTERRUPTED

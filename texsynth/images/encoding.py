@@ -62,7 +62,7 @@ def _png(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
     if values.dtype == np.uint16:
         png16.encode(file, values, [(chunk[0], chunk[1]) for chunk in info.chunks])
     else:
-        _image(values).save(file, "PNG", pnginfo=info)
+        _image(values).save(file, format="PNG", pnginfo=info)
 
 
 def _tiff(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
@@ -89,12 +89,12 @@ def _tiff(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
 def _webp(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
     image = _image(values)
     image = image.convert({"L": "RGB", "LA": "RGBA"}.get(image.mode, image.mode))  # it has no grey
-    image.save(file, "WEBP", lossless=True, exact=True, **_tagged(written))
+    image.save(file, format="WEBP", lossless=True, exact=True, **_tagged(written))
 
 
 def _jpeg(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
     _image(values).save(
-        file, "JPEG", quality=written.quality, subsampling=0, **_tagged(written, _MOST_EXIF)
+        file, format="JPEG", quality=written.quality, subsampling=0, **_tagged(written, _MOST_EXIF)
     )
 
 

@@ -1,25 +1,22 @@
 """The texts in an image file, by keyword, as this package writes them in each format."""
 
 import json
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image
 
-from texsynth.errors import ImageError
 from texsynth.images import exr, tiff_directory, values
 from texsynth.images.tiff_directory import Tag
 from texsynth.typing import StrPath
 
+_log = logging.getLogger(__name__)
+
 _MOST_BYTES = 1 << 30  # of a file that is read whole, as images are
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WITH_ONE = ("WEBP", "JPEG")  # where all are one, JSON in the description
-# What Pillow and OpenEXR raise on damaged files; a JSON text of a thousand brackets is the last.
-_DAMAGED = (
-    OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, RuntimeError,
-    Image.DecompressionBombError, ImageError, RecursionError,
-)  # fmt: skip
 
 
 def text_of(path: StrPath, is_whole: bool = False) -> dict[str, str]:
@@ -31,15 +28,16 @@ def text_of(path: StrPath, is_whole: bool = False) -> dict[str, str]:
         is_whole (bool): Whether it has none either if it is damaged.
     """
     try:
-        with warnings.catch_warnings():
-            # Of many pixels: as large a texture may have been asked for.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Of damaged metadata, and of many pixels: as large a texture may have been asked for.
+        with warnings.catch_warnings(action="ignore"):
             with Path(path).open("rb") as file:
                 begin = file.read(4)
             if exr.is_one(begin) or begin in _TIFFS:
                 return _of_content(Path(path), is_whole)
             return _of_pillow(path, is_whole)
-    except _DAMAGED:
+    except Exception as error:
+        # Decoders raise nearly anything on damaged files; deep brackets in JSON a RecursionError.
+        _log.debug("%s has no text: %s", path, error)
         return {}
 
 

@@ -12,6 +12,7 @@ from texsynth.files import written_whole
 from texsynth.files.depths import QUALITY
 from texsynth.images import encoding, srgb
 from texsynth.images.encoding import Format, Written
+from texsynth.images.reading import rounded
 from texsynth.typing import Pixels, StrPath
 
 _BAND = 1 << 20  # values at a time, for numbers between take several times the memory
@@ -54,8 +55,7 @@ def save(
     """
     kind, dtype = encoding.chosen(path, depth)
     if dtype == np.uint8:
-        made = pixels if pixels.dtype == np.uint8 else _as_type(pixels / 255, dtype)
-        _write(path, kind, made, Written(_kept(text), srgb.profile(), quality, path))
+        _write(path, kind, rounded(pixels), Written(_kept(text), srgb.profile(), quality, path))
         return
     shares = pixels / np.float64(255)
     shares = srgb.decoded(shares) if kind.name == "OpenEXR" else shares
