@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.materials.stacks import stack
 from texsynth import images
-from texsynth.command.exports import Exports, export_options
+from texsynth.command.exports import Exports, export_options, name_of
 from texsynth.errors import ConfigError
 from texsynth.materials.preview import FORMS, preview
 
@@ -41,6 +41,29 @@ def test_the_help_names_every_packing_and_form():
     text = "".join(run("--help").output.split())
     for name in (*built_in(), *FORMS):
         assert name in text
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("maps", "maps"),
+        ("maps/", "maps"),
+        ("maps/../maps", "maps"),
+        ("maps/wall_*", "wall"),
+        ("maps/wall-[12]*.png", "wall"),
+        ("maps/*_albedo.png", "maps"),
+        ("none", "none"),
+    ],
+)
+def test_a_material_is_called_as_its_folder_or_its_pattern_begins(
+    tmp_path, monkeypatch, where, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "maps").mkdir()
+    assert name_of(where) == name
+    monkeypatch.chdir(tmp_path / "maps")
+    assert name_of(".") == name_of("*") == "maps"
+    assert name_of("/") == "material"
 
 
 def test_an_export_that_is_none_is_told():

@@ -1,5 +1,6 @@
 """Options of what else is written of a material: for other programs, and pictures of it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,19 @@ _OPTIONS = [
         " the option for both.",
     ),
 ]
+
+
+def name_of(where):
+    """Returns what the files of a material are called: as its folder, or as a pattern begins.
+
+    Args:
+        where (str): A folder, or a pattern of files in one.
+    """
+    path = Path(where).absolute()
+    if path.is_dir():
+        return path.resolve().name or "material"
+    begins = re.split(r"[*?[]", path.name)[0].strip(" _-.")
+    return begins or path.parent.resolve().name or "material"
 
 
 @dataclass(frozen=True)
