@@ -65,10 +65,12 @@ setup(
         "pip>=23.0",  # which downloads the weights; environments that uv makes have none
         "protobuf>=5.26",
         "threadpoolctl>=3.1",
+        "tifffile>=2024.9",
     ],
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=13.6"],
         "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
+        "exr": ["OpenEXR>=3.5"],  # the first that reads and writes what is no file
         "heif": ["pillow-heif>=0.18"],
         "docs": [  # pinned where a new version may warn, and warnings end the building
             "furo==2025.12.19",
@@ -80,6 +82,7 @@ setup(
         "mpi": MPI,
         "test": [
             *MPI,
+            "OpenEXR>=3.5",
             "build>=1.2",
             "hypothesis>=6.100",
             "imagecodecs>=2024.9",
@@ -92,7 +95,6 @@ setup(
             "pytest-xdist>=3.6",
             "ruff==0.17.6",
             "selenium>=4.20",
-            "tifffile>=2024.9",
         ],
     },
     entry_points={"console_scripts": ["texsynth = texsynth.command.cli:main"]},

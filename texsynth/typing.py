@@ -18,6 +18,9 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Alpha: TypeAlias = npt.NDArray[np.uint8]
 """How opaque an image is, ``(H, W)``; NumPy's."""
 
+Map: TypeAlias = npt.NDArray[np.float32]
+"""The values of an image file, ``(H, W, C)``, white is 1: grey, or RGB, and alpha; NumPy's."""
+
 Size: TypeAlias = tuple[int, int]
 """``(width, height)`` or ``(rows, columns)`` in pixels, as the docstring says."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -41,7 +42,7 @@ def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> P
         texsynth.errors.ImageError: It would cost too much, or is of a kind that is not supported.
         Exception: Whatever Pillow's decoders raise on damaged files, which is nearly anything.
     """
-    return _as_array(colour.to_rgb(_decoded(content, path, input_range), path))
+    return as_array(colour.to_rgb(_decoded(content, path, input_range), path))
 
 
 def decode_apart(
@@ -65,15 +66,13 @@ def decode_apart(
     if picture.alpha is None:
         raise ImageError(f"{path} has no transparency")
     rgb = colour.to_rgb(picture._replace(alpha=None), path)
-    return _as_array(rgb), np.asarray(picture.alpha)
+    return as_array(rgb), np.asarray(picture.alpha)
 
 
 def _decoded(content: bytes, path: StrPath, input_range: Range | None) -> Picture:
-    tags = tiff_directory.directory(content)
-    if tags is not None and tags.is_raw:
-        raise ImageError(f"{path} is a camera's raw file; develop it, and save it as PNG or TIFF")
+    tags = directory_of(content, path)
     with process_state.alone():
-        most = _most_pixels(len(content))
+        most = most_pixels(len(content))
         if tags is not None and tiff.is_for_us(tags):
             picture = _of_tiff(tags, most, input_range, path)
         else:
@@ -81,8 +80,28 @@ def _decoded(content: bytes, path: StrPath, input_range: Range | None) -> Pictur
     return picture.upright()
 
 
-def _most_pixels(size: int) -> int | None:
-    """The most pixels that a file of so many bytes may have, at any place in it."""
+def directory_of(content: bytes, path: StrPath) -> Directory | None:
+    """Returns the first directory of a TIFF; ``None`` if it is none.
+
+    Args:
+        content (bytes): The whole file.
+        path: What to call it in messages.
+
+    Raises:
+        texsynth.errors.ImageError: It is what a camera's sensor saw.
+    """
+    tags = tiff_directory.directory(content)
+    if tags is not None and tags.is_raw:
+        raise ImageError(f"{path} is a camera's raw file; develop it, and save it as PNG or TIFF")
+    return tags
+
+
+def most_pixels(size: int) -> int | None:
+    """Returns the most pixels that a file may have, at any place in it; ``None`` is any number.
+
+    Args:
+        size (int): Its bytes.
+    """
     limit = Image.MAX_IMAGE_PIXELS
     return None if limit is None else min(2 * limit, max(limit // 2, _MOST_PER_BYTE * size))
 
@@ -90,14 +109,50 @@ def _most_pixels(size: int) -> int | None:
 def _of_tiff(
     tags: Directory, most: int | None, input_range: Range | None, path: StrPath
 ) -> Picture:
+    check_weight(tags, most)
+    return samples.of_tiff(tags, input_range, path)
+
+
+def check_weight(tags: Directory, most: int | None) -> None:
+    """Makes sure that a TIFF that is for us has no more pixels than it may.
+
+    Args:
+        tags (Directory): Its directory.
+        most (int): What :func:`most_pixels` returned.
+
+    Raises:
+        PIL.Image.DecompressionBombError: It has more.
+    """
     if most is not None and tiff.weight(tags) > most:
         raise Image.DecompressionBombError(f"Image size {tags.size} exceeds limit")
-    return samples.of_tiff(tags, input_range, path)
 
 
 def _of_pillow(
     content: bytes, most: int | None, input_range: Range | None, path: StrPath
 ) -> Picture:
+    with loaded(content, most, path) as (file, as_png):
+        orientation = orientation_of(file)
+        return picture_of(file, as_png, input_range, path)._replace(orientation=orientation)
+
+
+@contextlib.contextmanager
+def loaded(
+    content: bytes, most: int | None, path: StrPath
+) -> Iterator[tuple[Image.Image, Png | None]]:
+    """A context manager in which there is an image that Pillow decoded.
+
+    Args:
+        content (bytes): The whole file.
+        most (int): What :func:`most_pixels` returned.
+        path: What to call it in messages.
+
+    Yields:
+        tuple: The image, and of a PNG its chunks.
+
+    Raises:
+        texsynth.errors.ImageError: It would cost too much, or is of a kind that is not supported.
+        Exception: Whatever Pillow's decoders raise on damaged files, which is nearly anything.
+    """
     sorted_out = png.sort_out(content)
     content = content if sorted_out is None else sorted_out.content
     with process_state.bounded(most), kinds.opened(content, path) as file:
@@ -105,8 +160,7 @@ def _of_pillow(
         is_tiff = file.format == "TIFF"
         with process_state.silenced() if is_tiff else contextlib.nullcontext():
             file.load()
-        orientation = _orientation(file)
-        return _picture(file, sorted_out, input_range, path)._replace(orientation=orientation)
+        yield file, sorted_out
 
 
 def _check_cost(file: Image.Image, content: bytes, path: StrPath) -> None:
@@ -121,7 +175,12 @@ def _check_cost(file: Image.Image, content: bytes, path: StrPath) -> None:
         raise ImageError(f"{path} takes too much work to decode ({scans} scans of {pixels} pixels)")
 
 
-def _orientation(file: Image.Image) -> int:
+def orientation_of(file: Image.Image) -> int:
+    """Returns how to turn an image, as EXIF counts.
+
+    Args:
+        file: The image.
+    """
     try:
         return int(file.getexif().get(_ORIENTATION, 1))
     except Exception as error:
@@ -130,12 +189,32 @@ def _orientation(file: Image.Image) -> int:
         return 1
 
 
-def _picture(
+def is_numbers(file: Image.Image) -> bool:
+    """Returns whether an image has values whose type does not say what is black and white."""
+    return file.mode == "F" or (file.mode == "I" and file.format != "PPM")
+
+
+def profile_of(file: Image.Image, as_png: Png | None) -> object:
+    """Returns an image's colour profile, which may be anything; ``None`` if there is none."""
+    return file.info.get("icc_profile") if as_png is None else as_png.profile
+
+
+def picture_of(
     file: Image.Image, as_png: Png | None, input_range: Range | None, path: StrPath
 ) -> Picture:
-    """Takes a picture apart into colours and alpha."""
-    profile = file.info.get("icc_profile") if as_png is None else as_png.profile
-    if file.mode in ("I", "F") and (file.mode == "F" or file.format != "PPM"):
+    """Takes what Pillow decoded apart into colours and alpha.
+
+    Args:
+        file: The image.
+        as_png: Of a PNG, its chunks.
+        input_range: As for :func:`decode`.
+        path: As there.
+
+    Raises:
+        texsynth.errors.ImageError: The range is needed and not given.
+    """
+    profile = profile_of(file, as_png)
+    if is_numbers(file):
         return Picture(samples.of_numbers(np.asarray(file), input_range, path), profile=profile)
     samples.warn_unused(input_range, path)
     if as_png is not None and as_png.bits == 16 and as_png.colours != 0:
@@ -167,8 +246,11 @@ def _key(file: Image.Image, as_png: Png | None) -> tuple[int, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _as_array(rgb: Image.Image) -> Pixels:
-    """By bands of rows, for Pillow needs twice the memory of what it hands over at once."""
+def as_array(rgb: Image.Image) -> Pixels:
+    """Returns ``(H, W, 3)``, by bands of rows.
+
+    Pillow needs twice the memory of what it hands over at once.
+    """
     pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
     for top in range(0, rgb.height, _BAND):
         bottom = min(top + _BAND, rgb.height)

@@ -1,6 +1,7 @@
 """What decoders change in the whole process: by one thread at a time, and put back."""
 
 import contextlib
+import io
 import os
 import sys
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-# Of all below: warnings' filters, Pillow's limit of pixels, where standard error goes.
+# Of all below: warnings' filters, Pillow's limit of pixels, where standard error and output go.
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     # A child would inherit them as they are just then, and a lock that nobody opens.
@@ -64,3 +65,17 @@ def silenced() -> Iterator[None]:
                 os.dup2(nowhere.fileno(), 2)
             undo.callback(os.dup2, kept, 2)
         yield
+
+
+@contextlib.contextmanager
+def overheard() -> Iterator[io.StringIO]:
+    """A context manager that gives what Python code tells on standard output to its caller alone.
+
+    OpenEXR's package does, of damage, and goes on without what is damaged. What C libraries tell on
+    standard error goes to nowhere.
+
+    Yields:
+        io.StringIO: What was told.
+    """
+    with silenced(), contextlib.redirect_stdout(io.StringIO()) as told:
+        yield told

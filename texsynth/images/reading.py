@@ -5,15 +5,17 @@ import select
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from texsynth.errors import ImageError
 from texsynth.files.printable import one_line
-from texsynth.images import decoding
+from texsynth.images import decoding, deep, exr, values
 from texsynth.images.samples import Range
-from texsynth.typing import Alpha, Pixels, StrPath
+from texsynth.typing import Alpha, Map, Pixels, StrPath
 
 Read = TypeVar("Read")
 
@@ -43,7 +45,7 @@ def read(path: StrPath, input_range: Range | None = None) -> Pixels:
         texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large;
             or its range is needed and not given.
     """
-    return _read(path, input_range, decoding.decode)
+    return _read(path, input_range, _decode)
 
 
 def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels, Alpha]:
@@ -61,6 +63,75 @@ def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels,
         texsynth.errors.ImageError: As there; or it has no transparency.
     """
     return _read(path, input_range, decoding.decode_apart)
+
+
+def read_deep(path: StrPath, input_range: Range | None = None) -> npt.NDArray[Any]:
+    """Reads an image file as :func:`read` does, at full depth.
+
+    Args:
+        path: As there; or of an OpenEXR file, if there is the package OpenEXR. Its values are in
+            proportion to light, so that they are given sRGB's curve here.
+        input_range: As there.
+
+    Returns:
+        numpy.ndarray: ``(H, W, 3)`` RGB: uint8, or, of a file of more than 8 bits, floating-point
+        numbers, 0..255. A file with a colour profile other than sRGB has 8 bits (and a warning is
+        logged if it had more).
+
+    Raises:
+        texsynth.errors.ImageError: As there.
+    """
+    return _read(path, input_range, deep.decode)
+
+
+def read_deep_apart(
+    path: StrPath, input_range: Range | None = None
+) -> tuple[npt.NDArray[Any], Alpha]:
+    """Reads an image file as :func:`read_deep`, but for its transparency, which is told apart.
+
+    Args:
+        path: As there.
+        input_range: As there.
+
+    Returns:
+        tuple: What :func:`read_deep` returns, the colours beneath, and ``(H, W)`` uint8, 255 where
+        it is opaque.
+
+    Raises:
+        texsynth.errors.ImageError: As there; or it has no transparency.
+    """
+    return _read(path, input_range, deep.decode_apart)
+
+
+def rounded(pixels: npt.NDArray[Any]) -> Pixels:
+    """Returns what :func:`read_deep` read, ``(H, W, 3)`` of any type, as uint8."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(pixels).astype(np.uint8)
+
+
+def read_map(path: StrPath) -> Map:
+    """Reads the values of an image file at full depth and as they are, such as those of normals.
+
+    Integers are divided by their largest value, so that white is 1, and all of up to 16 bits come
+    back from ``round(value * 65535)``; floating-point numbers stay what they are. No colour profile
+    is applied, and alpha is one more channel. EXIF orientation is applied.
+
+    Args:
+        path: As for :func:`read`; or of an OpenEXR file, if there is the package OpenEXR.
+
+    Returns:
+        numpy.ndarray: ``(H, W, C)`` float32: grey; grey and alpha; RGB; or RGB and alpha.
+
+    Raises:
+        texsynth.errors.ImageError: As there; or it has other channels, or values that are not
+            finite.
+    """
+    return _read(path, None, lambda content, path, _: values.decode(content, path))
+
+
+def _decode(content: bytes, path: Path, input_range: Range | None) -> Pixels:
+    if exr.is_one(content):
+        return rounded(deep.decode(content, path, input_range))
+    return decoding.decode(content, path, input_range)
 
 
 def _read(
