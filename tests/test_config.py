@@ -93,7 +93,7 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
         ({"engine": "fast"}, "engine must be one of auto, plain, winograd, cuda, not 'fast'"),
         ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16, tf32, not 'fp16'"),
         ({"output_size": (5,)}, r"output size must be \(width, height\), not \(5,\)"),
-        ({"iterations": 0}, "iterations must be at least 1, not 0"),
+        ({"iterations": -1}, "iterations must be at least 0, not -1"),
         ({"iterations": True}, "iterations must be a whole number, not True"),
         ({"optimizer": "sgd"}, "optimizer must be one of lbfgs, adam, not 'sgd'"),
         ({"learning_rate": 0}, "learning rate must be a positive number, not 0"),

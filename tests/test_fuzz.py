@@ -328,6 +328,7 @@ def folder(tmp_path, monkeypatch):
             raise TexsynthError("too small")
         return loop.Result(
             image=study.exemplar,
+            values=study.exemplar,
             exemplar=study.exemplar,
             errors={"conv1_1": 0.5},
             history=[[1.0, 0.5]],

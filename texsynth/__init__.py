@@ -3,7 +3,8 @@
 :func:`synthesize` makes one texture. For many of one exemplar, with the network loaded and the
 exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
 each seed. :func:`mix` makes a texture between those of several exemplars, :func:`paint` an
-image of several textures, :func:`repair` a part of a photograph anew.
+image of several textures, :func:`repair` a part of a photograph anew, :func:`synthesize_stack`
+the maps of a material together.
 """
 
 import importlib
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
+    from texsynth.synthesis.stacked import StackResult, StackStudy, make_stack, synthesize_stack
     from texsynth.synthesis.varied import Source, Varied
     from texsynth.synthesis.workshop import Workshop
     from texsynth.targets import Statistics
@@ -34,12 +36,15 @@ __all__ = [
     "Progress",
     "Result",
     "Source",
+    "StackResult",
+    "StackStudy",
     "Statistics",
     "Term",
     "TexsynthError",
     "Varied",
     "Workshop",
     "__version__",
+    "make_stack",
     "make_variation",
     "measure",
     "mix",
@@ -47,6 +52,7 @@ __all__ = [
     "read_image",
     "repair",
     "synthesize",
+    "synthesize_stack",
 ]
 
 # Chainer takes a second to import: only who synthesizes waits for it.
@@ -56,9 +62,12 @@ _LATER = {
     "Progress": ("texsynth.synthesis.loop", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
     "Source": ("texsynth.synthesis.varied", "Source"),
+    "StackResult": ("texsynth.synthesis.stacked", "StackResult"),
+    "StackStudy": ("texsynth.synthesis.stacked", "StackStudy"),
     "Statistics": ("texsynth.targets", "Statistics"),
     "Varied": ("texsynth.synthesis.varied", "Varied"),
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
+    "make_stack": ("texsynth.synthesis.stacked", "make_stack"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
     "measure": ("texsynth.synthesis.measuring", "measure"),
     "mix": ("texsynth.synthesis.mixture", "mix"),
@@ -66,6 +75,7 @@ _LATER = {
     "read_image": ("texsynth.images", "read"),
     "repair": ("texsynth.synthesis.repairing", "repair"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
+    "synthesize_stack": ("texsynth.synthesis.stacked", "synthesize_stack"),
 }
 
 

@@ -57,7 +57,8 @@ class Config:
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
             exemplar.
         iterations: Optimizer steps at full size; the next coarser level takes twice as many, those
-            below it four times as many. ``None`` means the preset's.
+            below it four times as many. ``None`` means the preset's. With 0 the texture is what it
+            starts from.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size for Adam, in grey levels; the article's program uses 4.
         losses: Terms of the loss, :class:`texsynth.Term`; ``None`` means the preset's. May be given
@@ -165,7 +166,7 @@ class Config:
             ends = check_range("input range", self.input_range)
             object.__setattr__(self, "input_range", ends)
         if self.iterations is not None:
-            check_integer("iterations", self.iterations, 1)
+            check_integer("iterations", self.iterations, 0)
         if self.levels is not None:
             check_integer("levels", self.levels, 1)
         if self.components is not None:

@@ -360,7 +360,7 @@ BAD_USAGE = [
         "--variations: all textures would start from b.png and be the same",
     ),
     ("a.png --variations 2 --seed 18446744073709551615", "seed must be at most"),
-    ("a.png b.png -n 0", "iterations must be at least 1, not 0"),
+    ("a.png b.png -n -1", "iterations must be at least 0, not -1"),
 ]
 
 

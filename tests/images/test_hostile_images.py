@@ -477,7 +477,7 @@ def test_no_memory_is_one_line(tmp_path, monkeypatch):
         raise MemoryError
 
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
-    monkeypatch.setattr(decoding, "_as_array", none_left)
+    monkeypatch.setattr(decoding, "as_array", none_left)
     with pytest.raises(ImageError, match=r"a.png cannot be read: not enough memory"):
         images.read(tmp_path / "a.png")
 

@@ -91,7 +91,6 @@ def test_without_that_package_its_name_is_told(tmp_path, monkeypatch):
 
 
 KINDS = {
-    "OpenEXR; convert it to PNG, or to a TIFF of floating-point": b"v/1\x01" + bytes(60),
     "Radiance HDR; convert it to PNG, or to a TIFF of floating-point": b"#?RADIANCE\nFORMAT=\n",
     "JPEG XL; convert it to PNG": b"\xff\x0a" + bytes(60),
     "SVG; convert it to PNG": b'<?xml version="1.0"?>\n<!-- x -->\n<svg width="3"/>',

@@ -164,6 +164,39 @@ def test_a_callback_can_stop_it_and_gets_the_image_at_full_size(config, exemplar
     assert result.reason == loop.STOPPED
 
 
+@pytest.mark.parametrize("preset", ["natural", "gatys"])
+@pytest.mark.parametrize("levels", [None, 2])
+def test_with_no_steps_the_texture_is_what_it_starts_from(config, exemplar, preset, levels):
+    start = np.random.default_rng(0).random(exemplar.shape) * 255
+    asked = config(iterations=0, preset=preset, levels=levels)
+    result = texsynth.synthesize(exemplar, asked, init=start)
+    np.testing.assert_array_equal(result.values, start)
+    np.testing.assert_array_equal(result.image, np.rint(start))
+    assert (result.history, result.evaluations) == ([[]], 0)
+    assert result.reason == "no steps were asked for" and result.is_finished
+
+
+def test_with_no_steps_and_no_image_it_is_noise(config, exemplar):
+    result = texsynth.synthesize(exemplar, config(iterations=0))
+    assert result.image.shape == exemplar.shape and result.image.std() > 5
+
+
+def test_values_are_the_image_unrounded(config, exemplar):
+    result = texsynth.synthesize(exemplar, config(iterations=2))
+    assert result.values.dtype == np.float32
+    assert 0 <= result.values.min() < result.values.max() <= 255
+    np.testing.assert_array_equal(np.rint(result.values), result.image)
+    assert not np.array_equal(result.values, result.image)
+
+
+def test_an_exemplar_is_measured_at_full_depth(config, exemplar):
+    between = exemplar + np.random.default_rng(0).uniform(-0.4, 0.4, exemplar.shape)
+    between = np.clip(between, 0, 255)
+    plain, deep = (texsynth.synthesize(each, config(iterations=2)) for each in (exemplar, between))
+    assert plain.history != deep.history
+    np.testing.assert_array_equal(plain.exemplar, deep.exemplar)
+
+
 def test_pixels_stay_within_the_range(config):
     """Without the penalty, an exemplar of black and white drives pixels far out."""
     exemplar = np.where(make_texture(32, 32) > 128, 255, 0).astype(np.uint8)

@@ -203,9 +203,13 @@ def test_a_loss_that_counts_all_positions_alike_is_refused(config):
         repair(make_texture(48, 48), disc(48, 48, 9), config(losses="wasserstein"))
 
 
-def test_a_photograph_of_fractions_cannot_stay(config):
-    with pytest.raises(ConfigError, match="whole numbers"):
-        repair(make_texture(48, 48) / 2, disc(48, 48, 9), config())
+def test_a_photograph_of_fractions_stays_unrounded(config):
+    photo = (make_texture(48, 48) / 2 + 0.125).astype(np.float32)
+    mask = disc(48, 48, 9)
+    result = repair(photo, mask, config(iterations=2))
+    np.testing.assert_array_equal(result.values[mask == 0], photo[mask == 0])
+    assert not np.array_equal(result.values, photo)
+    np.testing.assert_array_equal(result.image, np.rint(result.values))
 
 
 def test_filled_by_hand():

@@ -5,10 +5,25 @@ library's callers) it is ``(H, W, 3)`` uint8. A map, as :func:`read_map` and :fu
 it, is ``(H, W, C)`` float32 of which 1 is white.
 """
 
-from texsynth.images.arrays import checksum, noise, side_by_side, tiled, to_batch, to_pixels
+from texsynth.images.arrays import (
+    checksum,
+    noise,
+    side_by_side,
+    tiled,
+    to_batch,
+    to_pixels,
+    to_values,
+)
 from texsynth.images.drift import without_drift
 from texsynth.images.grey import LUMA, is_grey, without_colours
-from texsynth.images.reading import read, read_apart, read_map
+from texsynth.images.reading import (
+    read,
+    read_apart,
+    read_deep,
+    read_deep_apart,
+    read_map,
+    rounded,
+)
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
 from texsynth.images.writing import save_png, write_map
 
@@ -23,13 +38,17 @@ __all__ = [
     "noise",
     "read",
     "read_apart",
+    "read_deep",
+    "read_deep_apart",
     "read_map",
     "resize",
+    "rounded",
     "save_png",
     "side_by_side",
     "tiled",
     "to_batch",
     "to_pixels",
+    "to_values",
     "without_colours",
     "without_drift",
     "write_map",

@@ -13,8 +13,12 @@ from texsynth.typing import Batch, Pixels, Size
 _NOISE_AMPLITUDE = 20.0  # grey levels, as in the article's program
 
 
-def to_batch(pixels: npt.ArrayLike) -> Batch:
+def to_batch(pixels: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> Batch:
     """Turns ``(H, W, 3)`` of any real dtype, 0..255, into ``(1, 3, H, W)`` float32.
+
+    Args:
+        pixels: The image.
+        dtype: Another floating-point type, for what is no more than handed on.
 
     Raises:
         texsynth.errors.ImageError: A path, another shape, no pixels, no numbers, values that are
@@ -32,7 +36,7 @@ def to_batch(pixels: npt.ArrayLike) -> Batch:
         raise ImageError(f"an image must have real numbers, not {pixels.dtype}")
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ImageError(f"an image must be a (height, width, 3) array, not {pixels.shape}")
-    batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
+    batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=dtype)
     if not (batch.min() >= 0 and batch.max() <= 255):  # neither holds of NaN
         raise ImageError("an image must have finite values within 0..255")
     if pixels.dtype.kind in "bf" and 0 < batch.max() <= 1:
@@ -47,6 +51,12 @@ def to_pixels(batch: npt.NDArray[np.floating[Any]]) -> Pixels:
     """Turns ``(1, 3, H, W)`` float into ``(H, W, 3)`` uint8, rounded and clipped."""
     clipped: npt.NDArray[Any] = np.clip(np.rint(batch[0].transpose(1, 2, 0)), 0, 255)
     return clipped.astype(np.uint8)
+
+
+def to_values(batch: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+    """Turns ``(1, 3, H, W)`` float into ``(H, W, 3)`` of its type, clipped to 0..255, unrounded."""
+    clipped: npt.NDArray[np.floating[Any]] = np.clip(batch[0].transpose(1, 2, 0), 0, 255)
+    return np.ascontiguousarray(clipped)
 
 
 def checksum(array: npt.NDArray[Any]) -> str:

@@ -42,7 +42,7 @@ def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> P
         texsynth.errors.ImageError: It would cost too much, or is of a kind that is not supported.
         Exception: Whatever Pillow's decoders raise on damaged files, which is nearly anything.
     """
-    return _as_array(colour.to_rgb(_decoded(content, path, input_range), path))
+    return as_array(colour.to_rgb(_decoded(content, path, input_range), path))
 
 
 def decode_apart(
@@ -66,7 +66,7 @@ def decode_apart(
     if picture.alpha is None:
         raise ImageError(f"{path} has no transparency")
     rgb = colour.to_rgb(picture._replace(alpha=None), path)
-    return _as_array(rgb), np.asarray(picture.alpha)
+    return as_array(rgb), np.asarray(picture.alpha)
 
 
 def _decoded(content: bytes, path: StrPath, input_range: Range | None) -> Picture:
@@ -132,7 +132,7 @@ def _of_pillow(
 ) -> Picture:
     with loaded(content, most, path) as (file, as_png):
         orientation = orientation_of(file)
-        return _picture(file, as_png, input_range, path)._replace(orientation=orientation)
+        return picture_of(file, as_png, input_range, path)._replace(orientation=orientation)
 
 
 @contextlib.contextmanager
@@ -189,12 +189,32 @@ def orientation_of(file: Image.Image) -> int:
         return 1
 
 
-def _picture(
+def is_numbers(file: Image.Image) -> bool:
+    """Returns whether an image has values whose type does not say what is black and white."""
+    return file.mode == "F" or (file.mode == "I" and file.format != "PPM")
+
+
+def profile_of(file: Image.Image, as_png: Png | None) -> object:
+    """Returns an image's colour profile, which may be anything; ``None`` if there is none."""
+    return file.info.get("icc_profile") if as_png is None else as_png.profile
+
+
+def picture_of(
     file: Image.Image, as_png: Png | None, input_range: Range | None, path: StrPath
 ) -> Picture:
-    """Takes a picture apart into colours and alpha."""
-    profile = file.info.get("icc_profile") if as_png is None else as_png.profile
-    if file.mode in ("I", "F") and (file.mode == "F" or file.format != "PPM"):
+    """Takes what Pillow decoded apart into colours and alpha.
+
+    Args:
+        file: The image.
+        as_png: Of a PNG, its chunks.
+        input_range: As for :func:`decode`.
+        path: As there.
+
+    Raises:
+        texsynth.errors.ImageError: The range is needed and not given.
+    """
+    profile = profile_of(file, as_png)
+    if is_numbers(file):
         return Picture(samples.of_numbers(np.asarray(file), input_range, path), profile=profile)
     samples.warn_unused(input_range, path)
     if as_png is not None and as_png.bits == 16 and as_png.colours != 0:
@@ -226,8 +246,11 @@ def _key(file: Image.Image, as_png: Png | None) -> tuple[int, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _as_array(rgb: Image.Image) -> Pixels:
-    """By bands of rows, for Pillow needs twice the memory of what it hands over at once."""
+def as_array(rgb: Image.Image) -> Pixels:
+    """Returns ``(H, W, 3)``, by bands of rows.
+
+    Pillow needs twice the memory of what it hands over at once.
+    """
     pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
     for top in range(0, rgb.height, _BAND):
         bottom = min(top + _BAND, rgb.height)

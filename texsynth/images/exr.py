@@ -17,7 +17,6 @@ from texsynth.typing import Map, StrPath
 _MAGIC = b"\x76\x2f\x31\x01"
 _NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 _MOST_CHANNELS = 64
-_ALONE = {"num_threads": 0}  # threads of its own would not survive a fork
 
 
 def is_one(content: bytes) -> bool:
@@ -63,12 +62,25 @@ def decode(content: bytes, most: int | None, path: StrPath) -> Map:
     """
     exr = package(path)
     with process_state.overheard() as told:
-        names = _checked(exr.File(io.BytesIO(content), header_only=True, **_ALONE), most, path)
-        parts = exr.File(io.BytesIO(content), separate_channels=True, **_ALONE).parts
+        names = _checked(_opened(exr, content, path, header_only=True), most, path)
+        parts = _opened(exr, content, path, separate_channels=True).parts
     if told.getvalue() or not parts:
-        raise ImageError(f"{path} cannot be read: it is damaged")
+        raise _damaged(path)
     planes = [_shares(parts[0].channels[name].pixels) for name in names]
     return np.stack(planes, axis=2)
+
+
+def _opened(exr: ModuleType, content: bytes, path: StrPath, **how: bool) -> Any:
+    try:
+        return exr.File(
+            io.BytesIO(content), num_threads=0, **how
+        )  # threads would not survive forks
+    except (RuntimeError, ValueError, OSError) as error:  # which tell of the package's own insides
+        raise _damaged(path) from error
+
+
+def _damaged(path: StrPath) -> ImageError:
+    return ImageError(f"{path} cannot be read: it is damaged, or of a rare kind of OpenEXR")
 
 
 def _shares(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -122,5 +134,5 @@ def encode(
     header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage, **text}
     planes = {name: np.ascontiguousarray(values[..., k]) for k, name in enumerate(names)}
     made = io.BytesIO()  # the package needs one that it can seek in
-    exr.File(header, planes, **_ALONE).write(made)
+    exr.File(header, planes, num_threads=0).write(made)
     file.write(made.getbuffer())

@@ -11,7 +11,6 @@ from texsynth.typing import StrPath
 
 _NUMBERS = "convert it to PNG, or to a TIFF of floating-point numbers for --input-range"
 _KINDS = {
-    rb"\x76\x2f\x31\x01": ("OpenEXR", _NUMBERS),
     rb"#\?(RADIANCE|RGBE)": ("Radiance HDR", _NUMBERS),
     rb"....ftyp(avif|avis)": (
         "AVIF",

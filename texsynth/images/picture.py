@@ -31,6 +31,34 @@ class Picture(NamedTuple):
         return self._replace(colours=self.colours.transpose(turn), alpha=alpha, orientation=1)
 
 
+class Deep(NamedTuple):
+    """What is read of an image file that has more than 8 bits a channel, in sRGB, unrounded.
+
+    Attributes:
+        colours: ``(H, W, C)`` floating-point numbers, 0..255: grey or RGB.
+        alpha: ``(H, W)``, 0..255; ``None`` is opaque.
+        orientation: How to turn it, as EXIF counts.
+    """
+
+    colours: npt.NDArray[Any]
+    alpha: npt.NDArray[Any] | None = None
+    orientation: int = 1
+
+    def upright(self) -> "Deep":
+        """Returns it turned, with the orientation 1."""
+        alpha = None if self.alpha is None else turned(self.alpha, self.orientation)
+        return Deep(turned(self.colours, self.orientation), alpha)
+
+
+def turned(values: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Returns ``(H, W)`` or ``(H, W, C)`` turned, as EXIF counts."""
+    if orientation in (5, 6, 7, 8):  # its rows are columns
+        values = values.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values[::-1] if orientation in (3, 4, 7, 8) else values
+
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

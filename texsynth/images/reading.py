@@ -5,13 +5,15 @@ import select
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from texsynth.errors import ImageError
 from texsynth.files.printable import one_line
-from texsynth.images import decoding, values
+from texsynth.images import decoding, deep, exr, values
 from texsynth.images.samples import Range
 from texsynth.typing import Alpha, Map, Pixels, StrPath
 
@@ -43,7 +45,7 @@ def read(path: StrPath, input_range: Range | None = None) -> Pixels:
         texsynth.errors.ImageError: Missing, unreadable, not an image, damaged, or absurdly large;
             or its range is needed and not given.
     """
-    return _read(path, input_range, decoding.decode)
+    return _read(path, input_range, _decode)
 
 
 def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels, Alpha]:
@@ -61,6 +63,49 @@ def read_apart(path: StrPath, input_range: Range | None = None) -> tuple[Pixels,
         texsynth.errors.ImageError: As there; or it has no transparency.
     """
     return _read(path, input_range, decoding.decode_apart)
+
+
+def read_deep(path: StrPath, input_range: Range | None = None) -> npt.NDArray[Any]:
+    """Reads an image file as :func:`read` does, at full depth.
+
+    Args:
+        path: As there; or of an OpenEXR file, if there is the package OpenEXR. Its values are in
+            proportion to light, so that they are given sRGB's curve here.
+        input_range: As there.
+
+    Returns:
+        numpy.ndarray: ``(H, W, 3)`` RGB: uint8, or, of a file of more than 8 bits, floating-point
+        numbers, 0..255. A file with a colour profile other than sRGB has 8 bits (and a warning is
+        logged if it had more).
+
+    Raises:
+        texsynth.errors.ImageError: As there.
+    """
+    return _read(path, input_range, deep.decode)
+
+
+def read_deep_apart(
+    path: StrPath, input_range: Range | None = None
+) -> tuple[npt.NDArray[Any], Alpha]:
+    """Reads an image file as :func:`read_deep`, but for its transparency, which is told apart.
+
+    Args:
+        path: As there.
+        input_range: As there.
+
+    Returns:
+        tuple: What :func:`read_deep` returns, the colours beneath, and ``(H, W)`` uint8, 255 where
+        it is opaque.
+
+    Raises:
+        texsynth.errors.ImageError: As there; or it has no transparency.
+    """
+    return _read(path, input_range, deep.decode_apart)
+
+
+def rounded(pixels: npt.NDArray[Any]) -> Pixels:
+    """Returns what :func:`read_deep` read, ``(H, W, 3)`` of any type, as uint8."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(pixels).astype(np.uint8)
 
 
 def read_map(path: StrPath) -> Map:
@@ -81,6 +126,12 @@ def read_map(path: StrPath) -> Map:
             finite.
     """
     return _read(path, None, lambda content, path, _: values.decode(content, path))
+
+
+def _decode(content: bytes, path: Path, input_range: Range | None) -> Pixels:
+    if exr.is_one(content):
+        return rounded(deep.decode(content, path, input_range))
+    return decoding.decode(content, path, input_range)
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""Samples of any type and range, as the files have them, to 8 bits; grey to 16."""
+"""Samples of any type and range, as the files have them, to 8 bits, grey to 16; or unrounded."""
 
 import io
 import logging
@@ -10,7 +10,7 @@ from PIL import Image
 
 from texsynth.errors import ImageError
 from texsynth.images import tiff
-from texsynth.images.picture import Picture, keyed
+from texsynth.images.picture import Deep, Picture, keyed
 from texsynth.images.png import Png
 from texsynth.images.tiff_directory import Directory, Tag
 from texsynth.typing import StrPath
@@ -37,23 +37,53 @@ def of_tiff(tags: Directory, input_range: Range | None, path: StrPath) -> Pictur
         Exception: Whatever Pillow's decoders raise on damaged files.
     """
     read = tiff.samples(tags)
+    most = 65535 if read.channels == 1 and read.bits > 8 else 255
+    colours, alpha = _of_tiff(read, most, input_range, path, tags.profile is not None)
+    return _picture(colours, alpha, tags.profile, tags.value(Tag.ORIENTATION, 1))
+
+
+def deep_of_tiff(tags: Directory, input_range: Range | None, path: StrPath) -> Deep:
+    """Reads a TIFF as :func:`of_tiff` does, at full depth and not in other colours.
+
+    Args:
+        tags (Directory): As there.
+        input_range: As there.
+        path: As there.
+
+    Raises:
+        texsynth.errors.ImageError: As there.
+        Exception: As there.
+    """
+    has_profile = tags.profile is not None
+    colours, alpha = _of_tiff(tiff.samples(tags), None, input_range, path, has_profile)
+    return Deep(colours, alpha, tags.value(Tag.ORIENTATION, 1))
+
+
+def _of_tiff(
+    read: tiff.Samples,
+    most: int | None,
+    input_range: Range | None,
+    path: StrPath,
+    has_profile: bool,
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Colours of ``(H, W, C)``, 0 to ``most``, and alpha; both unrounded if ``most`` is none."""
     channels = read.values[..., : read.channels]
     if read.is_range_known and read.bits < _UNKNOWN:
         ends: Range = (0, 2**read.bits - 1)
         warn_unused(input_range, path)
-    else:
-        ends = _ends(channels, input_range, path)
-    most = 65535 if read.channels == 1 and read.bits > 8 else 255
+    else:  # colours of a profile are within its own range
+        is_known = has_profile and channels.dtype.kind == "f"
+        ends = _ends(channels, input_range, path, (0, 1) if is_known else None)
     alpha = shares = None
     if read.alpha:
         extra = read.values[..., read.channels]
         opaque = 1 if extra.dtype.kind == "f" else _largest(extra, read.bits)
-        alpha = _scaled(extra, (0, opaque), 255)
+        alpha = _scaled(extra, (0, opaque), None if most is None else 255)
         shares = extra / opaque if read.alpha == 1 else None
     colours = _scaled(channels, ends, most, shares)
     if read.is_white_zero:
-        np.subtract(most, colours, out=colours)
-    return _picture(colours, alpha, tags.profile, tags.value(Tag.ORIENTATION, 1))
+        np.subtract(255 if most is None else most, colours, out=colours)
+    return colours, alpha
 
 
 def of_png(png: Png) -> tuple[Image.Image, Image.Image | None]:
@@ -106,6 +136,32 @@ def of_numbers(values: npt.NDArray[Any], input_range: Range | None, path: StrPat
     return Image.fromarray(_scaled(values, _ends(values, input_range, path), 65535))
 
 
+def deep_of_numbers(
+    values: npt.NDArray[Any], input_range: Range | None, path: StrPath, usual: Range | None = None
+) -> npt.NDArray[Any]:
+    """Returns 0..255, unrounded, from floating-point numbers or wide integers.
+
+    Args:
+        values: Of any shape.
+        input_range: As for :func:`of_numbers`.
+        path: As there.
+        usual: What is black and white if no range is given; ``None`` is not known.
+
+    Raises:
+        texsynth.errors.ImageError: As there.
+    """
+    return _scaled(values, _ends(values, input_range, path, usual))
+
+
+def deep_of_integers(values: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[Any]:
+    """Returns 0..255, unrounded, from integers of 16 bits.
+
+    Args:
+        values: Of any shape.
+    """
+    return _scaled(values, (0, 65535))
+
+
 def grey_of_8_bits(grey: Image.Image) -> Image.Image:
     """Rounds grey of 16 bits, which Pillow's own conversion would clip at 255.
 
@@ -126,8 +182,10 @@ def warn_unused(input_range: Range | None, path: StrPath) -> None:
         _log.warning("%s: --input-range is not used, for its type has a range of its own", path)
 
 
-def _ends(values: npt.NDArray[Any], input_range: Range | None, path: StrPath) -> Range:
-    """What is black and white of values of which nothing else says so."""
+def _ends(
+    values: npt.NDArray[Any], input_range: Range | None, path: StrPath, usual: Range | None = None
+) -> Range:
+    """What is black and white of values whose type does not say so."""
     low, high = float(values.min()), float(values.max())
     if np.isnan(low):
         raise ImageError(f"{path} has values that are not numbers (NaN)")
@@ -140,17 +198,19 @@ def _ends(values: npt.NDArray[Any], input_range: Range | None, path: StrPath) ->
         and 0 <= low <= high <= 65535
     ):
         return 0, 65535
-    if input_range is None:
+    if input_range is None and usual is None:
         kind = "floating-point" if is_float else "grey"
         raise ImageError(
             f"{path} has {kind} values from {low:g} to {high:g}; "
             "say which are black and white: --input-range LOW,HIGH"
         )
-    outside = np.count_nonzero((values < input_range[0]) | (values > input_range[1])) / values.size
+    low, high = ends = input_range or usual or (0, 1)
+    outside = np.count_nonzero((values < low) | (values > high)) / values.size
     if outside:
-        told = "%s: %.3g %% of its values are beyond --input-range, and clipped"
-        _log.warning(told, path, 100 * outside)
-    return input_range
+        where = "--input-range" if input_range else f"{low} to {high} (--input-range takes others)"
+        told = "%s: %.3g %% of its values are beyond %s, and clipped"
+        _log.warning(told, path, 100 * outside, where)
+    return ends
 
 
 def _largest(values: npt.NDArray[Any], bits: int) -> int:
@@ -158,18 +218,30 @@ def _largest(values: npt.NDArray[Any], bits: int) -> int:
 
 
 def _scaled(
-    values: npt.NDArray[Any], ends: Range, most: int, factors: npt.NDArray[Any] | None = None
+    values: npt.NDArray[Any],
+    ends: Range,
+    most: int | None = None,
+    factors: npt.NDArray[Any] | None = None,
 ) -> npt.NDArray[Any]:
-    """Scales to 0..most, rounded and clipped; before, factors of each pixel are taken out."""
+    """Scales to 0..most, rounded and clipped; before, factors of each pixel are taken out.
+
+    Without ``most`` it is 0..255, unrounded: float64 of 32-bit floating-point numbers, which come
+    back from it exactly, as those of 16 bits come back from float32.
+    """
     low, high = ends
-    made = np.empty(values.shape, np.uint8 if most == 255 else np.uint16)
+    if most is None:
+        is_short = values.dtype.kind == "u" and values.dtype.itemsize <= 2
+        made: npt.NDArray[Any] = np.empty(values.shape, np.float32 if is_short else np.float64)
+    else:
+        made = np.empty(values.shape, np.uint8 if most == 255 else np.uint16)
     rows = max(1, _BAND * len(values) // values.size)
     for top in range(0, len(values), rows):
         band = slice(top, top + rows)
         shares = (values[band].astype(np.float64) - low) / (high - low)
         if factors is not None:
             shares /= np.maximum(factors[band], 1e-9)[..., None]
-        made[band] = np.rint(np.clip(shares, 0, 1) * most)
+        shares = np.clip(shares, 0, 1) * (most or 255)
+        made[band] = np.rint(shares) if most else shares
     return made
 
 

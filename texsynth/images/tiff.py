@@ -62,6 +62,17 @@ def is_for_us(tags: Directory) -> bool:
     return layout.format != _UNSIGNED or not is_usual
 
 
+def depth(tags: Directory) -> tuple[int, int]:
+    """Returns bits of a sample, and the number of colours, of a file that is for us.
+
+    Args:
+        tags (Directory): Its directory.
+    """
+    layout = _layout(tags)
+    assert layout is not None
+    return layout.bits, layout.channels
+
+
 def weight(tags: Directory) -> float:
     """Returns for how many pixels a file that is for us counts, where too many are refused.
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from texsynth.errors import ImageError
 from texsynth.images import decoding, exr, process_state, samples, tiff
+from texsynth.images.picture import turned
 from texsynth.images.png import Png
 from texsynth.images.tiff_directory import Directory, Tag
 from texsynth.typing import Map, StrPath
@@ -42,7 +43,7 @@ def decode(content: bytes, path: StrPath) -> Map:
                 values, orientation = _of_pillow(file, as_png, path), decoding.orientation_of(file)
     if not np.isfinite(values).all():
         raise ImageError(f"{path} has values that are not finite numbers")
-    return np.ascontiguousarray(_upright(values, orientation))
+    return np.ascontiguousarray(turned(values, orientation))
 
 
 def _of_tiff(tags: Directory, path: StrPath) -> Map:
@@ -80,15 +81,6 @@ def _shares(values: npt.NDArray[Any], bits: int | None = None) -> Map:
     largest = np.iinfo(values.dtype).max if bits is None else 2**bits - 1
     np.divide(values, float(largest), out=shares, dtype=np.float64, casting="same_kind")
     return shares
-
-
-def _upright(values: Map, orientation: int) -> Map:
-    """Turns ``(H, W, C)`` as EXIF says."""
-    if orientation in (5, 6, 7, 8):  # its rows are columns
-        values = values.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        values = values[:, ::-1]
-    return values[::-1] if orientation in (3, 4, 7, 8) else values
 
 
 def _other_colours(path: StrPath, colours: str) -> ImageError:

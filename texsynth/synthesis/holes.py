@@ -54,8 +54,6 @@ class Damaged:
             texsynth.errors.TexsynthError: As there.
         """
         batch = images.to_batch(photo)
-        if not np.array_equal(batch, np.rint(batch)):
-            raise ConfigError("a photograph to repair must have whole numbers, which can stay")
         size = batch.shape[:1:-1]
         made = np.zeros((1, 1, *batch.shape[2:]), np.float32)
         if mask is not None:

@@ -19,7 +19,7 @@ from texsynth.optimizers import Stopped
 from texsynth.synthesis import environment, presets
 from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
-from texsynth.synthesis.result import STOPPED, Result
+from texsynth.synthesis.result import NO_STEPS, STOPPED, Result
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.study import Study
 from texsynth.synthesis.workshop import Workshop
@@ -147,9 +147,12 @@ def make_variation(
             is no longer finite.
     """
     workshop = study.workshop
-    init = None if init is None else images.to_batch(init)
+    # What no step changes is handed on as it is, of any depth.
+    dtype = np.float32 if study.scheme.iterations else np.float64
+    init = None if init is None else images.to_batch(init, dtype)
     texture, run = optimised(study, seed, init, callback, stop, checkpoints)
-    pixels = study.finished(texture)
+    values = images.to_values(study.finished(texture))
+    pixels = images.rounded(values)
     del texture
     study.rest()
     made_with = environment.describe(workshop)
@@ -161,6 +164,7 @@ def make_variation(
         errors = study.errors(pixels, by, block)
     return Result(
         image=pixels,
+        values=values,
         exemplar=study.pictured,
         errors=errors,
         history=run.history,
@@ -270,6 +274,9 @@ class _Run:
 
     def through_levels(self, texture: Any, resumed: Checkpoint | None) -> Batch:
         """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
+        if not (self._plan[-1].steps or resumed) and self._study.keep(1) is None:
+            self.history, self.reason = [[]], NO_STEPS
+            return cast(Batch, self._study.begun(1, texture))
         first = 1 if resumed is None else self._level_of(resumed)
         self._forecast.try_levels(self._study, first, self._stop)
         for number in range(first, len(self._plan) + 1):

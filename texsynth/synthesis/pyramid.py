@@ -71,7 +71,8 @@ def plan(
         exemplar_size: ``(width, height)`` of the exemplar at full size.
         output_size: ``(width, height)`` of the texture at full size.
         steps: Optimizer steps at full size. The next coarser level takes twice as many, and half
-            the time, those below it four times as many: what is far apart is decided there.
+            the time, those below it four times as many: what is far apart is decided there. With
+            none there is no other level.
         levels: Number of levels; ``None`` takes as many as sides of at least 64 pixels allow.
         smallest_side: Smallest side at which the deepest layer of the loss has a position.
         margin: Pixels between each edge of the texture and of the canvas at full size; coarser
@@ -94,6 +95,7 @@ def plan(
     check_sides("output", output_size, smallest_side)
     _check_tiling(output_size, wrap, smallest_side)
     side = min(*exemplar_size, *output_size)
+    levels = 1 if steps == 0 else levels
     if levels is None:
         floor = max(_COARSEST, smallest_side)
         levels = 1

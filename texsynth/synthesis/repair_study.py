@@ -45,7 +45,9 @@ class RepairStudy(Study):
         self._fills = fills and is_filled and float(np.sign(damaged.mask).mean()) <= _MOST
         self._has_source = source is not None
         self._counts = {}
-        super().__init__(workshop, source if self._has_source else images.to_pixels(self._filled))
+        super().__init__(
+            workshop, source if self._has_source else _as_exemplar(self._filled, damaged.photo)
+        )
         check_takes_masks(self.losses)
         for number in range(1, len(self.plan) + 1):
             self._counted_on_host(number, self.layers)  # which makes sure that enough is left
@@ -244,15 +246,13 @@ class RepairStudy(Study):
         return images.fit(self._filled, size) + images.resize(texture - before, size, wrap)
 
     def finished(self, texture):
-        """Returns the photograph repaired, with its own bytes where it stays, see :class:`Study`.
+        """Returns the photograph repaired, with its own values where it stays, see :class:`Study`.
 
         Args:
             texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
         """
-        pixels = super().finished(texture)
-        stays = self.damaged.mask[0, 0] == 0
-        pixels[stays] = images.to_pixels(self.damaged.photo)[stays]
-        return pixels
+        finished = super().finished(texture)
+        return np.where(self.damaged.mask == 0, self.damaged.photo, finished)
 
     @property
     def _measuring(self):
@@ -274,3 +274,9 @@ class RepairStudy(Study):
         """Checksums of what the result depends on beside the exemplar, by name."""
         photo, mask = self.damaged.photo, self.damaged.mask
         return {"photo": images.checksum(photo), "mask": images.checksum(mask)}
+
+
+def _as_exemplar(filled, photo):
+    """``(H, W, 3)`` of a photograph without its holes: whole numbers, if it has such."""
+    is_whole = np.array_equal(photo, np.rint(photo))
+    return images.to_pixels(filled) if is_whole else images.to_values(filled)

@@ -38,7 +38,8 @@ def repair(
     what is added on its sides, or all of them.
 
     Args:
-        photo: ``(H, W, 3)`` array, RGB, 0..255; whole numbers, for what stays.
+        photo: ``(H, W, 3)`` array, RGB, 0..255. What stays does so in the result's
+            ``values``, and in its ``image`` if they are whole numbers.
         mask: ``(H, W)`` array of booleans, or of 0..255: white is made anew, grey is blended.
         config (Config): The settings; ``None`` takes the defaults. The photograph keeps its size:
             ``size``, ``output_size``, ``flatten`` and ``margin`` have no part in it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from texsynth import images
@@ -22,6 +23,9 @@ STOPPED = "the callback asked to stop"
 INTERRUPTED = "interrupted"
 """The same, as the text of a PNG has it."""
 
+NO_STEPS = "no steps were asked for"
+"""The reason for stopping where a texture is what it starts from."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
@@ -31,6 +35,7 @@ class Result:
 
     Attributes:
         image: ``(H, W, 3)`` uint8, RGB.
+        values: The same unrounded, ``(H, W, 3)`` floating-point numbers, 0..255.
         exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at; ``None`` if it
             was made from statistics.
         errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
@@ -48,6 +53,7 @@ class Result:
     """
 
     image: Pixels
+    values: npt.NDArray[np.floating[Any]]
     exemplar: Pixels | None
     errors: dict[str, float]
     history: list[list[float]]

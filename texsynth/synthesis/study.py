@@ -242,14 +242,14 @@ class Study:
         return images.to_pixels(texture)
 
     def finished(self, texture):
-        """Returns the pixels of a texture that is done, ``(H, W, 3)`` uint8.
+        """Returns a texture that is done, ``(1, 3, H, W)`` floating-point numbers.
 
         Args:
             texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
         """
         if self.scheme.match_colours:
             texture = self.with_colours(texture)
-        return images.to_pixels(images.without_colours(texture) if self.is_grey else texture)
+        return images.without_colours(texture) if self.is_grey else texture
 
     @property
     def pictured(self):
