@@ -84,7 +84,7 @@ def test_all_that_was_asked_for_is_written_where_it_was_foretold(tmp_path):
     maps = stack(size=(8, 8))
     exports = Exports.asked(("godot", "arm=ao,roughness,metallic"), None, ("plane", "sphere"))
     foretold = exports.paths(tmp_path, "stone", maps)
-    written = exports.write(maps, tmp_path, "stone", {"Software": "test"})
+    written = list(exports.write(maps, tmp_path, "stone", {"Software": "test"}))
     assert written == foretold
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(written)
     assert tmp_path / "godot/stone.tres" in written and tmp_path / "stone_arm.png" in written

@@ -62,6 +62,55 @@ def test_it_writes_all_maps(folder, material):
     assert settings["tile"] == "xy" and settings["seed"] == 0
 
 
+def test_exports_and_previews_are_of_the_maps_that_are_made(folder, material):
+    asked = ["--export", "unreal", "--export", "arm=ao,1-roughness,0", "--preview", "sphere"]
+    result = material("maps", "-o", "new", *asked)
+    assert result.exit_code == 0, result.output
+    own = ["maps_arm.png", "maps_sphere.png", "unreal"]
+    assert names(folder / "new") == sorted(_MADE + own)
+    arm, ao, roughness = (
+        images.read_map(f"new/{name}.png") for name in ("maps_arm", "ao", "roughness")
+    )
+    assert np.abs(arm[..., :1] - ao).max() <= 0.51 / 255
+    assert np.abs(arm[..., 1:2] - (1 - roughness)).max() <= 0.51 / 255
+    normal = images.read_map("new/unreal/T_maps_N.png")
+    wanted = normals.turned(images.read_map("new/normal_gl.png"))
+    assert np.abs(normal - wanted).max() <= 0.51 / 255
+    listed = result.stdout.splitlines()
+    assert "new/unreal/T_maps_ORM.png" in listed and listed[-1] == "new/maps_sphere.png"
+    again = material("maps", "-o", "new", "--seed", 1, "--export", "unreal")
+    assert again.exit_code == 2 and "already exists" in again.output
+    made = material("maps", "-o", "two", "--variations", 2, "--export", "a=ao")
+    assert made.exit_code == 0, made.output
+    assert {"maps_seed0_a.png", "maps_seed1_a.png"} < set(names(folder / "two"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--export", "maya"], "--export must be one of unity, "),
+        (["--export", "a=metallic"], "needs a map metallic, which the material lacks"),
+        (["--export", "a=gloss"], "gloss is none of the maps"),
+        (["--packings", "none.toml"], "cannot read none.toml"),
+        (["--preview", "cube"], "'cube' is not one of 'plane', 'sphere'"),
+    ],
+)
+def test_an_export_that_cannot_be_is_told_before_anything_is_made(folder, material, asked, told):
+    result = material("maps", "-o", "new", *asked)
+    assert result.exit_code == 2 and told in result.output
+    assert names(folder) == ["maps"]
+
+
+def test_drifts_are_taken_out_of_all_maps(folder, material):
+    assert material("maps", "-o", "plain").exit_code == 0
+    result = material("maps", "-o", "even", "--flatten", 8)
+    assert result.exit_code == 0, result.output
+    plain, even = (images.read_map(f"{name}/height.png") for name in ("plain", "even"))
+    assert (plain != even).any()
+    with Image.open("even/albedo.png") as picture:
+        assert json.loads(picture.text["texsynth:settings"])["flatten"] == 8
+
+
 def test_maps_that_are_there_are_kept(folder, material):
     assert material("maps", "-o", "new").exit_code == 0
     before = (folder / "new/ao.png").read_bytes()

@@ -132,7 +132,7 @@ class Exports:
         return found
 
     def write(self, stack, folder, name, text=None):
-        """Writes all of it; returns the paths.
+        """Writes all of it; yields the paths of what is written.
 
         Args:
             stack (dict): The maps by kind, as :data:`texsynth.materials.kinds.Stack`.
@@ -147,10 +147,9 @@ class Exports:
         from texsynth.materials import exporting
         from texsynth.materials.preview import preview
 
-        written: list[Path] = []
         for packing in self.packings:
-            written += exporting.export(stack, packing, folder, name, text)
+            yield from exporting.export(stack, packing, folder, name, text)
         for form in self.previews:
-            written.append(folder / f"{name}_{form}.png")
-            images.save_png(written[-1], preview(stack, form), text)
-        return written
+            path = folder / f"{name}_{form}.png"
+            images.save_png(path, preview(stack, form), text)
+            yield path

@@ -12,6 +12,7 @@ import click
 from texsynth import files
 from texsynth.command.cli import taken_over
 from texsynth.command.device import device_options
+from texsynth.command.exports import Exports, export_options, name_of
 from texsynth.command.interruption import Interruption
 from texsynth.command.keeping import EVERY, Keeping
 from texsynth.command.outputs import Outputs, make_folder
@@ -62,6 +63,7 @@ _log = logging.getLogger("texsynth")
     help="Resize the maps first, so that their longer side has this many pixels; 0 keeps their"
     " size.",
 )
+@export_options
 @device_options
 def main(where, out, offline, quiet, verbose, **options):
     """Make new maps of a surface from the maps in FOLDER, all together.
@@ -82,11 +84,14 @@ def main(where, out, offline, quiet, verbose, **options):
 main.params += taken_over(
     *("engine", "precision", "preset", "network", "output_size", "iterations", "optimizer"),
     *("learning_rate", "losses", "layers", "components", "pooling", "levels", "margin", "detail"),
-    *("tile", "match_colours", "memory", "seed", "variations", "weights", "offline"),
+    *("flatten", "tile", "match_colours", "memory", "seed", "variations", "weights", "offline"),
     *("overwrites", "checkpoint_path", "every", "resume_path", "quiet", "verbose"),
     told={
         "preset": "Settings for a kind of texture, as for texsynth itself; auto chooses by the map"
         " that repeats most.",
+        "flatten": "Take slow drifts out of the maps first: what varies more slowly than a Gaussian"
+        " of SCALE pixels, at their --size. Colours are divided by it, from others it is"
+        " subtracted.",
         "tile": "Make maps that tile without a seam: x across, y down, xy (or no value) both ways.",
         "detail": "Make each level of patches of the given maps, the same ones in all maps, and"
         " start it with their fine detail.  [default: set by the preset: only gatys and paper do"
@@ -110,6 +115,8 @@ class _Work:
         self._config = Config(**{name: options[name] for name in names})
         self._where, self._out, self._quiet, self._options = where, out, quiet, options
         self._interruption, self.written = Interruption(), []
+        asked = (options[name] for name in ("exports", "packings_path", "previews"))
+        self._exports, self._name = Exports.asked(*asked), name_of(where)
         _check(options)
 
     def carried_out(self):
@@ -143,11 +150,14 @@ class _Work:
         stack = reading.read(found, self._options["convention"])
         several = self._options["variations"]
         seeds = range(self._config.seed, self._config.seed + (several or 1))
-        make_folder(self._out)
         outputs = {
             seed: self._outputs(stack, "" if several is None else f"seed{seed}_") for seed in seeds
         }
-        self._check_outputs(found, [path for each in outputs.values() for path in each.values()])
+        paths = [path for each in outputs.values() for path in each.values()]
+        for seed in seeds:
+            paths += self._exports.paths(self._out, self._called(seed), stack)
+        make_folder(self._out)
+        self._check_outputs(found, paths)
         from texsynth.synthesis.stacked import StackStudy  # imports Chainer, which takes a second
         from texsynth.synthesis.workshop import Workshop
 
@@ -157,6 +167,11 @@ class _Work:
             if self._interruption.number is not None:
                 return
             self._interruption.in_order = False  # nothing to save until the next is under way
+
+    def _called(self, seed):
+        """What the exports of a seed call the material."""
+        several = self._options["variations"] is not None
+        return f"{self._name}_seed{seed}" if several else self._name
 
     def _outputs(self, stack, prefix):
         from texsynth.materials import writing
@@ -217,9 +232,13 @@ class _Work:
         for name, path in paths.items():
             writing.write({name: result.maps[name]}, {name: path}, *asked)
             self.written.append(path)
+        exported = []
+        for path in self._exports.write(result.maps, self._out, self._called(seed), text):
+            exported.append(path)
+            self.written.append(path)
         if not self._quiet:
             _tell(result)
-            for path in paths.values():
+            for path in (*paths.values(), *exported):
                 click.echo(os.fsencode(path))
 
 
