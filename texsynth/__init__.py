@@ -4,7 +4,7 @@
 exemplar measured once, ask a :class:`Workshop` for a study, and call :func:`make_variation` for
 each seed. :func:`mix` makes a texture between those of several exemplars, :func:`paint` an
 image of several textures, :func:`steer` one whose direction or scale follows a map, :func:`repair`
-a part of a photograph anew.
+a part of a photograph anew, :func:`synthesize_stack` the maps of a material together.
 """
 
 import importlib
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
+    from texsynth.synthesis.stacked import StackResult, StackStudy, make_stack, synthesize_stack
     from texsynth.synthesis.steering import Steered, steer
     from texsynth.synthesis.varied import Source, Varied
     from texsynth.synthesis.workshop import Workshop
@@ -38,6 +39,8 @@ __all__ = [
     "Result",
     "Show",
     "Source",
+    "StackResult",
+    "StackStudy",
     "Statistics",
     "Steered",
     "Term",
@@ -45,6 +48,7 @@ __all__ = [
     "Varied",
     "Workshop",
     "__version__",
+    "make_stack",
     "make_variation",
     "measure",
     "mix",
@@ -53,6 +57,7 @@ __all__ = [
     "repair",
     "steer",
     "synthesize",
+    "synthesize_stack",
 ]
 
 # Chainer takes a second to import: only who synthesizes waits for it.
@@ -63,10 +68,13 @@ _LATER = {
     "Result": ("texsynth.synthesis.result", "Result"),
     "Show": ("texsynth.notebook", "Show"),
     "Source": ("texsynth.synthesis.varied", "Source"),
+    "StackResult": ("texsynth.synthesis.stacked", "StackResult"),
+    "StackStudy": ("texsynth.synthesis.stacked", "StackStudy"),
     "Statistics": ("texsynth.targets", "Statistics"),
     "Steered": ("texsynth.synthesis.steering", "Steered"),
     "Varied": ("texsynth.synthesis.varied", "Varied"),
     "Workshop": ("texsynth.synthesis.workshop", "Workshop"),
+    "make_stack": ("texsynth.synthesis.stacked", "make_stack"),
     "make_variation": ("texsynth.synthesis.loop", "make_variation"),
     "measure": ("texsynth.synthesis.measuring", "measure"),
     "mix": ("texsynth.synthesis.mixture", "mix"),
@@ -75,6 +83,7 @@ _LATER = {
     "repair": ("texsynth.synthesis.repairing", "repair"),
     "steer": ("texsynth.synthesis.steering", "steer"),
     "synthesize": ("texsynth.synthesis.loop", "synthesize"),
+    "synthesize_stack": ("texsynth.synthesis.stacked", "synthesize_stack"),
 }
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.materials.stacks import stack
 from texsynth import images
-from texsynth.command.exports import Exports, export_options
+from texsynth.command.exports import Exports, export_options, name_of
 from texsynth.errors import ConfigError
 from texsynth.materials.preview import FORMS, preview
 
@@ -43,6 +43,29 @@ def test_the_help_names_every_packing_and_form():
         assert name in text
 
 
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("maps", "maps"),
+        ("maps/", "maps"),
+        ("maps/../maps", "maps"),
+        ("maps/wall_*", "wall"),
+        ("maps/wall-[12]*.png", "wall"),
+        ("maps/*_albedo.png", "maps"),
+        ("none", "none"),
+    ],
+)
+def test_a_material_is_called_as_its_folder_or_its_pattern_begins(
+    tmp_path, monkeypatch, where, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "maps").mkdir()
+    assert name_of(where) == name
+    monkeypatch.chdir(tmp_path / "maps")
+    assert name_of(".") == name_of("*") == "maps"
+    assert name_of("/") == "material"
+
+
 def test_an_export_that_is_none_is_told():
     with pytest.raises(ConfigError, match="must be one of unity"):
         Exports.asked(("maya",), None, ())
@@ -61,7 +84,7 @@ def test_all_that_was_asked_for_is_written_where_it_was_foretold(tmp_path):
     maps = stack(size=(8, 8))
     exports = Exports.asked(("godot", "arm=ao,roughness,metallic"), None, ("plane", "sphere"))
     foretold = exports.paths(tmp_path, "stone", maps)
-    written = exports.write(maps, tmp_path, "stone", {"Software": "test"})
+    written = list(exports.write(maps, tmp_path, "stone", {"Software": "test"}))
     assert written == foretold
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(written)
     assert tmp_path / "godot/stone.tres" in written and tmp_path / "stone_arm.png" in written

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tests.materials.stacks import stack
+from texsynth.materials import preview as module
 from texsynth.materials.kinds import KINDS
 from texsynth.materials.preview import FORMS, SPHERE, preview
 
@@ -21,10 +22,11 @@ def towards(x, y):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kinds", [(kind,) for kind in KINDS] + [tuple(KINDS)])
-def test_any_maps_give_a_picture(form, kinds):
+def test_any_maps_give_a_picture(form, kinds, monkeypatch):
+    monkeypatch.setattr(module, "SPHERE", 48)
     picture = preview(stack(*kinds, size=(6, 10)), form)
     assert picture.dtype == np.uint8
-    assert picture.shape == ((12, 20, 3) if form == "plane" else (SPHERE, SPHERE, 3))
+    assert picture.shape == ((12, 20, 3) if form == "plane" else (48, 48, 3))
 
 
 def test_a_plane_is_the_tile_twice_each_way():

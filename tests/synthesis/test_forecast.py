@@ -40,6 +40,8 @@ def check(told, slack):
 class Studied:
     """As much of a study as a trial needs: objectives that take their time, by the clock."""
 
+    channels = 3
+
     def __init__(self, plan, paces, clock, once=0.0, engine="winograd"):
         team = SimpleNamespace(any=bool)
         device = SimpleNamespace(send=lambda array: array, xp=np)

@@ -1,5 +1,6 @@
 """Options of what else is written of a material: for other programs, and pictures of it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,19 @@ _OPTIONS = [
         " the option for both.",
     ),
 ]
+
+
+def name_of(where):
+    """Returns what the files of a material are called: as its folder, or as a pattern begins.
+
+    Args:
+        where (str): A folder, or a pattern of files in one.
+    """
+    path = Path(where).absolute()
+    if path.is_dir():
+        return path.resolve().name or "material"
+    begins = re.split(r"[*?[]", path.name)[0].strip(" _-.")
+    return begins or path.parent.resolve().name or "material"
 
 
 @dataclass(frozen=True)
@@ -118,7 +132,7 @@ class Exports:
         return found
 
     def write(self, stack, folder, name, text=None):
-        """Writes all of it; returns the paths.
+        """Writes all of it; yields the paths of what is written.
 
         Args:
             stack (dict): The maps by kind, as :data:`texsynth.materials.kinds.Stack`.
@@ -133,10 +147,9 @@ class Exports:
         from texsynth.materials import exporting
         from texsynth.materials.preview import preview
 
-        written: list[Path] = []
         for packing in self.packings:
-            written += exporting.export(stack, packing, folder, name, text)
+            yield from exporting.export(stack, packing, folder, name, text)
         for form in self.previews:
-            written.append(folder / f"{name}_{form}.png")
-            images.save_png(written[-1], preview(stack, form), text)
-        return written
+            path = folder / f"{name}_{form}.png"
+            images.save_png(path, preview(stack, form), text)
+            yield path

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import CompletionItem
 
-MODULES = {"film": "film", "mix": "mixing", "repair": "repair_cli"}
+MODULES = {"film": "film", "material": "material", "mix": "mixing", "repair": "repair_cli"}
 """Modules of this room by word; ``main`` in each is the command. One is imported when asked for."""
 
 

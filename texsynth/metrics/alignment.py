@@ -19,7 +19,7 @@ from texsynth.typing import Array
 _SCALES = (1.0, 2.0)  # deviation of the Gaussian, in pixels
 _RIM = 6  # pixels at each edge that are left out: three deviations
 _RIDGE = 1e-4  # of the variance, added to it: sums that hardly vary are noise
-_LEAST = 0.1  # correlation in the exemplar below which two maps have nothing to do with each other
+_LEAST = 0.2  # correlation in the exemplar below which two maps have nothing to do with each other
 
 
 class Alignment(NamedTuple):

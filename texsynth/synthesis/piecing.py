@@ -6,10 +6,12 @@ all channels, has in all of them what belongs together. (Kwatra et al. 2005, *Te
 for example-based synthesis*, take turns so between the nearest patches and their mean.)
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
 
+from texsynth import images
 from texsynth.compat import chainer
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.synthesis.patches import SIDE, Laying, lay, nearest_patches
@@ -20,6 +22,9 @@ COARSE = Laying(step=1, spread=2, sigma=1.2)
 
 FINE = Laying(step=1, spread=2, sigma=0.8)
 """For what is done: wider weights average grain away."""
+
+
+_MOST_GAIN = 1.6
 
 
 def pieced(
@@ -50,3 +55,35 @@ def pieced(
     laid = lay(xp.asarray(exemplar), xp.asarray(matches), texture.shape[:1:-1], wrap, xp, laying)
     found: Batch = chainer.get_device("@numpy").send(laid)
     return found
+
+
+def with_deviation(
+    texture: Batch, exemplar: Batch, groups: Sequence[slice], wrap: Wrap = (False, False)
+) -> Batch:
+    """Gives the finest octave of a texture the deviation that it has in the exemplar.
+
+    Where patches that are laid beside one another differ, their mean lacks some of it.
+
+    Args:
+        texture: ``(1, C, h, w)`` float32, NumPy.
+        exemplar: ``(1, C, H, W)`` float32, NumPy, of the same scale.
+        groups: Channels whose octave has a deviation of its own.
+        wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
+
+    Returns:
+        numpy.ndarray: ``(1, C, h, w)`` float32.
+    """
+    own, wanted = _finest(texture, wrap), _finest(exemplar, (False, False))
+    found = texture.copy()
+    for group in groups:
+        there = float(own[:, group].std())
+        gain = min(_MOST_GAIN, float(wanted[:, group].std()) / there) if there else 1.0
+        found[:, group] += own[:, group] * np.float32(gain - 1)
+    return found
+
+
+def _finest(image: Batch, wrap: Wrap) -> Batch:
+    """What an image of any size lacks when it is halved and enlarged again."""
+    width, height = image.shape[:1:-1]
+    half = images.resize(image, ((width + 1) // 2, (height + 1) // 2), wrap)
+    return image - images.resize(half, (width, height), wrap)

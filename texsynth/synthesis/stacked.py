@@ -28,7 +28,7 @@ from texsynth.synthesis import environment, fitting, level_losses, octave, pieci
 from texsynth.synthesis.loop import Callback, optimised
 from texsynth.synthesis.patches import Laying
 from texsynth.synthesis.pyramid import Level
-from texsynth.synthesis.result import STOPPED
+from texsynth.synthesis.result import NO_STEPS, STOPPED
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.study import Study, plan_for, without_edge
 from texsynth.synthesis.workshop import Workshop
@@ -133,7 +133,7 @@ def make_stack(
         texsynth.errors.TexsynthError: As for :func:`texsynth.make_variation`.
     """
     texture, run = optimised(study, seed, None, callback, stop, checkpoints)
-    if run.reason != STOPPED:
+    if run.reason not in (STOPPED, NO_STEPS):
         texture = study.touched_up(texture)
     maps = study.planes.stack(texture)
     study.rest()  # type: ignore[no-untyped-call]
@@ -291,6 +291,9 @@ class StackStudy(Study):
         """
         if self.scheme.detail:
             texture = self._pieced(texture, self.plan[-1], piecing.FINE)
+            source, groups = without_edge(self.exemplar, self.plan[-1]), self.planes.places.values()
+            wrap = self.workshop.config.wrap
+            texture = piecing.with_deviation(texture, source, list(groups), wrap)
         if self.scheme.match_colours:
             texture = wasserstein.match_colours(texture, self.exemplar)
         return texture
