@@ -172,5 +172,5 @@ def test_each_option_is_one_that_a_repair_heeds():
     heeded = own | {"offline", "quiet", "verbose", "version", *repair_cli._HELP}
     heeded |= {field.name for field in dataclasses.fields(Config)} | {"init", "overwrites"}
     heeded |= {"device", "checkpoint_path", "every", "keeps_record", "replay_path"}
-    heeded |= {"settings", "shows_settings"}
+    heeded |= {"settings", "shows_settings", "is_dry_run"}
     assert {option.name for option in repair_cli.main.params} <= heeded

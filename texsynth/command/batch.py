@@ -30,7 +30,8 @@ from texsynth.errors import (
 
 _log = logging.getLogger("texsynth")
 
-_ENDS_ALL = (DeviceError, EngineError, WeightsError)  # no other image would fare better
+ENDS_ALL = (DeviceError, EngineError, WeightsError)
+"""Errors after which no other image would fare better."""
 
 
 class Task(NamedTuple):
@@ -88,6 +89,28 @@ def plan(order):
         texsynth.errors.TexsynthError: An image is not there, or the folder cannot be made or
             written.
     """
+    tasks, folder = planned(order), order.out or Path()
+    make_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TexsynthError(f"cannot write to {folder}: {error.strerror}") from error
+    return tasks
+
+
+def planned(order):
+    """Returns the tasks, as far as they can be told without writing anything.
+
+    Args:
+        order (texsynth.command.order.Order): As for :func:`plan`.
+
+    Returns:
+        list of Task: In the order of the images and seeds.
+
+    Raises:
+        texsynth.errors.TexsynthError: As :func:`plan`, but for a folder that cannot be written.
+    """
     sources, init_path = order.sources, order.sources.init_path
     if (sources.variations or 1) > 1 and init_path is not None:
         raise ConfigError(
@@ -99,12 +122,6 @@ def plan(order):
     tasks = _tasks(order, folder)
     _check_inputs(sources.image_paths)
     _check_outputs(tasks, sources.pictures)
-    make_folder(folder)
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise TexsynthError(f"cannot write to {folder}: {error.strerror}") from error
     return tasks
 
 
@@ -256,7 +273,7 @@ class Batch:
         try:
             yield
             return
-        except _ENDS_ALL:
+        except ENDS_ALL:
             raise
         except MemoryError:
             reason = NO_MEMORY

@@ -11,11 +11,13 @@ import click
 
 from texsynth import config as settings
 from texsynth import values
-from texsynth.command import regions
+from texsynth.command import dry_run, regions
 from texsynth.command.asked import Asked
+from texsynth.command.composed import make
 from texsynth.command.configured import configured_options
-from texsynth.command.device import device_options, given
-from texsynth.command.environment import by_environment
+from texsynth.command.device import device_options
+from texsynth.command.dry_run import dry_run_option
+from texsynth.command.environment import by_environment, given_names
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import keeping_options
 from texsynth.command.shared import (
@@ -61,6 +63,7 @@ class _Command(TileAlone):
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
 @click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1, shell_complete=completed)
 @configured_options
+@dry_run_option
 @device_options
 @click.option(
     "--engine",
@@ -249,7 +252,7 @@ class _Command(TileAlone):
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def main(context, image_paths, offline, quiet, verbose, **options):
+def main(context, image_paths, is_dry_run, offline, quiet, verbose, **options):
     """Make a new image with the texture of IMAGE, or one for each of several images.
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
@@ -264,24 +267,15 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     try:
         with downloads_forbidden(offline):
             if regions.is_asked(options):
-                return regions.carry_out(image_paths, options, quiet)
-            asked = Asked(expanded(image_paths), options, given_names(context))
-            return carry_out(asked.order(), quiet)
+                painted = [regions.composed(image_paths, options)]
+                return dry_run.of_composed(painted) if is_dry_run else make(painted, quiet)
+            order = Asked(expanded(image_paths), options, given_names(context)).order()
+            return dry_run.of_order(order) if is_dry_run else carry_out(order, quiet)
     except TexsynthError as error:
         raise failure(error, error) from error
 
 
 by_environment(main)
-
-
-def given_names(context):
-    """Returns the names of the options that are on the command line, and nowhere else.
-
-    Args:
-        context (click.Context): The parsed command line; its ``--device`` is another ``--gpu``.
-    """
-    names = {name for name in context.params if given(name)}
-    return names | {"gpu"} if "device" in names else names
 
 
 def taken_over(*names, told=None):

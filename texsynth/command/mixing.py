@@ -7,13 +7,13 @@ import click
 
 from texsynth import config as settings
 from texsynth import values
+from texsynth.command import dry_run
 from texsynth.command.cli import taken_over
 from texsynth.command.composed import Composed, Pictures, make
 from texsynth.command.device import device_options
 from texsynth.command.environment import by_environment
 from texsynth.command.keeping import Keeping
 from texsynth.command.order import Order, Sources
-from texsynth.command.outputs import make_folder
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -80,15 +80,18 @@ def main(image_paths, offline, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     try:
         with downloads_forbidden(offline):
+            is_dry_run = options.pop("is_dry_run")
             mixes, row_path = _asked(image_paths, options)
+            if is_dry_run:
+                return dry_run.of_composed(mixes, row_path)
             return make(mixes, quiet, row_path)
     except TexsynthError as error:
         raise failure(error, error) from error
 
 
 main.params += taken_over(
-    *("settings", "shows_settings", "engine", "precision", "preset", "network", "size"),
-    *("input_range", "output_size"),
+    *("settings", "shows_settings", "is_dry_run", "engine", "precision", "preset", "network"),
+    *("size", "input_range", "output_size"),
     *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "offline", "out"),
     *("comparison", "overwrites", "quiet", "verbose"),
@@ -122,13 +125,14 @@ def _asked(image_paths, options):
         shares = values.check_shares(shares or [1.0] * len(image_paths), len(image_paths))
         return [_mix(order, read, shares, way)], None
     folder = _folder(out or Path(), order.makes_folder)
+    stem = sources.stem
     mixes = []
     for number in range(steps):
         share = number / (steps - 1)
-        path = folder / f"{sources.stem}_step{number + 1}_texture.png"
-        one = dataclasses.replace(order, out=path, makes_folder=False)
+        named = dataclasses.replace(sources, name=f"{stem}_step{number + 1}")
+        one = dataclasses.replace(order, sources=named, out=folder)
         mixes.append(_mix(one, read, (1 - share, share), way))
-    return mixes, folder / f"{sources.stem}_row.png"
+    return mixes, folder / f"{stem}_row.png"
 
 
 def _check(image_paths, shares, steps, along, init):
@@ -149,10 +153,8 @@ def _check(image_paths, shares, steps, along, init):
 
 
 def _folder(out, is_made):
-    """Returns the folder of a row, once it is there."""
-    if is_made:
-        make_folder(out)
-    if not out.is_dir():
+    """Returns the folder of a row, which is there, or will be made."""
+    if not is_made and not out.is_dir():
         raise ConfigError(f"--out must be a folder for a row, with / at its end to make it: {out}")
     return out
 

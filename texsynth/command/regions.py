@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
-from texsynth.command.composed import Composed, Pictures, make
+from texsynth.command.composed import Composed, Pictures
 from texsynth.command.keeping import Keeping
 from texsynth.command.order import Order, Sources
 from texsynth.command.provenance import Picture, Recipe
@@ -97,19 +97,18 @@ def is_asked(options):
     return any(options[name] for name in _OPTIONS)
 
 
-def carry_out(image_paths, options, quiet):
-    """Makes what is asked for.
+def composed(image_paths, options):
+    """Returns what is asked for.
 
     Args:
         image_paths: Paths of the exemplars: one that has a guide, or none.
         options (dict): All options of the command by name.
-        quiet (bool): Say nothing but errors.
 
     Returns:
-        int: The exit code.
+        texsynth.command.composed.Composed: What is to be made.
 
     Raises:
-        click.ClickException: It failed when something may have been written, or was interrupted.
+        click.UsageError: There is nothing to make it from.
         texsynth.errors.TexsynthError: It cannot be made as it was asked for.
     """
     from texsynth.images import labels
@@ -149,7 +148,7 @@ def carry_out(image_paths, options, quiet):
         sorted((colour, path.name) for colour, path in regions.items()),
     )
     recipe = Recipe(config, pictures, init)
-    return make([Composed(order, recipe, _study(textures, wanted))], quiet)
+    return Composed(order, recipe, _study(textures, wanted))
 
 
 def _study(textures, wanted):

@@ -4,10 +4,10 @@ import inspect
 
 import click
 
-from texsynth.command import cli
+from texsynth.command import cli, dry_run
 from texsynth.command.asked import Asked
 from texsynth.command.device import with_one_device
-from texsynth.command.environment import by_environment
+from texsynth.command.environment import by_environment, given_names
 from texsynth.command.mending import Mending
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -95,7 +95,7 @@ _SHARED = cli.taken_over(
 
 
 @click.pass_context
-def _main(context, photo, offline, quiet, verbose, **options):
+def _main(context, photo, is_dry_run, offline, quiet, verbose, **options):
     """Make a part of PHOTO anew, with the texture of the rest; the rest stays to the bit.
 
     Writes <name>_repaired.png. What is made anew is what --mask says, a band where PHOTO is to
@@ -105,9 +105,10 @@ def _main(context, photo, offline, quiet, verbose, **options):
     try:
         mending = Mending(*(options.pop(name) for name in ("mask", "source", "band", "grow")))
         photos = () if photo is None else (photo,)
-        asked = Asked(photos, {**_WITHOUT, **options}, cli.given_names(context), mending)
+        asked = Asked(photos, {**_WITHOUT, **options}, given_names(context), mending)
         with downloads_forbidden(offline):
-            return carry_out(asked.order(), quiet)
+            order = asked.order()
+            return dry_run.of_order(order) if is_dry_run else carry_out(order, quiet)
     except TexsynthError as error:
         raise failure(error, error) from error
 

@@ -68,8 +68,7 @@ class Watch:
         if not self._has_begun:
             self._has_begun = True
             self._telling.interruption.in_order = True  # from here on there is something to save
-            if progress.scheme.why:
-                _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
+            self._tell_of_plan(progress)
         try:
             self._display.show(progress)
         except OSError:  # nobody is there to read it any more; the picture is still wanted
@@ -77,6 +76,15 @@ class Watch:
         if self._snapshots and progress.step % self._snapshots == 0:
             self._save_snapshot(progress)
         return self._telling.interruption.number is not None
+
+    def _tell_of_plan(self, progress):
+        if progress.scheme.why:
+            _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
+        if not self._telling.quiet:
+            from texsynth.objective.memory import format_time  # imports Chainer
+
+            levels = f"{progress.levels} level" + ("s" if progress.levels > 1 else "")
+            _log.info("about %s for %s", format_time(progress.seconds_left), levels)
 
     def is_to_stop(self):
         """Returns whether a signal ends the work, between steps; asked before the first one too."""

@@ -147,7 +147,7 @@ class Mixture(Study):
         if self.workshop.config.losses is not None:
             level_losses.check(self.losses, self.plan)
         fitted = fitting.fit(self.workshop, self.losses, self.plan, self._may_record)
-        self.pairs, self._blocks = fitted
+        self.pairs, self._blocks, self.bytes = fitted
         self.colours = self._chosen_colours()
         self._objectives: dict[int, Any] = {}
 
