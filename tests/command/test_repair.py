@@ -262,6 +262,7 @@ def test_each_option_is_one_that_a_repair_heeds():
     own = {"photo", "mask", "source", "band", "grow"}
     heeded = own | {"offline", "quiet", "verbose", "version", *repair_cli._HELP}
     heeded |= {"settings", "shows_settings", "film", "frames", "loops", "live", "port"}
+    heeded |= {"is_dry_run"}
     heeded |= {field.name for field in dataclasses.fields(Config)} | {"init", "overwrites", "depth"}
     heeded |= {"quality", "device", "checkpoint_path", "every", "keeps_record", "replay_path"}
     assert {option.name for option in repair_cli.main.params} <= heeded

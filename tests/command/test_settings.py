@@ -318,7 +318,9 @@ def as_arguments(chosen):
             yield from (f"--{key}={each}" for each in values)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(chosen=st.fixed_dictionaries({}, optional=ANYTHING))
 def test_what_is_shown_is_taken_again(chosen, folder):
     """As the command line of any options: the same values come of it, and the same comments."""

@@ -38,8 +38,7 @@ def fit(budget, *losses, **changes):
 
 
 def test_a_level_that_must_be_whole_is_refused_if_it_does_not_fit():
-    _, blocks = fit(900e6, GRAM)
-    assert blocks
+    assert fit(900e6, GRAM).blocks
     with pytest.raises(
         ConfigError, match=r"the level of 512x512 px needs 1\.\d GB of memory whole"
     ):

@@ -232,3 +232,19 @@ def test_trials_change_neither_texture_nor_count(random_weights_file, monkeypatc
     untried, _ = synthesize(random_weights_file, clock)
     np.testing.assert_array_equal(tried.image, untried.image)
     assert tried.history == untried.history and tried.evaluations == untried.evaluations
+
+
+def test_all_levels_are_foretold_by_the_pace_of_each(clock):
+    plan = pyramid.plan((64, 64), (64, 64), 40, 2, 16)
+    study, foretold = Studied(plan, (0.2, 3.0), clock), Forecast(plan)
+    for number in (1, 2):
+        foretold.try_level(study, number)
+    assert foretold.seconds() == pytest.approx([0.2 * 82, 3.0 * 42])
+
+
+def test_a_trial_takes_the_median_of_what_its_time_allows(clock):
+    plan = pyramid.plan((64, 64), (64, 64), 40, 1, 16)
+    study, foretold = Studied(plan, (0.3,), clock), Forecast(plan)
+    foretold.try_level(study, 1, 1.0)
+    assert study.evaluated == [1] * 4
+    assert foretold.pace(1) == pytest.approx(0.3)

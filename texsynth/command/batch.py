@@ -34,7 +34,8 @@ from texsynth.errors import (
 
 _log = logging.getLogger("texsynth")
 
-_ENDS_ALL = (DeviceError, EngineError, WeightsError)  # no other image would fare better
+ENDS_ALL = (DeviceError, EngineError, WeightsError)
+"""Errors after which no other image would fare better."""
 
 
 class Task(NamedTuple):
@@ -73,8 +74,8 @@ def make(order, audience, team=None):
     tasks = plan(order)
     tasks = tasks if team is None else tasks[team.rank :: team.size]
     gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
-    rows = [] if gallery is None else _rows(order, tasks, gallery)
-    return Batch(tasks, order.sources, audience, rows, gallery).run() if tasks else 0
+    shown = [] if gallery is None else rows(order, tasks, gallery)
+    return Batch(tasks, order.sources, audience, shown, gallery).run() if tasks else 0
 
 
 def plan(order):
@@ -94,6 +95,28 @@ def plan(order):
         texsynth.errors.TexsynthError: An image is not there, or the folder cannot be made or
             written.
     """
+    tasks, folder = planned(order), order.out or Path()
+    make_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TexsynthError(f"cannot write to {folder}: {error.strerror}") from error
+    return tasks
+
+
+def planned(order):
+    """Returns the tasks, as far as they can be told without writing anything.
+
+    Args:
+        order (texsynth.command.order.Order): As for :func:`plan`.
+
+    Returns:
+        list of Task: In the order of the images and seeds.
+
+    Raises:
+        texsynth.errors.TexsynthError: As :func:`plan`, but for a folder that cannot be written.
+    """
     sources, init_path = order.sources, order.sources.init_path
     if (sources.variations or 1) > 1 and init_path is not None:
         raise ConfigError(
@@ -107,12 +130,6 @@ def plan(order):
         check_format(task.outputs.texture, order.keeping)
     _check_inputs(sources.exemplars)
     _check_outputs(tasks, sources.pictures)
-    make_folder(folder)
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise TexsynthError(f"cannot write to {folder}: {error.strerror}") from error
     return tasks
 
 
@@ -131,8 +148,20 @@ def _tasks(order, folder):
     return tasks
 
 
-def _rows(order, tasks, gallery):
-    """A row of all subjects for each seed, once it is sure that it replaces nothing else."""
+def rows(order, tasks, gallery):
+    """Returns a row of all subjects for each seed, once it is sure that it replaces nothing else.
+
+    Args:
+        order (texsynth.command.order.Order): What is to be made.
+        tasks: What :func:`planned` returned.
+        gallery (texsynth.command.composition.Gallery): Where pictures are read.
+
+    Returns:
+        list: Each a :class:`texsynth.command.row.Row`.
+
+    Raises:
+        texsynth.errors.TexsynthError: As :meth:`texsynth.command.row.Row.check`.
+    """
     sources, config = order.sources, order.config
     init = None if sources.init_path is None else Picture(sources.init_path, config.input_range)
     found = []
@@ -308,7 +337,7 @@ class Batch:
         try:
             yield
             return
-        except _ENDS_ALL:
+        except ENDS_ALL:
             raise
         except MemoryError:
             if self._rows:

@@ -12,11 +12,12 @@ import click
 
 from texsynth import config as settings
 from texsynth import values
-from texsynth.command import audience, regions, steered
+from texsynth.command import audience, dry_run, regions, steered
 from texsynth.command.asked import Asked
 from texsynth.command.configured import configured_options
-from texsynth.command.device import device_options, given
-from texsynth.command.environment import by_environment
+from texsynth.command.device import device_options
+from texsynth.command.dry_run import dry_run_option
+from texsynth.command.environment import by_environment, given_names
 from texsynth.command.filming import film_options
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import keeping_options
@@ -64,6 +65,7 @@ class _Command(TileAlone):
 @click.command("texsynth", cls=_Command, context_settings=HELP_OPTIONS)
 @click.argument("image_paths", metavar="IMAGE...", type=PATH, nargs=-1, shell_complete=completed)
 @configured_options
+@dry_run_option
 @device_options
 @click.option(
     "--engine",
@@ -285,7 +287,7 @@ class _Command(TileAlone):
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def main(context, image_paths, offline, quiet, verbose, **options):
+def main(context, image_paths, is_dry_run, offline, quiet, verbose, **options):
     """Make a new image with the texture of IMAGE, or one for each of several images.
 
     Writes <name>_texture.png, and <name>_comparison.png with the texture and IMAGE side by side.
@@ -309,23 +311,15 @@ def main(context, image_paths, offline, quiet, verbose, **options):
                 compositions = ()
             paths = () if compositions else paths
             asked = Asked(paths, options, given, compositions=compositions)
-            work = functools.partial(carry_out, asked.order())
-            return audience.before(quiet, options, work)
+            order = asked.order()
+            if is_dry_run:
+                return dry_run.of_order(order)
+            return audience.before(quiet, options, functools.partial(carry_out, order))
     except TexsynthError as error:
         raise failure(error, error) from error
 
 
 by_environment(main)
-
-
-def given_names(context):
-    """Returns the names of the options that are on the command line, and nowhere else.
-
-    Args:
-        context (click.Context): The parsed command line; its ``--device`` is another ``--gpu``.
-    """
-    names = {name for name in context.params if given(name)}
-    return names | {"gpu"} if "device" in names else names
 
 
 def taken_over(*names, told=None):

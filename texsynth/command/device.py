@@ -117,13 +117,3 @@ def decisive(context):
             " give one of them"
         )
     return "gpu" if places[0] < places[1] else "device"
-
-
-def given(name):
-    """Returns whether an argument of the command that runs is on the command line.
-
-    Args:
-        name (str): The name that its function has for it.
-    """
-    source = click.get_current_context().get_parameter_source(name)
-    return source is ParameterSource.COMMANDLINE

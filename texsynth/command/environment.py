@@ -72,6 +72,17 @@ def variable_of(context, option):
     return next((name for name in names if os.environ.get(name)), None)
 
 
+def given_names(context):
+    """Returns the names of the options that are on the command line, and nowhere else.
+
+    Args:
+        context (click.Context): The parsed command line; its ``--device`` is another ``--gpu``.
+    """
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    names = {name for name, source in sources.items() if source is ParameterSource.COMMANDLINE}
+    return names | {"gpu"} if "device" in names else names
+
+
 def leave_to_what_was_saved(context):
     """Where a run goes on or is made again, takes back what the surroundings say of its texture.
 

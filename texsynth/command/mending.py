@@ -103,8 +103,26 @@ class Mending:
         """
         from texsynth.synthesis.repairing import repair  # imports Chainer, which takes a second
 
-        given = {"source": self.source_pixels, "band": self.band, "grow": self.grow}
-        return repair(*self._photo_and_mask(picture), config, **given, **asked)
+        return repair(*self._photo_and_mask(picture), config, **self._given, **asked)
+
+    def study(self, picture, config, fills):
+        """Returns what :func:`texsynth.synthesis.repairing.study_of` does.
+
+        Args:
+            picture (texsynth.command.provenance.Picture): The photograph.
+            config (texsynth.Config): The settings.
+            fills (bool): Whether there is no image to start from.
+
+        Raises:
+            texsynth.errors.TexsynthError: It cannot be made.
+        """
+        from texsynth.synthesis.repairing import study_of
+
+        return study_of(*self._photo_and_mask(picture), config, fills=fills, **self._given)
+
+    @property
+    def _given(self):
+        return {"source": self.source_pixels, "band": self.band, "grow": self.grow}
 
     def edge_score(self, picture, config, pixels):
         """Returns :func:`texsynth.metrics.edge_score` of what was made.

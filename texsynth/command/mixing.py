@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from texsynth import values
-from texsynth.command import audience
+from texsynth.command import audience, dry_run
 from texsynth.command.asked import Asked
-from texsynth.command.cli import given_names, taken_over
+from texsynth.command.cli import taken_over
 from texsynth.command.device import device_options
-from texsynth.command.environment import by_environment
+from texsynth.command.environment import by_environment, given_names
 from texsynth.command.mixtures import Gradient, Mix
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -79,14 +79,27 @@ def main(context, image_paths, offline, quiet, verbose, **options):
     set_up_logging(quiet, verbose)
     try:
         with downloads_forbidden(offline):
+            is_dry_run = options.pop("is_dry_run")
             asked = _asked(image_paths, options, given_names(context))
-            return audience.before(quiet, options, functools.partial(carry_out, asked.order()))
+            order = asked.order()
+            if is_dry_run:
+                return dry_run.of_order(order)
+            return audience.before(quiet, options, functools.partial(carry_out, order))
     except TexsynthError as error:
         raise failure(error, error) from error
 
 
 main.params += taken_over(
-    *("settings", "shows_settings", "engine", "precision", "preset", "network", "size"),
+    *(
+        "settings",
+        "shows_settings",
+        "is_dry_run",
+        "engine",
+        "precision",
+        "preset",
+        "network",
+        "size",
+    ),
     *("flatten", "input_range", "output_size"),
     *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "variations"),

@@ -123,6 +123,33 @@ def outputs_for(order):
             overwrite what is read or written.
         texsynth.errors.TexsynthError: One cannot be written.
     """
+    outputs = planned_outputs(order)
+    folder = outputs.texture.parent
+    try:
+        if order.makes_folder:
+            make_folder(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TexsynthError(f"cannot write {outputs.texture}: {error.strerror}") from error
+    _check_beside(outputs, order.files_read)
+    return outputs
+
+
+def planned_outputs(order):
+    """Returns where one texture would go, as far as that can be told without writing anything.
+
+    Args:
+        order (texsynth.command.order.Order): What would be made: one texture.
+
+    Returns:
+        Outputs: The paths.
+
+    Raises:
+        texsynth.errors.ConfigError: One is no PNG, is in no folder, or would overwrite what is
+            read.
+        texsynth.errors.TexsynthError: One cannot be looked at.
+    """
     texture, repaired = _ENDINGS
     ending = texture if order.sources.mending is None else repaired
     name = f"{order.sources.stem}{ending}.png"
@@ -131,18 +158,13 @@ def outputs_for(order):
         if order.makes_folder or target.is_dir():
             target /= name
         check_format(target, order.keeping)
-        if order.makes_folder:
-            make_folder(target.parent)
-        if not target.parent.is_dir():
+        if not order.makes_folder and not target.parent.is_dir():
             raise ConfigError(f"--out: there is no folder {target.parent}")
         pictures = tuple(order.sources.pictures)
         outputs = Outputs(target, order.config.tile, order.keeping, pictures)
         _check_pictures(outputs)
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
     except OSError as error:
         raise TexsynthError(f"cannot write {target}: {error.strerror}") from error
-    _check_beside(outputs, order.files_read)
     return outputs
 
 

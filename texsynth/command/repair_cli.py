@@ -5,10 +5,10 @@ import inspect
 
 import click
 
-from texsynth.command import audience, cli
+from texsynth.command import audience, cli, dry_run
 from texsynth.command.asked import Asked
 from texsynth.command.device import with_one_device
-from texsynth.command.environment import by_environment
+from texsynth.command.environment import by_environment, given_names
 from texsynth.command.mending import Mending
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -109,7 +109,7 @@ _SHARED = cli.taken_over(
 
 
 @click.pass_context
-def _main(context, photo, offline, quiet, verbose, **options):
+def _main(context, photo, is_dry_run, offline, quiet, verbose, **options):
     """Make a part of PHOTO anew, with the texture of the rest; the rest stays to the bit.
 
     Writes <name>_repaired.png. What is made anew is what --mask says, a band where PHOTO is to
@@ -119,10 +119,12 @@ def _main(context, photo, offline, quiet, verbose, **options):
     try:
         mending = Mending(*(options.pop(name) for name in ("mask", "source", "band", "grow")))
         photos = () if photo is None else (photo,)
-        asked = Asked(photos, {**_WITHOUT, **options}, cli.given_names(context), mending)
+        asked = Asked(photos, {**_WITHOUT, **options}, given_names(context), mending)
         with downloads_forbidden(offline):
-            work = functools.partial(carry_out, asked.order())
-            return audience.before(quiet, options, work)
+            order = asked.order()
+            if is_dry_run:
+                return dry_run.of_order(order)
+            return audience.before(quiet, options, functools.partial(carry_out, order))
     except TexsynthError as error:
         raise failure(error, error) from error
 

@@ -23,7 +23,7 @@ PATH_OF_SETTINGS = "texsynth.settings"
 
 _ENDING = ".toml"
 _MOST_BYTES = 1 << 20
-OF_ONE_RUN = frozenset({"settings", "shows_settings", "resume_path", "replay_path"})
+OF_ONE_RUN = frozenset({"settings", "shows_settings", "is_dry_run", "resume_path", "replay_path"})
 """Options that no file of settings has, by the names of their values."""
 
 _TOGETHER = {"network", "layers", "losses", "components"}  # whose values depend on one another

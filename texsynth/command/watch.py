@@ -78,11 +78,19 @@ class Watch:
         if not self._has_begun:
             self._has_begun = True
             self._telling.interruption.in_order = True  # from here on there is something to save
-            if progress.scheme.why:
-                _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
+            self._tell_of_plan(progress)
         for observer in self._observers:
             observer.show(progress)
         return self._is_to_end()
+
+    def _tell_of_plan(self, progress):
+        if progress.scheme.why:
+            _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
+        if not self._telling.quiet:
+            from texsynth.objective.memory import format_time  # imports Chainer
+
+            levels = f"{progress.levels} level" + ("s" if progress.levels > 1 else "")
+            _log.info("about %s for %s", format_time(progress.seconds_left), levels)
 
     def is_to_stop(self):
         """Returns whether the work is to end, between steps; asked before the first one too."""

@@ -18,7 +18,8 @@ from texsynth.command import (
     repair_cli,
     set_up_logging,
 )
-from texsynth.command.cli import given_names, taken_over
+from texsynth.command.cli import taken_over
+from texsynth.command.environment import given_names
 from texsynth.command.tiling import TileAlone
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.version import __version__

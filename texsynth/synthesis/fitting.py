@@ -2,6 +2,7 @@
 
 import logging
 import math
+from typing import Any, NamedTuple
 
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive
@@ -16,6 +17,20 @@ _log = logging.getLogger(__name__)
 _SHARE = 0.8  # of the free memory; the rest is for estimates that fall short, and for others
 
 
+class Fitted(NamedTuple):
+    """What fits in memory.
+
+    Attributes:
+        pairs (int): Curvature pairs that L-BFGS may keep.
+        blocks (dict): Settings of blocks; empty if the largest canvas fits whole.
+        bytes (int): What the synthesis takes with them at most, estimated.
+    """
+
+    pairs: int
+    blocks: dict[str, Any]
+    bytes: int
+
+
 def on_a_gpu(losses):
     """The kind of objective by engine cuda: a recorded one, if these losses have it."""
     from texsynth.objective import captured
@@ -24,7 +39,7 @@ def on_a_gpu(losses):
 
 
 def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1, held=NOTHING):
-    """Returns curvature pairs, and settings of blocks; none if the largest canvas fits whole.
+    """Returns the :class:`Fitted`: whole, or in blocks if the largest canvas does not fit.
 
     Args:
         workshop (texsynth.synthesis.workshop.Workshop): Where the texture will be made.
@@ -55,7 +70,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     whole = _whole_bytes(workshop, model, finest, plan[-1], channels, held, may_record)
     _check_coarse(workshop, model, losses, plan, budget, channels, held)
     if whole <= budget:
-        return memory.MOST_PAIRS, {}
+        return Fitted(memory.MOST_PAIRS, {}, whole)
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
     beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
@@ -76,7 +91,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
         steps = sum(level.work for level in plan) / math.prod(canvas)
         told = memory.format_time(once), memory.format_time(once * steps)
         _log.info("time: about %s per evaluation at full size, %s in total", *told)
-    return choice.pairs, {"block": choice.block, "keep": choice.keep}
+    return Fitted(choice.pairs, {"block": choice.block, "keep": choice.keep}, choice.bytes)
 
 
 def _whole_bytes(workshop, model, losses, level, channels, held, may_record=False):

@@ -1,5 +1,6 @@
 """How long the rest of a synthesis will take: each level at a pace of its own."""
 
+import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ _SHORT = 10.0  # seconds; a shorter trial is repeated: the first one also makes 
 _MANY = 1_000_000  # pixels; on a GPU smaller levels are over before a trial would be
 _USUAL = 16  # steps of one evaluation each, beside those that are seen
 _WEIGHT = 8  # evaluations that a trial counts for, as if they came before those that are seen
+_MORE = 2  # evaluations of a level beyond one a step: the start has none to go by
 _WINDOW = 32  # steps whose mean is the pace: what else the machine does may change it
 
 
@@ -55,8 +57,32 @@ class Forecast:
                 continue
             if workshop.team.any(stop()):
                 return
-            repeats = not self._tried  # the first of all compiles
-            self._tried[number] = self._paces[number] = _tried(study, number, repeats)
+            self.try_level(study, number)
+
+    def try_level(self, study: Any, number: int, seconds: float = 0.0) -> None:
+        """Measures what an evaluation takes at a level.
+
+        Args:
+            study (texsynth.synthesis.study.Study): The exemplar and the plan.
+            number (int): The level, from 1.
+            seconds (float): As long as it may be repeated for: the median is taken.
+        """
+        repeats = not self._tried  # the first of all compiles
+        found = _tried(study, number, repeats, seconds)
+        self._tried[number] = self._paces[number] = found
+
+    def pace(self, number: int) -> float:
+        """Returns the seconds of an evaluation at a level that was tried.
+
+        Args:
+            number (int): The level, from 1.
+        """
+        return self._paces[number]
+
+    def seconds(self) -> list[float]:
+        """Returns how long each level will take from its start on, once all were tried."""
+        steps = [level.steps + _MORE for level in self._plan]
+        return [self._paces[number] * taken for number, taken in enumerate(steps, 1)]
 
     def begin(self, evaluations: int) -> None:
         """Says that a level begins; what it needed before its first step is done.
@@ -113,8 +139,11 @@ def _pixels(size: Size) -> int:
     return size[0] * size[1]
 
 
-def _tried(study: Any, number: int, repeats: bool) -> float:
-    """Returns the seconds of an evaluation at a level; if it ``repeats``, of the second one."""
+def _tried(study: Any, number: int, repeats: bool, most: float) -> float:
+    """Returns the seconds of an evaluation at a level; if it ``repeats``, of the second one.
+
+    It is the median of those that follow within so many seconds at ``most``.
+    """
     workshop, objective = study.workshop, study.objective(number)
     # Noise, for what all pixels have in common would be sorted, or multiplied, sooner.
     start = images.noise(study.plan[number - 1].canvas_size, 0, np.full(study.channels, 128.0))
@@ -124,9 +153,12 @@ def _tried(study: Any, number: int, repeats: bool) -> float:
     seconds = _timed(evaluate, image)
     if repeats or workshop.team.any(seconds < _SHORT):
         seconds = _timed(evaluate, image)
+    several = [seconds]
+    while sum(several) + seconds < most:
+        several.append(_timed(evaluate, image))
     objective.rest()
     device.free(workshop.device)
-    return seconds
+    return statistics.median(several)
 
 
 def _timed(evaluate: Callable[[Any], Any], image: Any) -> float:

@@ -17,6 +17,7 @@ from texsynth.network import engine
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.optimizers import Stopped
 from texsynth.synthesis import environment, presets
+from texsynth.synthesis.errors_of import errors_of
 from texsynth.synthesis.forecast import Forecast
 from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.result import NO_STEPS, STOPPED, Result
@@ -25,10 +26,6 @@ from texsynth.synthesis.study import Study
 from texsynth.synthesis.workshop import Workshop
 from texsynth.targets import Statistics
 from texsynth.typing import Batch, Pixels
-
-_WORTH = 160 * 160  # pixels from which another network, to measure the texture, is worth its time
-_LARGE = 2048 * 2048  # pixels; the memory of the optimizer is then enough for another network
-_BLOCK, _LARGE_BLOCK = 256, 512  # pixels, in which a texture is measured if memory is short, or not
 
 
 @dataclass(frozen=True)
@@ -160,12 +157,7 @@ def make_variation(
     del texture
     study.rest()
     made_with = environment.describe(workshop)
-    size = pixels[..., 0].size
-    is_worth_it = size >= (_LARGE if study.is_in_blocks else _WORTH) or workshop.engine == "cuda"
-    by = workshop.engine if is_worth_it else "plain"
-    block = _BLOCK if study.is_in_blocks else _LARGE_BLOCK
-    with engine.threads(workshop.engine):  # as before: then their number changes no bit of it
-        errors = study.errors(pixels, by, block)
+    errors = errors_of(study, pixels)
     return Result(
         image=pixels,
         values=values,

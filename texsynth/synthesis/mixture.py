@@ -150,7 +150,7 @@ class Mixture(Study):
             level_losses.check(self.losses, self.plan)
         told = self.losses, self.plan, self._may_record
         fitted = fitting.fit(self.workshop, *told, held=self._held)
-        self.pairs, self._blocks = fitted
+        self.pairs, self._blocks, self.bytes = fitted
         self.colours = self._chosen_colours()
         self._objectives: dict[int, Any] = {}
 

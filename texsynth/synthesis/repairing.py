@@ -63,9 +63,47 @@ def repair(
             or too little to take the texture from; or as for :func:`texsynth.synthesize`.
     """
     config = Config() if config is None else config
-    config = dataclasses.replace(config, size=0, output_size=None, flatten=None)
-    damaged = Damaged.of(photo, mask, config, band, grow)
-    study = RepairStudy(Workshop(config, losses), damaged, source, fills=init is None)
+    study = study_of(
+        photo,
+        mask,
+        config,
+        source=source,
+        band=band,
+        grow=grow,
+        losses=losses,
+        fills=init is None,
+    )
     return make_variation(
         study, config.seed, init=init, callback=callback, stop=stop, checkpoints=checkpoints
     )
+
+
+def study_of(
+    photo: npt.ArrayLike,
+    mask: npt.ArrayLike | None,
+    config: Config,
+    *,
+    source: npt.ArrayLike | None = None,
+    band: int = BAND,
+    grow: int | Mapping[str, int] | None = None,
+    losses: Sequence[Loss] | None = None,
+    fills: bool = True,
+) -> RepairStudy:
+    """Returns what is known of a repair before it is made.
+
+    Args:
+        photo: As for :func:`repair`, and so are the others.
+        mask: As there.
+        config: As there.
+        source: As there.
+        band: As there.
+        grow: As there.
+        losses: As there.
+        fills: Whether holes may begin with pieces of what stays; not where there is an ``init``.
+
+    Raises:
+        texsynth.errors.TexsynthError: As there.
+    """
+    config = dataclasses.replace(config, size=0, output_size=None, flatten=None)
+    damaged = Damaged.of(photo, mask, config, band, grow)
+    return RepairStudy(Workshop(config, losses), damaged, source, fills=fills)

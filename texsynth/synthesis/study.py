@@ -42,6 +42,7 @@ class Study:
             first.
         pairs (int): Curvature pairs that L-BFGS may keep.
         channels (int): Those of an exemplar and a texture, here 3.
+        bytes (int): Memory that is needed at most, estimated.
 
     Raises:
         texsynth.errors.TexsynthError: The exemplar is unusable or too small.
@@ -70,7 +71,7 @@ class Study:
             _warn_of_little(self.source.given_size, self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
-        self.pairs, self._blocks = fitting.fit(
+        self.pairs, self._blocks, self.bytes = fitting.fit(
             workshop, self.losses, self.plan, self._may_record, self._wrap, self._held
         )
         self.colours = self._chosen_colours()
@@ -303,6 +304,11 @@ class Study:
         self._blocks = dict(memory_plan)
         self.pairs = self._blocks.pop("pairs")
         self._objectives.clear()
+
+    @property
+    def block(self):
+        """Side of the cores of blocks in pixels; ``None`` if no canvas is made in blocks."""
+        return self._blocks.get("block")
 
     @property
     def is_in_blocks(self):

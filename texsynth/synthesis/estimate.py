@@ -1,0 +1,60 @@
+"""What a synthesis will take, found by a short trial of all its parts, before it is made."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from texsynth import images
+from texsynth.network import engine
+from texsynth.synthesis.errors_of import errors_of
+from texsynth.synthesis.forecast import Forecast
+
+_TRIAL = 1.0  # seconds of a level: what else the machine does may double an evaluation
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of one texture.
+
+    Attributes:
+        trial (float): What it takes to try each level, which a synthesis does too.
+        levels (tuple): What the steps of each level take, the coarsest first.
+        rest (float): What begins each level, and what is measured at the end.
+    """
+
+    trial: float
+    levels: tuple[float, ...]
+    rest: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.trial + sum(self.levels) + self.rest
+
+
+def estimate(study: Any) -> Estimate:
+    """Goes through a synthesis without its steps, of which it tries a few at each level.
+
+    Args:
+        study (texsynth.synthesis.study.Study): The exemplar and the plan, with its network made.
+
+    Raises:
+        texsynth.errors.TexsynthError: The weights cannot be had, or the loss cannot be computed.
+    """
+    forecast, began = Forecast(study.plan), time.perf_counter()
+    numbers = range(1, len(study.plan) + 1)
+    with engine.threads(study.workshop.engine):
+        for number in numbers:
+            forecast.try_level(study, number)
+        trial = time.perf_counter() - began
+        for number in numbers:
+            if forecast.pace(number) < _TRIAL:
+                forecast.try_level(study, number, _TRIAL)
+        tried = time.perf_counter()
+        texture = study.start(0)
+        for number in numbers:
+            texture = study.begun(number, texture)
+        texture = images.resize(texture, study.plan[-1].output_size, study.workshop.config.wrap)
+    errors_of(study, study.finished(texture))
+    rest = time.perf_counter() - tried
+    return Estimate(trial, tuple(forecast.seconds()), rest)
