@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-MODULES = {"mix": "mixing", "repair": "repair_cli"}
+MODULES = {"mix": "mixing", "repair": "repair_cli", "studio": "studio"}
 """Modules of this room by word; ``main`` in each is the command. One is imported when asked for."""
 
 

@@ -11,7 +11,8 @@ const entries = new Map();
 const image = new Viewer(find("view"), find("image"));
 const other = new Viewer(find("other-view"), find("other-image"));
 const wall = new Wall(find("wall"), (chosen) => { current = chosen; follows = false; show(); find("name").scrollIntoView(); });
-let current = null, follows = true, zoom = null, tiles = 1, lists = null;
+const isStudio = find("studio") !== null;
+let current = null, awaited = null, follows = true, zoom = null, tiles = 1, lists = null;
 
 function post(address) {
   return fetch(address, { method: "POST" });
@@ -64,6 +65,10 @@ function showFiles(entry) {
     return item;
   }));
   list.hidden = entry.files.length === 0;
+  find("real").hidden = list.hidden || entry.exemplars === 0;
+  find("real").href = `real/${entry.number}`;
+  find("order").hidden = !entry.command;
+  say(find("command"), entry.command ?? "");
 }
 
 function showStep(entry) {
@@ -75,7 +80,8 @@ function showStep(entry) {
   say(find("step"), told ? told.filter(Boolean).join(" · ") : "");
   const isEnding = find("stop").dataset.asked === String(entry.number);
   find("stop").disabled = status !== "running" || !step || isEnding;
-  find("stop").hidden = !["running", "waiting"].includes(status);
+  find("stop").hidden = status !== "running";
+  find("remove").hidden = status !== "waiting" || !isStudio;
   say(find("stop"), isEnding ? "Stopping…" : "Stop and keep");
 }
 
@@ -83,8 +89,11 @@ function show() {
   const all = [...entries.values()];
   const running = all.find(({ status }) => status === "running");
   if (follows && running) current = running.number;
-  const entry = entries.get(current) ?? all[0];
+  if (entries.has(awaited)) [current, awaited] = [awaited, null];
+  current = entries.has(current) ? current : all[0]?.number ?? current;
+  const entry = entries.get(current);
   find("run").hidden = !entry;
+  find("losses").hidden = !entry?.points.length;
   find("all").hidden = all.length < 2;
   if (!entry) return;
   say(find("name"), entry.name);
@@ -99,7 +108,7 @@ function show() {
   if (entry.frame === null) image.clear("No image yet");
   else {
     image.show(`frame/${entry.number}?v=${entry.frame}`, `The texture, ${state(entry)}`)
-      .then(() => say(find("size"), image.size ?? ""));
+      .then(() => say(find("pixels"), image.size ?? ""));
   }
   showBeside(entry);
   tabulate(find("terms").tBodies[0], draw(find("chart"), entry.points));
@@ -137,6 +146,18 @@ find("stop").addEventListener("click", () => {
   find("stop").dataset.asked = current;
   post(`stop/${current}`);
   show();
+});
+find("remove").addEventListener("click", () => post(`remove/${current}`));
+find("copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(find("command").textContent);
+  say(find("copy"), "Copied");
+  setTimeout(() => say(find("copy"), "Copy"), 2000);
+});
+addEventListener("ordered", ({ detail }) => {
+  awaited = detail;
+  follows = false;
+  show();
+  find("run").scrollIntoView();
 });
 document.addEventListener("visibilitychange", show);
 
