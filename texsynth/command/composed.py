@@ -119,7 +119,7 @@ class _Work:
         """Makes what is not there, and the row at the end, unless a signal comes."""
         page = self._audience.page
         for job in self._jobs if page else ():
-            page.expect(job.outputs, job.outputs.texture.name)
+            page.expect(job.outputs)
         wanted = [True] * len(self._jobs)
         if self._row is not None:
             self._row.check()

@@ -68,6 +68,7 @@ def _serve(folder, port, quiet, options):
     from texsynth.command.photographs import Photographs
     from texsynth.live import Board, server
 
+    server.check_libraries()
     inbox = folder / "uploads"
     make_folder(inbox)
     board = Board("Studio")

@@ -12,7 +12,7 @@ const image = new Viewer(find("view"), find("image"));
 const other = new Viewer(find("other-view"), find("other-image"));
 const wall = new Wall(find("wall"), (chosen) => { current = chosen; follows = false; show(); find("name").scrollIntoView(); });
 const isStudio = find("studio") !== null;
-let current = null, awaited = null, follows = true, zoom = null, tiles = 1, lists = null;
+let current = null, awaited = null, follows = true, zoom = null, tiles = 1, lists = null, beside = null;
 
 function post(address) {
   return fetch(address, { method: "POST" });
@@ -25,13 +25,13 @@ function say(element, text) {  // what stays the same is not read out again
 function showBeside(entry) {
   const chosen = find("beside").value;
   const [kind, place] = [chosen[0], Number(chosen.slice(1))];
-  const beside = kind === "t" ? entries.get(place) : null;
+  const another = kind === "t" ? entries.get(place) : null;
   find("other").hidden = kind === "n" || kind === undefined;
-  const name = kind === "t" ? beside?.name ?? "" : find("beside").selectedOptions[0]?.textContent ?? "";
+  const name = kind === "t" ? another?.name ?? "" : find("beside").selectedOptions[0]?.textContent ?? "";
   say(find("other-name"), name);
   let shown = null;
   if (kind === "e") shown = other.show(`exemplar/${entry.number}/${place}`, name);
-  else if (beside && beside.frame !== null) shown = other.show(`frame/${place}?v=${beside.frame}`, name);
+  else if (another && another.frame !== null) shown = other.show(`frame/${place}?v=${another.frame}`, name);
   else other.clear("No picture");
   shown?.then(() => say(find("other-size"), other.size ?? ""));
 }
@@ -45,10 +45,9 @@ function listBeside(entry) {
   options.push(["n", "Nothing"]);
   const key = JSON.stringify([entry.number, options]);
   if (key === lists) return;
-  const before = find("beside").value;
   lists = key;
   find("beside").replaceChildren(...options.map(([value, text]) => new Option(text, value)));
-  if (options.some(([value]) => value === before) && before !== "") find("beside").value = before;
+  if (options.some(([value]) => value === beside)) find("beside").value = beside;  // as it was chosen
 }
 
 function showFiles(entry) {
@@ -141,7 +140,7 @@ for (const view of [find("view"), find("other-view")]) {
     event.preventDefault();
   });
 }
-find("beside").addEventListener("change", show);
+find("beside").addEventListener("change", ({ target }) => { beside = target.value; show(); });
 find("stop").addEventListener("click", () => {
   find("stop").dataset.asked = current;
   post(`stop/${current}`);
