@@ -188,7 +188,11 @@ def test_a_batch_is_a_wall_and_a_stop_ends_one_of_it(folder, live, monkeypatch):
     result, entries = live(lambda client: everything(client, look), *images, "-n", 8, "-o", "to/")
     assert result.exit_code == 1 and "stone_texture.png is unfinished" in result.stderr
     told = [(entries[n]["name"], entries[n]["status"]) for n in range(3)]
-    assert told == [("stone.png", "stopped"), ("broken.png", "failed"), ("other.png", "done")]
+    assert told == [
+        ("stone_texture.png", "stopped"),
+        ("broken_texture.png", "failed"),
+        ("other_texture.png", "done"),
+    ]
     assert "broken.png is not an image" in entries[1]["message"]
     assert waiting[:3] == ["waiting"] * 3 or "waiting" in waiting
     assert len(entries[2]["points"]) == 8
@@ -261,3 +265,38 @@ def test_a_port_that_is_taken_ends_it_before_anything_is_made(folder, run):
         result = run("stone.png", "--live", "--port", other.getsockname()[1])
     assert result.exit_code == 2 and "cannot be had" in result.stderr
     assert not (folder / "stone_texture.png").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_pestered_makes_the_same_bytes(folder, run, live, monkeypatch):
+    slowed(monkeypatch, 0.05)
+    assert run("stone.png", "-n", 20, "-o", "alone.png").exit_code == 0
+    refused = []
+
+    def look(client):
+        ended = threading.Event()
+
+        def pester():
+            hosts = {"Host": "evil.example"}
+            while not ended.is_set():
+                with contextlib.suppress(OSError):
+                    refused.append(client.ask("frame/0", **hosts).status)
+                    refused.append(client.ask("", token="wrong").status)
+                    refused.append(client.ask("file/0/..%2f..%2fstone.png").status)
+                    refused.append(client.post("stop/0", Origin="http://evil.example").status)
+                    refused.append(client.post("upload", b"x" * (1 << 20)).status)
+                    refused.append(client.ask("", "DELETE").status)
+
+        threads = [threading.Thread(target=pester) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        entries = everything(client)
+        ended.set()
+        for thread in threads:
+            thread.join()
+        return entries
+
+    result, entries = live(look, "stone.png", "-n", 20, "-o", "pestered.png")
+    assert result.exit_code == 0 and entries[0]["status"] == "done"
+    assert len(refused) > 100 and set(refused) == {421, 404, 403, 405}
+    assert (folder / "pestered.png").read_bytes() == (folder / "alone.png").read_bytes()

@@ -1,10 +1,10 @@
 """What the tests of the page share: a report, its page, and Chromium to look at it."""
 
-import shutil
-
 import numpy as np
 import pytest
 
+from tests import browser as chromium
+from tests.browser import view, wait_for
 from tests.conftest import make_texture
 from texsynth import files
 from texsynth.evaluation import page, record
@@ -34,32 +34,7 @@ def text(report):
     return page.render(report)
 
 
-SWITCHES = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    chromium = shutil.which("chromium")
-    chromedriver = shutil.which("chromedriver")
-    if chromium is None or chromedriver is None:
-        pytest.skip(
-            "needs chromium and chromedriver, which scripts/test does not bring: "
-            "apt-get install chromium chromium-driver (.ci/run does, as root)"
-        )
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in SWITCHES.split():
-        options.add_argument(switch)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(chromedriver)
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+browser = chromium.browser
 
 
 @pytest.fixture
@@ -72,16 +47,3 @@ def opened(browser, text, tmp_path):
     wait_for(browser, "!document.getElementById('game').hidden")
     yield browser
     assert browser.get_log("browser") == []
-
-
-def view(browser, width, scheme="light"):
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-
-def wait_for(browser, condition):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 20).until(lambda b: b.execute_script(f"return {condition}"))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests import browser as chromium
 from texsynth.live import Board, Step, server
 
 
@@ -69,6 +70,9 @@ class Client:
         finally:
             answer.close()
             connection.close()
+
+
+browser = chromium.browser
 
 
 @pytest.fixture

@@ -25,6 +25,15 @@ class Audience:
     page: Any = None
 
 
+def is_quiet(context):
+    """Returns whether whoever had the command run wants to hear errors alone.
+
+    Args:
+        context (click.Context): The command's.
+    """
+    return isinstance(context.obj, Audience) and context.obj.quiet
+
+
 def check(options):
     """Makes sure that the options of the page go together with the others.
 
@@ -56,6 +65,9 @@ def before(quiet: bool, options: dict, work: Callable[[Audience], int]) -> int:
     """
     check(options)
     is_live, port = options.pop("live"), options.pop("port")
+    given = click.get_current_context().obj
+    if isinstance(given, Audience):  # of whoever had the command run
+        return work(given)
     if not is_live:
         return work(Audience(quiet))
     from texsynth.command.on_page import OnPage  # imports NumPy, which takes a moment

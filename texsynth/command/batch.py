@@ -251,7 +251,7 @@ class Batch:
         try:
             with self._interruption:
                 for task in self._tasks if self._page else ():
-                    self._page.expect(task.outputs, task.name)
+                    self._page.expect(task.outputs)
                 self._make_all()
         except KeyboardInterrupt as error:
             return self._end("interrupted", 128 + getattr(error, "number", signal.SIGINT))

@@ -295,9 +295,11 @@ def main(context, image_paths, is_dry_run, offline, quiet, verbose, **options):
     with the same settings are kept.
 
     With the word "mix" before the images, one texture is made that lies between theirs; with the
-    word "repair" before a photograph, a part of it is made anew: see texsynth mix --help and
-    texsynth repair --help.
+    word "repair" before a photograph, a part of it is made anew; with the word "studio" alone,
+    textures are made from a page in the browser: see texsynth mix --help, texsynth repair --help
+    and texsynth studio --help.
     """
+    quiet = quiet or audience.is_quiet(context)
     set_up_logging(quiet, verbose)
     try:
         with downloads_forbidden(offline):

@@ -5,10 +5,11 @@ import itertools
 from texsynth.command import provenance
 from texsynth.errors import ImageError
 
-_SUFFIXES = (
+SUFFIXES = (
     *(".avif", ".bmp", ".exr", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm"),
     *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
+"""Endings of the names of what is taken for an image in a folder."""
 
 
 def expanded(paths):
@@ -42,7 +43,7 @@ def _images_in(folder):
         paths = sorted(
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
         )
     except OSError as error:
         raise ImageError(f"cannot read the folder {folder}: {error.strerror}") from error

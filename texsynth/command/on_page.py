@@ -16,14 +16,13 @@ class OnPage:
     def __init__(self, board):
         self._board = board
 
-    def expect(self, outputs, name):
+    def expect(self, outputs):
         """Shows that a texture is to be made.
 
         Args:
             outputs (texsynth.command.outputs.Outputs): Where it will be.
-            name (str): What it is called.
         """
-        self._board.entry(outputs.texture, name)
+        self._entry(outputs)
 
     def observer(self, outputs, recipe):
         """Returns the :class:`texsynth.command.watch.Observer` of a texture that is to be made.

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import CompletionItem
 
-MODULES = {"film": "film", "material": "material", "mix": "mixing", "repair": "repair_cli"}
+MODULES = {
+    "film": "film",
+    "material": "material",
+    "mix": "mixing",
+    "repair": "repair_cli",
+    "studio": "studio",
+}
 """Modules of this room by word; ``main`` in each is the command. One is imported when asked for."""
 
 

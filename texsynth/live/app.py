@@ -1,6 +1,8 @@
 """The page's addresses, behind the token: its files, events, pictures, downloads, a stop."""
 
 from collections.abc import Sequence
+from html import escape
+from string import Template
 from typing import Any
 from urllib.parse import quote
 
@@ -17,19 +19,24 @@ from texsynth.live import assets, events
 from texsynth.live.board import Board, Entry
 from texsynth.live.pictures import Pictures
 
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+}
 _PNG = "image/png"
 
 
-def make(board: Board, more: Sequence[BaseRoute] = (), page: str = "live.html") -> Starlette:
+def make(board: Board, more: Sequence[BaseRoute] = (), is_studio: bool = False) -> Starlette:
     """Makes the application.
 
     Args:
         board (texsynth.live.Board): What is shown.
         more: Routes of what else there is.
-        page (str): The file of the page itself.
+        is_studio (bool): Whether the page has a form for new ones.
     """
-    routes = [*_Routes(board, page).all(), *more]
+    routes = [*_Routes(board, is_studio).all(), *more]
     app = Starlette(routes=routes, exception_handlers={TexsynthError: _unusable})
     app.router.redirect_slashes = False  # to where the token is not
     return app
@@ -49,8 +56,10 @@ def entry_of(board: Board, request: Request) -> Entry:
 
 
 class _Routes:
-    def __init__(self, board: Board, page: str) -> None:
-        self._board, self._pictures, self._page = board, Pictures(board), page
+    def __init__(self, board: Board, is_studio: bool) -> None:
+        self._board, self._pictures = board, Pictures(board)
+        form = assets.text_of("studio.html") if is_studio else ""
+        self._page = Template(assets.text_of("live.html")).substitute(studio=form)
 
     def all(self) -> list[BaseRoute]:
         return [
@@ -60,11 +69,22 @@ class _Routes:
             Route("/frame/{number:int}", self.frame),
             Route("/exemplar/{number:int}/{place:int}", self.exemplar),
             Route("/file/{number:int}/{place:int}", self.file),
+            Route("/real/{number:int}", self.game),
             Route("/stop/{number:int}", self.stop, methods=["POST"]),
         ]
 
     async def page(self, request: Request) -> Response:
-        return Response(assets.text_of(self._page), media_type="text/html")
+        return Response(self._page, media_type="text/html")
+
+    async def game(self, request: Request) -> Response:
+        """Which one is odd? A page of its own, for a texture that is there."""
+        entry = entry_of(self._board, request)
+        if not entry.files or not entry.exemplars:
+            raise HTTPException(404)
+        source = entry.exemplars[0].path.name
+        named = {"source": escape(source), "game": assets.game(source), "number": entry.number}
+        made = Template(assets.text_of("real.html")).substitute(named)
+        return Response(made, media_type="text/html")
 
     async def events(self, request: Request) -> Response:
         return StreamingResponse(events.stream(self._board), media_type="text/event-stream")
@@ -106,7 +126,7 @@ def _of_file(name: str) -> Any:
     kind = _TYPES[name[name.rindex(".") :]]
 
     async def answer(request: Request) -> Response:
-        return Response(assets.text_of(name), media_type=kind)
+        return Response(assets.bytes_of(name), media_type=kind)
 
     return answer
 

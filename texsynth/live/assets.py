@@ -17,6 +17,15 @@ def text_of(name: str) -> str:
     return _FOLDER.joinpath(name).read_text(encoding="utf-8")
 
 
+def bytes_of(name: str) -> bytes:
+    """Returns a file as it is.
+
+    Args:
+        name (str): The file's.
+    """
+    return _FOLDER.joinpath(name).read_bytes()
+
+
 def names(endings: Iterable[str]) -> list[str]:
     """Returns the names of the files with certain endings.
 

@@ -45,6 +45,19 @@ class Server:
     _grace = 0.0  # nobody who never came is waited for
 
 
+def check_libraries() -> None:
+    """Makes sure that the libraries for it are installed.
+
+    Raises:
+        texsynth.errors.TexsynthError: They are not.
+    """
+    try:
+        import starlette  # noqa: F401 (it is only looked for)
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise TexsynthError(_MISSING) from error
+
+
 @contextlib.contextmanager
 def served(
     board: Board, port: int = 0, make: Callable[[Board], Any] | None = None
@@ -63,14 +76,11 @@ def served(
         texsynth.errors.ConfigError: The port is taken, or may not be had.
         texsynth.errors.TexsynthError: The libraries for it are not installed.
     """
-    try:
-        import uvicorn
+    check_libraries()
+    import uvicorn
 
-        from texsynth.live import app
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("uvicorn", "starlette", "anyio", "h11"):
-            raise
-        raise TexsynthError(_MISSING) from error
+    from texsynth.live import app
+
     with _listening(port) as listener:
         port = listener.getsockname()[1]
         token = secrets.token_urlsafe(16)

@@ -17,20 +17,22 @@ export function curves(points) {
   const terms = [...names].map((name) => ({ name, values: points.map((point) => point.terms[name] ?? null) }));
   const telling = terms.filter(({ values }) => values.some((value) => value > 0));
   const whole = { name: "all together", values: points.map(({ loss }) => loss) };
-  return [whole, ...telling];
+  return telling.length > 1 ? [whole, ...telling] : [{ ...whole, name: telling[0]?.name ?? whole.name }];
 }
 
+const DIGITS = [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]];
+
+// Round values between two: powers of ten if these are enough, or ones between them.
 function ticks(low, high) {
-  const found = [];
-  const few = Math.log10(high / low) > 1.5 ? [1] : [1, 2, 5];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
-    for (const digit of few) {
-      const value = digit * 10 ** power;
-      if (value >= low * 0.999 && value <= high * 1.001) found.push(value);
+  for (const digits of DIGITS) {
+    const found = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
+      found.push(...digits.map((digit) => digit * 10 ** power).filter((value) => value >= low && value <= high));
     }
+    const every = Math.ceil(found.length / 7);
+    if (found.length >= 3) return found.filter((_, place) => place % every === 0);
   }
-  const every = Math.ceil(found.length / 7);
-  return found.filter((_, place) => place % every === 0);
+  return [low, high];
 }
 
 export function draw(svg, points) {

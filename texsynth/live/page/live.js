@@ -11,7 +11,8 @@ const entries = new Map();
 const image = new Viewer(find("view"), find("image"));
 const other = new Viewer(find("other-view"), find("other-image"));
 const wall = new Wall(find("wall"), (chosen) => { current = chosen; follows = false; show(); find("name").scrollIntoView(); });
-let current = null, follows = true, zoom = null, tiles = 1, lists = null;
+const isStudio = find("studio") !== null;
+let current = null, awaited = null, follows = true, zoom = null, tiles = 1, lists = null, beside = null;
 
 function post(address) {
   return fetch(address, { method: "POST" });
@@ -24,13 +25,13 @@ function say(element, text) {  // what stays the same is not read out again
 function showBeside(entry) {
   const chosen = find("beside").value;
   const [kind, place] = [chosen[0], Number(chosen.slice(1))];
-  const beside = kind === "t" ? entries.get(place) : null;
+  const another = kind === "t" ? entries.get(place) : null;
   find("other").hidden = kind === "n" || kind === undefined;
-  const name = kind === "t" ? beside?.name ?? "" : find("beside").selectedOptions[0]?.textContent ?? "";
+  const name = kind === "t" ? another?.name ?? "" : find("beside").selectedOptions[0]?.textContent ?? "";
   say(find("other-name"), name);
   let shown = null;
   if (kind === "e") shown = other.show(`exemplar/${entry.number}/${place}`, name);
-  else if (beside && beside.frame !== null) shown = other.show(`frame/${place}?v=${beside.frame}`, name);
+  else if (another && another.frame !== null) shown = other.show(`frame/${place}?v=${another.frame}`, name);
   else other.clear("No picture");
   shown?.then(() => say(find("other-size"), other.size ?? ""));
 }
@@ -44,10 +45,9 @@ function listBeside(entry) {
   options.push(["n", "Nothing"]);
   const key = JSON.stringify([entry.number, options]);
   if (key === lists) return;
-  const before = find("beside").value;
   lists = key;
   find("beside").replaceChildren(...options.map(([value, text]) => new Option(text, value)));
-  if (options.some(([value]) => value === before) && before !== "") find("beside").value = before;
+  if (options.some(([value]) => value === beside)) find("beside").value = beside;  // as it was chosen
 }
 
 function showFiles(entry) {
@@ -64,6 +64,10 @@ function showFiles(entry) {
     return item;
   }));
   list.hidden = entry.files.length === 0;
+  find("real").hidden = list.hidden || entry.exemplars === 0;
+  find("real").href = `real/${entry.number}`;
+  find("order").hidden = !entry.command;
+  say(find("command"), entry.command ?? "");
 }
 
 function showStep(entry) {
@@ -75,7 +79,8 @@ function showStep(entry) {
   say(find("step"), told ? told.filter(Boolean).join(" · ") : "");
   const isEnding = find("stop").dataset.asked === String(entry.number);
   find("stop").disabled = status !== "running" || !step || isEnding;
-  find("stop").hidden = !["running", "waiting"].includes(status);
+  find("stop").hidden = status !== "running";
+  find("remove").hidden = status !== "waiting" || !isStudio;
   say(find("stop"), isEnding ? "Stopping…" : "Stop and keep");
 }
 
@@ -83,8 +88,11 @@ function show() {
   const all = [...entries.values()];
   const running = all.find(({ status }) => status === "running");
   if (follows && running) current = running.number;
-  const entry = entries.get(current) ?? all[0];
+  if (entries.has(awaited)) [current, awaited] = [awaited, null];
+  current = entries.has(current) ? current : all[0]?.number ?? current;
+  const entry = entries.get(current);
   find("run").hidden = !entry;
+  find("losses").hidden = !entry?.points.length;
   find("all").hidden = all.length < 2;
   if (!entry) return;
   say(find("name"), entry.name);
@@ -99,7 +107,7 @@ function show() {
   if (entry.frame === null) image.clear("No image yet");
   else {
     image.show(`frame/${entry.number}?v=${entry.frame}`, `The texture, ${state(entry)}`)
-      .then(() => say(find("size"), image.size ?? ""));
+      .then(() => say(find("pixels"), image.size ?? ""));
   }
   showBeside(entry);
   tabulate(find("terms").tBodies[0], draw(find("chart"), entry.points));
@@ -132,11 +140,23 @@ for (const view of [find("view"), find("other-view")]) {
     event.preventDefault();
   });
 }
-find("beside").addEventListener("change", show);
+find("beside").addEventListener("change", ({ target }) => { beside = target.value; show(); });
 find("stop").addEventListener("click", () => {
   find("stop").dataset.asked = current;
   post(`stop/${current}`);
   show();
+});
+find("remove").addEventListener("click", () => post(`remove/${current}`));
+find("copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(find("command").textContent);
+  say(find("copy"), "Copied");
+  setTimeout(() => say(find("copy"), "Copy"), 2000);
+});
+addEventListener("ordered", ({ detail }) => {
+  awaited = detail;
+  follows = false;
+  show();
+  find("run").scrollIntoView();
 });
 document.addEventListener("visibilitychange", show);
 
