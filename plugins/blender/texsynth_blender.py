@@ -150,8 +150,9 @@ class Run:
         self._reader.start()
 
     def _read(self):
-        for line in self._process.stderr:
-            self.line = line.strip() or self.line
+        with self._process.stderr as lines:
+            for line in lines:
+                self.line = line.strip() or self.line
 
     def is_over(self):
         """Returns whether it came to its end."""
@@ -189,7 +190,6 @@ class Run:
                 self._process.kill()
                 self._process.wait()
             self._reader.join(_SECONDS_TO_END)
-            self._process.stderr.close()
         self._folder.cleanup()
 
 
@@ -198,13 +198,13 @@ def load(path, name, colour_space):
 
     Args:
         path (pathlib.Path): The PNG.
-        name (str): What to call it.
+        name (str): What to call it; Blender adds a number if another is called that.
         colour_space (str): That of the image whose texture it has.
     """
     image = bpy.data.images.load(str(path))
     image.pack()
     image.name = name
-    image.filepath_raw = f"//{name}"  # where it goes when it is unpacked
+    image.filepath_raw = f"//{image.name}.png"  # where it goes when it is unpacked
     image.colorspace_settings.name = colour_space
     return image
 
@@ -281,7 +281,7 @@ class SynthesiseTexture(bpy.types.Operator):
             return {"CANCELLED"}
         cls._run = run
         # Names, for an undo makes other objects of all images.
-        self._made = f"{Path(source.name).stem}_texture.png", source.colorspace_settings.name
+        self._made = f"{Path(source.name).stem}_texture", source.colorspace_settings.name
         if bpy.app.background:
             run.wait()
             return self._finish(context)
