@@ -199,6 +199,23 @@ def test_what_was_painted_is_taken_and_stays_unsaved(blender, texture, command, 
     np.testing.assert_allclose(generated, np.broadcast_to([127.5, 63.75, 255], (32, 32, 3)), atol=1)
 
 
+@pytest.mark.parametrize("mode", ["STRAIGHT", "NONE", "CHANNEL_PACKED"])
+def test_alpha_is_taken_where_it_says_what_is_transparent(blender, tmp_path, mode):
+    pixels = np.dstack([make_texture(40, 32), np.full((32, 40), 100, np.uint8)])
+    Image.fromarray(pixels).save(tmp_path / "glass.png")
+    program = f"""
+    image = bpy.data.images.load(os.environ["EXEMPLAR"])
+    image.alpha_mode = "{mode}"
+    sys.modules["texsynth_blender"].export(image, os.environ["EXPORTED"])
+    """
+    exported = tmp_path / "exported.png"
+    blender(program, EXEMPLAR=str(tmp_path / "glass.png"), EXPORTED=str(exported))
+    if mode != "STRAIGHT":
+        pixels[..., 3] = 255
+    with Image.open(exported) as given:
+        np.testing.assert_array_equal(given, pixels)
+
+
 def test_errors_of_the_command_are_shown_as_they_are(blender, texture, command):
     program = """
     image = bpy.data.images.load(os.environ["EXEMPLAR"])
@@ -274,8 +291,9 @@ area.type = "IMAGE_EDITOR"
 area.spaces.active.image = image
 place = {"window": window, "area": area, "region": area.regions[-1]}
 looks, escapes = 0, int(os.environ["ESCAPES"])
+dialogs = int(os.environ["DIALOGS"])
 texsynth_blender = sys.modules["texsynth_blender"]
-at_work = lambda: texsynth_blender.SynthesiseTexture._run
+at_work = lambda: texsynth_blender.SynthesiseTexture.at_work
 
 def start():
     with bpy.context.temp_override(**place):
@@ -296,11 +314,16 @@ def look():
         bpy.ops.wm.quit_blender()
 
 def look_once():
-    global looks, escapes
+    global looks, escapes, dialogs
     looks += 1
     run = at_work()
     if run is not None:
-        if escapes and "step" in run.line:
+        if dialogs:
+            dialogs -= 1
+            with bpy.context.temp_override(**place):
+                tell(dialog=list(bpy.ops.image.texsynth("INVOKE_DEFAULT")))
+            escape()
+        elif escapes and "step" in run.line:
             escapes -= 1
             escape()
         return 0.2
@@ -335,18 +358,20 @@ def windows(surroundings, tmp_path):
 
 @pytest.fixture
 def watched(windows, texture, command, tmp_path):
-    """``watched(escapes, steps)``: what a Blender told in which Esc was pressed so many times."""
+    """``watched(escapes, dialogs)``: what a Blender told in which that happened so many times."""
 
-    def run(escapes, steps=2):
-        variables = {"EXEMPLAR": texture, "TEXSYNTH_COMMAND": command, "ESCAPES": escapes}
-        variables |= {"MADE": tmp_path / "made.png", "STEPS": steps}
+    def run(escapes=0, dialogs=0, steps=2):
+        variables = {"EXEMPLAR": texture, "TEXSYNTH_COMMAND": command, "STEPS": steps}
+        variables |= {"MADE": tmp_path / "made.png", "ESCAPES": escapes, "DIALOGS": dialogs}
         return windows(WATCH, **{name: str(value) for name, value in variables.items()})
 
     return run
 
 
 def test_blender_goes_on_meanwhile(watched, command, tmp_path):
-    started, again, ended = watched(escapes=0)
+    """A dialog is opened, and left by Esc, which is not meant for the texture under way."""
+    started, again, dialog, ended = watched(dialogs=1)
+    assert dialog == {"dialog": ["RUNNING_MODAL"]}
     assert started == {"ended": ["RUNNING_MODAL"]}
     assert again["error"] == "Error: texsynth is already at work: wait, or stop it by Esc"
     assert ended["looks"] > 3 and ended["shown"] == "stone_texture"
@@ -382,7 +407,7 @@ def test_closing_blender_or_the_file_ends_it_and_leaves_nothing(
         window = bpy.context.window_manager.windows[0]
         with bpy.context.temp_override(window=window, area=window.screen.areas[0]):
             bpy.ops.image.texsynth("EXEC_DEFAULT", image=image.name)
-        work = sys.modules["texsynth_blender"].SynthesiseTexture._run
+        work = sys.modules["texsynth_blender"].SynthesiseTexture.at_work
         tell(process=work._process.pid)
         bpy.app.timers.register(end, first_interval=0.5, persistent=True)
 
