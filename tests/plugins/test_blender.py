@@ -45,7 +45,7 @@ def refused(**options):
 @functools.cache
 def reason_to_skip(*programs):
     missing = [program for program in programs if shutil.which(program) is None]
-    return missing and f"needs {', '.join(missing)} (apt install blender xvfb)"
+    return missing and f"needs {', '.join(missing)} (apt install blender xvfb xauth)"
 
 
 @pytest.fixture
@@ -346,7 +346,7 @@ bpy.app.timers.register(start, first_interval=0.5)
 @pytest.fixture
 def windows(surroundings, tmp_path):
     """The same with its windows, on a screen that nobody sees."""
-    if reason := reason_to_skip("blender", "xvfb-run"):
+    if reason := reason_to_skip("blender", "xvfb-run", "xauth"):
         pytest.skip(reason)
 
     def run(program, **variables):
