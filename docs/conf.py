@@ -29,7 +29,8 @@ include_patterns = [
     "samples/README.md",
 ]
 
-exclude_patterns = [".*", "build", "scripts", "stubs", "tests", "texsynth"]  # not even looked into
+# Not even looked into.
+exclude_patterns = [".*", "build", "plugins", "scripts", "stubs", "tests", "texsynth"]
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 

@@ -82,18 +82,23 @@ prepare() {
     trap - INT
 }
 
-# Installs the browser that the tests of the evaluation page look through, where that takes no asking:
-# as root, on Debian. Elsewhere those tests are skipped, and say why.
-prepare_browser() {
-    command -v chromium >/dev/null && command -v chromedriver >/dev/null && return
+# prepare_programs PACKAGE=COMMAND...: installs the programs that tests run (a browser, for the
+# evaluation page; Blender, and a screen for it), where that takes no asking: as root, on Debian.
+# Elsewhere those tests are skipped, and say why.
+prepare_programs() {
+    local each missing=()
+    for each in "$@"; do
+        command -v "${each#*=}" >/dev/null || missing+=("${each%=*}")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
     command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || return 0
-    echo "texsynth: installing chromium and chromium-driver for the tests" >&2
+    echo "texsynth: installing ${missing[*]} for the tests" >&2
     if ! (
         export DEBIAN_FRONTEND=noninteractive
         { apt-get update -qq && apt-get install -qq -y --no-install-recommends \
-            chromium chromium-driver; } >/dev/null 2>&1
+            "${missing[@]}"; } >/dev/null 2>&1
     ); then
-        echo "texsynth: that failed; the tests that need a browser are skipped" >&2
+        echo "texsynth: that failed; the tests that need them are skipped" >&2
     fi
 }
 

@@ -78,28 +78,18 @@ def export(image, path):
     if not values:
         raise RefusedError(f"{image.name} has no pixels: is its file there?")
     # Image.save would make a file of an image that is none, and call one saved that is not.
-    copy = bpy.data.images.new(
-        "texsynth", *image.size, alpha=image.channels == 4, float_buffer=image.is_float
-    )
+    image.pixels.foreach_get(values)
+    if image.alpha_mode not in {"STRAIGHT", "PREMUL"}:  # alpha says something else, or nothing
+        values[3::4] = array.array("f", [1.0]) * (len(values) // 4)
+    copy = bpy.data.images.new("texsynth", *image.size, alpha=True, float_buffer=image.is_float)
     try:
         copy.colorspace_settings.name = image.colorspace_settings.name
-        image.pixels.foreach_get(values)
-        copy.pixels.foreach_set(_with_four_channels(values, image.channels))
+        copy.pixels.foreach_set(values)
         copy.file_format = "PNG"
         copy.filepath_raw = str(path)
         copy.save()
     finally:
         bpy.data.images.remove(copy)
-
-
-def _with_four_channels(values, channels):
-    """Returns pixels as a new image has them: red, green, blue, and alpha."""
-    if channels == 4:
-        return values
-    whole = array.array("f", [1.0]) * (4 * len(values) // channels)
-    for channel in range(3):
-        whole[channel::4] = values[min(channel, channels - 1) :: channels]
-    return whole
 
 
 class Run:
@@ -150,8 +140,9 @@ class Run:
         self._reader.start()
 
     def _read(self):
-        for line in self._process.stderr:
-            self.line = line.strip() or self.line
+        with self._process.stderr as lines:
+            for line in lines:
+                self.line = line.strip() or self.line
 
     def is_over(self):
         """Returns whether it came to its end."""
@@ -189,7 +180,6 @@ class Run:
                 self._process.kill()
                 self._process.wait()
             self._reader.join(_SECONDS_TO_END)
-            self._process.stderr.close()
         self._folder.cleanup()
 
 
@@ -198,13 +188,13 @@ def load(path, name, colour_space):
 
     Args:
         path (pathlib.Path): The PNG.
-        name (str): What to call it.
+        name (str): What to call it; Blender adds a number if another is called that.
         colour_space (str): That of the image whose texture it has.
     """
     image = bpy.data.images.load(str(path))
     image.pack()
     image.name = name
-    image.filepath_raw = f"//{name}"  # where it goes when it is unpacked
+    image.filepath_raw = f"//{image.name}.png"  # where it goes when it is unpacked
     image.colorspace_settings.name = colour_space
     return image
 
@@ -254,7 +244,8 @@ class SynthesiseTexture(bpy.types.Operator):
     )
     seed: IntProperty(name="Seed", description="The same seed gives the same texture", min=0)
 
-    _run = None  # of the one that is at work: the machine has no place for two
+    at_work = None  # the run, of whichever operator: the machine has no place for two
+    _run = None  # this operator's, which may be none: a dialog is one too
 
     def invoke(self, context, event):
         """Asks for the options."""
@@ -265,10 +256,9 @@ class SynthesiseTexture(bpy.types.Operator):
 
     def execute(self, context):
         """Starts the command; in the background, where nobody waits, to its end."""
-        cls = type(self)
         run = None
         try:
-            if cls._run is not None:
+            if type(self).at_work is not None:
                 raise RefusedError("texsynth is already at work: wait, or stop it by Esc")
             source = self._find_image(context)
             run = Run(find_command(_preferred(context)))
@@ -279,9 +269,9 @@ class SynthesiseTexture(bpy.types.Operator):
                 run.close()
             self.report({"ERROR"}, str(error).strip())
             return {"CANCELLED"}
-        cls._run = run
+        type(self).at_work = self._run = run
         # Names, for an undo makes other objects of all images.
-        self._made = f"{Path(source.name).stem}_texture.png", source.colorspace_settings.name
+        self._made = f"{Path(source.name).stem}_texture", source.colorspace_settings.name
         if bpy.app.background:
             run.wait()
             return self._finish(context)
@@ -303,8 +293,12 @@ class SynthesiseTexture(bpy.types.Operator):
         return {"PASS_THROUGH"}
 
     def cancel(self, context):
-        """Ends it at once; Blender calls this when it opens another file, or is closed."""
-        self._close(context)
+        """Ends it at once; Blender calls this when it opens another file, or is closed.
+
+        And of a dialog that is left.
+        """
+        if self._run is not None:
+            self._close(context)
 
     def _finish(self, context):
         is_there, line = self._run.outcome()
@@ -325,10 +319,8 @@ class SynthesiseTexture(bpy.types.Operator):
         return {"FINISHED"}
 
     def _close(self, context):
-        cls = type(self)
-        run, cls._run = cls._run, None
-        if run is not None:
-            run.close()
+        type(self).at_work = None
+        self._run.close()
         if not bpy.app.background:
             context.window_manager.event_timer_remove(self._timer)
             context.workspace.status_text_set(None)

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -18,9 +19,9 @@ from texsynth import images
 
 ROOT = Path(__file__).resolve().parents[2]
 ADD_ON = ROOT / "plugins/blender/texsynth_blender.py"
-PATIENCE = 300  # seconds
+PATIENCE = 200  # seconds
 pytestmark = pytest.mark.slow  # Blender starts in a second or two, and then the command does
-FAST = ["-n", "2", "--levels", "1", "--layers", "conv1_1", "--precision", "fp32"]
+FAST = ["--levels", "1", "--layers", "conv1_1", "--precision", "fp32"]
 
 PRELUDE = """
 import json, os, sys, bpy
@@ -44,7 +45,7 @@ def refused(**options):
 @functools.cache
 def reason_to_skip(*programs):
     missing = [program for program in programs if shutil.which(program) is None]
-    return missing and f"needs {', '.join(missing)} (apt install blender xvfb)"
+    return missing and f"needs {', '.join(missing)} (apt install blender xvfb xauth)"
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def command(tmp_path, random_weights_file):
         f"""#!/bin/sh
         for last; do :; done
         cp "$last" "{tmp_path}/given{number}.png"
-        exec {line} "$@"
+        exec {line} -n ${{STEPS:-2}} "$@"
         """.replace("        ", "")
     )
     path.chmod(0o755)
@@ -98,11 +99,18 @@ def run_blender(words, program, variables, tmp_path):
     script = tmp_path / "program.py"
     script.write_text(PRELUDE + textwrap.dedent(program))
     options = ["--factory-startup", "--python-exit-code", "7", "--python", script, "--", ADD_ON]
-    ended = subprocess.run(
-        [*words, *options], env=variables, capture_output=True, text=True, timeout=PATIENCE
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    lines = ended.stdout.splitlines()
+    words = [*words, *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        words, env=variables, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            out, error = process.communicate(timeout=PATIENCE)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, out + error
+    lines = out.splitlines()
     return [json.loads(line[5:]) for line in lines if line.startswith("TOLD ")]
 
 
@@ -160,7 +168,7 @@ def test_the_texture_is_the_commands_own(blender, texture, command, tmp_path):
     lowest = pixels(made)[-1, 0] / 255
     np.testing.assert_allclose(told.pop("lowest"), [*lowest, 1], atol=1e-6)
     assert told == {
-        "names": ["stone_texture.png", "//stone_texture.png"],
+        "names": ["stone_texture", "//stone_texture.png"],
         "kind": ["FILE", "sRGB"],
         "size": [24, 40],
         "dirty": [False, False],
@@ -173,7 +181,7 @@ def test_what_was_painted_is_taken_and_stays_unsaved(blender, texture, command, 
     image.colorspace_settings.name = "Non-Color"
     image.pixels[0:8] = [0.2, 0.4, 0.6, 1, 1, 0, 0, 0.5]  # from the bottom up
     bpy.ops.image.texsynth(image=image.name)
-    made = bpy.data.images["stone_texture.png"]
+    made = bpy.data.images["stone_texture"]
     tell(dirty=image.is_dirty, path=image.filepath, made=made.colorspace_settings.name)
     plain = bpy.data.images.new("plain", 32, 32, float_buffer=True)
     plain.generated_color = (0.5, 0.25, 1, 1)
@@ -189,6 +197,23 @@ def test_what_was_painted_is_taken_and_stays_unsaved(blender, texture, command, 
         np.testing.assert_array_equal(given, expected)
     generated = pixels(tmp_path / "given1.png")  # of floats that are linear light
     np.testing.assert_allclose(generated, np.broadcast_to([127.5, 63.75, 255], (32, 32, 3)), atol=1)
+
+
+@pytest.mark.parametrize("mode", ["STRAIGHT", "NONE", "CHANNEL_PACKED"])
+def test_alpha_is_taken_where_it_says_what_is_transparent(blender, tmp_path, mode):
+    pixels = np.dstack([make_texture(40, 32), np.full((32, 40), 100, np.uint8)])
+    Image.fromarray(pixels).save(tmp_path / "glass.png")
+    program = f"""
+    image = bpy.data.images.load(os.environ["EXEMPLAR"])
+    image.alpha_mode = "{mode}"
+    sys.modules["texsynth_blender"].export(image, os.environ["EXPORTED"])
+    """
+    exported = tmp_path / "exported.png"
+    blender(program, EXEMPLAR=str(tmp_path / "glass.png"), EXPORTED=str(exported))
+    if mode != "STRAIGHT":
+        pixels[..., 3] = 255
+    with Image.open(exported) as given:
+        np.testing.assert_array_equal(given, pixels)
 
 
 def test_errors_of_the_command_are_shown_as_they_are(blender, texture, command):
@@ -252,7 +277,7 @@ def test_the_image_of_the_active_node_is_at_hand(blender, texture, command):
     material.node_tree.nodes.active = node
     bpy.ops.image.texsynth()
     bpy.ops.preferences.addon_disable(module="texsynth_blender")
-    tell(made="stone_texture.png" in bpy.data.images, there=hasattr(bpy.types, "IMAGE_OT_texsynth"))
+    tell(made="stone_texture" in bpy.data.images, there=hasattr(bpy.types, "IMAGE_OT_texsynth"))
     """
     (told,) = blender(program, EXEMPLAR=str(texture), TEXSYNTH_COMMAND=str(command))
     assert told == {"made": True, "there": False}
@@ -266,8 +291,9 @@ area.type = "IMAGE_EDITOR"
 area.spaces.active.image = image
 place = {"window": window, "area": area, "region": area.regions[-1]}
 looks, escapes = 0, int(os.environ["ESCAPES"])
+dialogs = int(os.environ["DIALOGS"])
 texsynth_blender = sys.modules["texsynth_blender"]
-at_work = lambda: texsynth_blender.SynthesiseTexture._run
+at_work = lambda: texsynth_blender.SynthesiseTexture.at_work
 
 def start():
     with bpy.context.temp_override(**place):
@@ -281,21 +307,36 @@ def escape():
         window.event_simulate(type="ESC", value=value, x=area.x + 50, y=area.y + 50)
 
 def look():
-    global looks, escapes
+    try:
+        return look_once()
+    except Exception as error:  # Blender would go on without a word
+        tell(failed=repr(error))
+        bpy.ops.wm.quit_blender()
+
+def look_once():
+    global looks, escapes, dialogs
     looks += 1
     run = at_work()
     if run is not None:
-        if escapes and "step" in run.line:
+        if dialogs:
+            dialogs -= 1
+            with bpy.context.temp_override(**place):
+                tell(dialog=list(bpy.ops.image.texsynth("INVOKE_DEFAULT")))
+            escape()
+        elif escapes and "step" in run.line:
             escapes -= 1
             escape()
         return 0.2
     shown = area.spaces.active.image
-    made = bpy.data.images.get("stone_texture.png")
+    made = bpy.data.images.get("stone_texture")
     if made:
         open(os.environ["MADE"], "wb").write(made.packed_file.data)
-    tell(shown=shown.name, made=bool(made), looks=looks, reports=[
-        [next(iter(report.type)) if isinstance(report.type, set) else report.type, report.message]
-        for report in getattr(bpy.context.window_manager, "reports", [])])
+    area.type = "INFO"
+    with bpy.context.temp_override(window=window, area=area, region=area.regions[-1]):
+        bpy.ops.info.select_all(action="SELECT")
+        bpy.ops.info.report_copy()
+    reports = bpy.context.window_manager.clipboard.splitlines()
+    tell(shown=shown.name, made=bool(made), looks=looks, reports=reports)
     bpy.ops.wm.quit_blender()
 
 bpy.app.timers.register(start, first_interval=0.5)
@@ -305,7 +346,7 @@ bpy.app.timers.register(start, first_interval=0.5)
 @pytest.fixture
 def windows(surroundings, tmp_path):
     """The same with its windows, on a screen that nobody sees."""
-    if reason := reason_to_skip("blender", "xvfb-run"):
+    if reason := reason_to_skip("blender", "xvfb-run", "xauth"):
         pytest.skip(reason)
 
     def run(program, **variables):
@@ -317,20 +358,69 @@ def windows(surroundings, tmp_path):
 
 @pytest.fixture
 def watched(windows, texture, command, tmp_path):
-    """``watched(escapes)``: what a Blender told in which Esc was pressed so many times."""
+    """``watched(escapes, dialogs)``: what a Blender told in which that happened so many times."""
 
-    def run(escapes):
-        variables = {"EXEMPLAR": texture, "TEXSYNTH_COMMAND": command, "ESCAPES": escapes}
-        variables["MADE"] = tmp_path / "made.png"
+    def run(escapes=0, dialogs=0, steps=2):
+        variables = {"EXEMPLAR": texture, "TEXSYNTH_COMMAND": command, "STEPS": steps}
+        variables |= {"MADE": tmp_path / "made.png", "ESCAPES": escapes, "DIALOGS": dialogs}
         return windows(WATCH, **{name: str(value) for name, value in variables.items()})
 
     return run
 
 
 def test_blender_goes_on_meanwhile(watched, command, tmp_path):
-    started, again, ended = watched(escapes=0)
+    """A dialog is opened, and left by Esc, which is not meant for the texture under way."""
+    started, again, dialog, ended = watched(dialogs=1)
+    assert dialog == {"dialog": ["RUNNING_MODAL"]}
     assert started == {"ended": ["RUNNING_MODAL"]}
     assert again["error"] == "Error: texsynth is already at work: wait, or stop it by Esc"
-    assert ended["looks"] > 3 and ended["shown"] == "stone_texture.png"
+    assert ended["looks"] > 3 and ended["shown"] == "stone_texture"
     of_given = alone(command, tmp_path / "given", tmp_path / "given0.png", "")
     assert (tmp_path / "made.png").read_bytes() == of_given.read_bytes()
+    assert any(line.endswith("made stone_texture") for line in ended["reports"])
+
+
+def test_esc_stops_and_keeps(watched, tmp_path):
+    _, _, ended = watched(escapes=1, steps=100_000)
+    assert ended["made"] and ended["shown"] == "stone_texture"
+    assert any("texsynth was stopped; this is the image so far" in it for it in ended["reports"])
+    with Image.open(tmp_path / "made.png") as made:
+        assert made.text["texsynth:reason"] == "interrupted" and made.size == (300, 240)
+
+
+def test_a_second_esc_ends_it_at_once(watched, command):
+    command.write_text("#!/bin/sh\ntrap '' TERM\necho 'step 1/2' >&2\nexec sleep 100\n")
+    _, _, ended = watched(escapes=2)
+    assert not ended["made"] and ended["shown"] == "stone.png" and ended["looks"] < 100
+    assert any("texsynth was stopped; nothing was made" in line for line in ended["reports"])
+
+
+@pytest.mark.parametrize("ending", ["wm.quit_blender()", "wm.read_homefile(app_template='')"])
+def test_closing_blender_or_the_file_ends_it_and_leaves_nothing(
+    windows, texture, command, tmp_path, ending
+):
+    command.write_text("#!/bin/sh\ntrap '' TERM\nexec sleep 100\n")
+    program = f"""
+    image = bpy.data.images.load(os.environ["EXEMPLAR"])
+
+    def start():
+        window = bpy.context.window_manager.windows[0]
+        with bpy.context.temp_override(window=window, area=window.screen.areas[0]):
+            bpy.ops.image.texsynth("EXEC_DEFAULT", image=image.name)
+        work = sys.modules["texsynth_blender"].SynthesiseTexture.at_work
+        tell(process=work._process.pid)
+        bpy.app.timers.register(end, first_interval=0.5, persistent=True)
+
+    def end():
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+            bpy.ops.{ending}
+        bpy.app.timers.register(leave, first_interval=0.5, persistent=True)
+
+    def leave():
+        bpy.ops.wm.quit_blender()
+
+    bpy.app.timers.register(start, first_interval=0.5)
+    """
+    (told,) = windows(program, EXEMPLAR=str(texture), TEXSYNTH_COMMAND=str(command))
+    with pytest.raises(ProcessLookupError):
+        os.kill(told["process"], 0)
