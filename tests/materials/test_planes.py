@@ -56,7 +56,7 @@ def test_a_sparse_map_stays_in_reach():
     values = np.zeros((48, 48, 1), np.float32)
     values[7, 9] = 1
     batch = Planes({"metallic": values}).batch({"metallic": values})
-    assert -1 < batch.min() and batch.max() < 2.6 * 255
+    assert batch.min() > -1 and batch.max() < 2.6 * 255
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1e4))

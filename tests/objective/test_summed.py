@@ -33,9 +33,7 @@ def shown(matrix, image):
 def summed(matrices, exemplar, weights, kind=Objective, **settings):
     features = VGGFeatures(weights, _LAYERS)
     losses = [GramLoss(dict.fromkeys(_LAYERS, 1.0))]
-    return Summed(
-        [(m, kind(features, losses, shown(m, exemplar), **settings)) for m in matrices]
-    )
+    return Summed([(m, kind(features, losses, shown(m, exemplar), **settings)) for m in matrices])
 
 
 def images_of(random, dtype):
