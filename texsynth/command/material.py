@@ -14,8 +14,9 @@ from texsynth.command.cli import taken_over
 from texsynth.command.device import device_options
 from texsynth.command.exports import Exports, export_options, name_of
 from texsynth.command.interruption import Interruption
-from texsynth.command.keeping import EVERY, Keeping
-from texsynth.command.outputs import Outputs, make_folder
+from texsynth.command.keeping import EVERY
+from texsynth.command.outputs import make_folder
+from texsynth.command.progress import Display
 from texsynth.command.shared import (
     HELP_OPTIONS,
     NO_MEMORY,
@@ -25,7 +26,7 @@ from texsynth.command.shared import (
     set_up_logging,
 )
 from texsynth.command.tiling import TileAlone
-from texsynth.command.watch import Acts, Telling, Watch
+from texsynth.command.watch import Telling, Watch
 from texsynth.config import Config
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.version import __version__
@@ -201,11 +202,8 @@ class _Work:
             told = len(study.planes.places), *sizes, study.channels, len(study.triplets)
             _log.info("%d maps of %s to %s px: %d planes, %d networks", *told)
 
-        keeping = Keeping(comparison=False, overwrites=True)
-        outputs = Outputs(self._out / "albedo.png", None, keeping, ())
-        acts = Acts(begin, lambda path, pixels: None, lambda path: False)
         telling = Telling(self._quiet, self._interruption)
-        with Watch(telling, outputs, acts) as watch:
+        with Watch(telling, begin, [Display(self._quiet)]) as watch:
             made = functools.partial(make_stack, study, seed, checkpoints=self._checkpoints())
             return made(callback=watch.after_step, stop=watch.is_to_stop)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from texsynth.command.cli import taken_over
-from texsynth.command.device import device_options, given
+from texsynth.command.device import device_options
+from texsynth.command.environment import by_environment, given_names
 from texsynth.command.outputs import make_folder
 from texsynth.command.shared import (
     HELP_OPTIONS,
@@ -50,7 +51,8 @@ def main(folder, port, gpu, offline, quiet, verbose, **options):
     """
     set_up_logging(quiet, verbose)
     passed = ["--gpu", str(gpu)] if gpu >= 0 else []
-    for name in filter(given, _PASSED_ON):
+    given = given_names(click.get_current_context())
+    for name in filter(given.__contains__, _PASSED_ON):
         value = options[name]
         text = f"{value >> 20}MiB" if name == "memory" else str(value)
         passed += [f"--{name}", text]
@@ -95,3 +97,4 @@ def _application(desk):
 
 
 main.params += taken_over(*_PASSED_ON, "offline", "quiet", "verbose")
+by_environment(main, "studio")

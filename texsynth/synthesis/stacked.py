@@ -175,6 +175,7 @@ class StackStudy(Study):
     """
 
     is_grey = False
+    _may_record = False  # of each triplet a GPU would keep all that an evaluation needs
 
     def __init__(self, workshop: Workshop, stack: Mapping[str, Map]) -> None:
         config = workshop.config
@@ -192,7 +193,7 @@ class StackStudy(Study):
         self.plan = plan_for(self.exemplar, config, self.scheme, self.layers)
         if config.losses is not None:
             level_losses.check(self.losses, self.plan)
-        self.pairs, self._blocks = fitting.fit(
+        self.pairs, self._blocks, self.bytes = fitting.fit(
             workshop,
             self.losses,
             self.plan,

@@ -72,7 +72,7 @@ class Study:
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks, self.bytes = fitting.fit(
-            workshop, self.losses, self.plan, self._may_record, self._wrap, self._held
+            workshop, self.losses, self.plan, self._may_record, self._wrap, held=self._held
         )
         self.colours = self._chosen_colours()
         self._objectives = {}
