@@ -207,7 +207,11 @@ class SynthesiseTexture(bpy.types.Operator):
     bl_description = "Make a new image with the texture of this one"
     bl_options = {"UNDO"}  # noqa: RUF012 (Blender's way)
 
-    image: StringProperty(name="Image", description="Name of the image; empty is the one at hand")
+    image: StringProperty(
+        name="Image",
+        description="Name of the image; empty is the one at hand",
+        options={"SKIP_SAVE"},  # or the next dialog would have this one, whatever is at hand
+    )
     size: IntProperty(
         name="Exemplar Size",
         description="Longer side that the image is resized to first; 0 keeps its size",

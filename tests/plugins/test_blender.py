@@ -276,11 +276,14 @@ def test_the_image_of_the_active_node_is_at_hand(blender, texture, command):
     node.image = bpy.data.images.load(os.environ["EXEMPLAR"])
     material.node_tree.nodes.active = node
     bpy.ops.image.texsynth()
+    options = bpy.ops.image.texsynth.get_rna_type().properties
+    forgotten = [option.identifier for option in options if option.is_skip_save]
     bpy.ops.preferences.addon_disable(module="texsynth_blender")
-    tell(made="stone_texture" in bpy.data.images, there=hasattr(bpy.types, "IMAGE_OT_texsynth"))
+    is_there = hasattr(bpy.types, "IMAGE_OT_texsynth")
+    tell(made="stone_texture" in bpy.data.images, there=is_there, forgotten=forgotten)
     """
     (told,) = blender(program, EXEMPLAR=str(texture), TEXSYNTH_COMMAND=str(command))
-    assert told == {"made": True, "there": False}
+    assert told == {"made": True, "there": False, "forgotten": ["image"]}
 
 
 WATCH = """
