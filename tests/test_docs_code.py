@@ -9,7 +9,8 @@ from PIL import Image
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import weights
+from tests.materials.drawn import drawn
+from texsynth import images, weights
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,6 +20,8 @@ SMALLER = {
         "Config())": "Config(size=40, preset='gatys', iterations=2))",
         'Config(size=256, layers=["conv1_1", "pool1", "pool2"])': "Config(size=40, iterations=2,"
         ' preset="gatys", layers=["conv1_1", "pool1", "pool2"])',
+        'Config(size=0, tile="xy")': "Config(size=0, tile='xy', preset='gatys', iterations=2,"
+        " layers=['conv1_1'])",
         "Config(size=256)": "Config(size=40, preset='gatys', iterations=2, layers=['conv1_1'])",
         '(100, "iteration")': '(4, "iteration")',
         '(50, "iteration")': '(2, "iteration")',
@@ -46,6 +49,9 @@ def execute(tmp_path, monkeypatch, random_weights_file):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, "find_or_fetch", lambda network: random_weights_file)
     Image.fromarray(make_texture(40, 32)).save("input.png")
+    Path("wall").mkdir()
+    for name in ("albedo", "height"):
+        images.write_map(f"wall/{name}.png", drawn(32)[name])
 
     def execute(page):
         names = {}
