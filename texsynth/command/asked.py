@@ -66,6 +66,8 @@ class Asked:
         is_saved = asked["checkpoint_path"] or asked["resume_path"]
         if asked["every"] is not None and not is_saved:
             raise ConfigError("--every needs --checkpoint or --resume")
+        if asked["checkpoint_path"] and asked["iterations"] == 0:
+            raise ConfigError("--checkpoint has nothing to save of no steps (-n 0)")
         if asked["replay_path"]:
             if is_saved:
                 raise ConfigError("--replay cannot be combined with --checkpoint or --resume")
