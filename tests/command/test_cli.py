@@ -308,6 +308,7 @@ BAD_INPUT = [
     ("stone.png --size big", USAGE, "Invalid value for '--size': 'big' is not a valid int"),
     ("stone.png --output-size 40x", USAGE, "output size must look like 384x192 (width x height)"),
     ("stone.png --output-size 0x40", USAGE, "output size must be at least 1, not 0"),
+    ("stone.png -n 0 --checkpoint a.ckpt", USAGE, "--checkpoint has nothing to save of no steps"),
     ("stone.png -n -1", USAGE, "iterations must be at least 0, not -1"),
     ("stone.png --optimizer sgd", USAGE, "'sgd' is not one of 'lbfgs', 'adam'"),
     ("stone.png --lr 0", USAGE, "learning rate must be a positive number, not 0.0"),

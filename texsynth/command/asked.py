@@ -75,6 +75,8 @@ class Asked:
             raise ConfigError("--every needs --checkpoint or --resume")
         if asked["film"] is None and (asked["frames"], asked["loops"]) != (None, None):
             raise ConfigError("--frames and --loop need --film")
+        if asked["checkpoint_path"] and asked["iterations"] == 0:
+            raise ConfigError("--checkpoint has nothing to save of no steps (-n 0)")
         if asked["replay_path"]:
             if is_saved:
                 raise ConfigError("--replay cannot be combined with --checkpoint or --resume")
