@@ -29,6 +29,10 @@ class EngineError(TexsynthError):
     """The asked-for engine cannot be used."""
 
 
+class EngineChoiceError(EngineError, ConfigError):
+    """Engine, precision and device were asked for that do not go together, on whatever machine."""
+
+
 class RecordError(TexsynthError):
     """A record cannot be read or followed."""
 

@@ -243,6 +243,23 @@ def test_it_goes_on_from_a_checkpoint_bit_for_bit(folder, ramp, mix, run_main, k
     assert result.exit_code == 2 and "belongs to a different job" in result.output
 
 
+def test_a_checkpoint_of_something_else_is_told(folder, mix, run_main, random_weights_file):
+    options = ["--weights", random_weights_file, *FAST[2:], "--overwrite", "--checkpoint"]
+    assert run_main("repair", "stone.png", "--grow", "4", *options, "repair.ckpt").exit_code == 0
+    assert run_main("stone.png", *FAST[:2], *options, "stone.ckpt").exit_code == 0
+    assert mix("stone.png", "sand.png", "--checkpoint", "mix.ckpt").exit_code == 0
+    images = ["stone.png", "sand.png"]
+    for arguments, told in (
+        (["mix", *images, "--resume", "repair.ckpt"], "the checkpoint is of a repair, not of"),
+        (["mix", *images, "--resume", "stone.ckpt"], "belongs to a different job: another exem"),
+        (["stone.png", "--resume", "mix.ckpt"], "belongs to a different job: another exemplar"),
+        (["repair", "stone.png", "--resume", "mix.ckpt"], "is of a texture, not of a repair"),
+    ):
+        result = run_main(*arguments)
+        assert result.exit_code == 2 and told in result.output, result.output
+        assert result.output.count("\n") == 1
+
+
 @pytest.mark.parametrize("kind", ["mix", "x"])
 def test_it_is_stopped_and_goes_on(folder, mix, run_main, monkeypatch, kind):
     """As Ctrl-C stops it: at a coarse level, with a checkpoint of its last step."""

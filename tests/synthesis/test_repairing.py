@@ -49,6 +49,21 @@ def check(result, photo, mask):
     assert (result.image[~stays] != photo[~stays]).any()
 
 
+def test_a_repair_looks_as_it_did(config, golden):
+    """Of pieces, with a mask that is grey at its edge, at two levels."""
+    photo, radius = make_texture(72, 64), 12
+    y, x = np.indices((64, 72))
+    mask = np.clip((radius + 2 - np.hypot(y - 30, x - 34)) * 64, 0, 255)
+    result = repair(photo, mask, config(levels=2, preset="natural", seed=1))
+    golden("repair.png", result.image)
+
+
+def test_what_is_grown_looks_as_it_did(config, golden):
+    """So much that there are no pieces: it is made as textures are."""
+    grown = repair(make_texture(48, 40), None, config(levels=2, seed=2), grow={"right": 40})
+    golden("repair-grown.png", grown.image)
+
+
 @pytest.mark.parametrize("preset", ["gatys", "natural", "regular", "paper"])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_what_is_not_masked_stays(preset, optimizer, config):

@@ -192,7 +192,7 @@ class Asked:
             asked["checkpoint_path"] or path, asked["every"] or EVERY, resume=path
         )
         earlier = notes.read(resumed, path)
-        compositions = self._composed_further(earlier.composition)
+        compositions = self._composed_further(earlier)
         if not (self._exemplars or compositions) and earlier.image_path is None:
             raise ConfigError(f"{path} does not name its IMAGE; pass IMAGE too")
         changed = self._settings(self._changed())
@@ -217,9 +217,11 @@ class Asked:
 
     def _composed_further(self, earlier):
         """What is made of several images: what was given, or what a checkpoint says."""
-        if self.compositions or self._exemplars or earlier is None:
+        if self.compositions and earlier.mending is not None:
+            raise ConfigError("--resume: the checkpoint is of a repair, not of several images")
+        if self.compositions or self._exemplars or earlier.composition is None:
             return self.compositions
-        return (earlier,)
+        return (earlier.composition,)
 
     def _mended_further(self, earlier):
         """What a checkpoint says is made anew, with what was given instead."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from texsynth import machine
 from texsynth.compat import chainer
-from texsynth.errors import EngineError
+from texsynth.errors import EngineChoiceError, EngineError
 from texsynth.network.vgg import VGGFeatures
 
 _log = logging.getLogger(__name__)
@@ -30,9 +30,9 @@ def choose(name, device, precision="auto"):
 
     Raises:
         texsynth.errors.EngineError: The engine that was asked for cannot be used, or none with
-            that precision.
+            that precision; an EngineChoiceError if it could not on any machine.
     """
-    chosen = "plain"
+    chosen, is_on_gpu = "plain", device.xp is not np
     if name != "plain":
         fastest = "winograd" if device.xp is np else "cuda"
         wanted = fastest if name == "auto" else name
@@ -40,13 +40,15 @@ def choose(name, device, precision="auto"):
         if obstacle is None:
             chosen = wanted
         elif name == wanted:
-            raise EngineError(f"engine {name} cannot be used: {obstacle}")
+            kind = EngineError if is_on_gpu is (name == "cuda") else EngineChoiceError
+            raise kind(f"engine {name} cannot be used: {obstacle}")
         else:
             _log.warning("engine %s is passed over for the slower %s: %s", wanted, chosen, obstacle)
     needed = _ENGINES_OF_PRECISION.get(precision)
     if needed is not None and chosen != needed:
         where = {"cuda": "a GPU", "winograd": "the CPU"}[needed]
-        raise EngineError(
+        is_possible = name in ("auto", needed) and is_on_gpu is (needed == "cuda")
+        raise (EngineError if is_possible else EngineChoiceError)(
             f"precision {precision} needs engine {needed} on {where}, not engine {chosen}"
         )
     return chosen
