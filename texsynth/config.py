@@ -32,7 +32,7 @@ _PLAIN = {
     **dict.fromkeys(("size", "seed", "gpu", "iterations", "levels", "margin", "memory"), int),
     "components": int,
     **dict.fromkeys(("learning_rate", "range_weight"), float),
-    **dict.fromkeys(("match_colours", "detail"), bool),
+    **dict.fromkeys(("match_colours", "detail", "quick"), bool),
 }
 _NETWORK_OF_PRESET = {"paper": "vgg19-normalised"}
 
@@ -54,6 +54,7 @@ class Config:
             exemplar.
         iterations: Optimizer steps at full size; the next coarser level takes twice as many, those
             below it four times as many. ``None`` means the preset's.
+        quick: Whether a quarter of these steps is taken at each level, for a picture to judge by.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size for Adam, in grey levels; the article's program uses 4.
         losses: Terms of the loss, :class:`texsynth.Term`; ``None`` means the preset's. May be given
@@ -101,6 +102,7 @@ class Config:
     input_range: tuple[float, float] | None = None
     output_size: tuple[int, int] | None = None
     iterations: int | None = None
+    quick: bool = False
     optimizer: str = "lbfgs"
     learning_rate: float = 4.0
     losses: Sequence[Term | str] | str | None = None
@@ -175,6 +177,8 @@ class Config:
             check_integer("memory", self.memory, 1)
         check_positive("learning rate", self.learning_rate)
         check_not_negative("range weight", self.range_weight)
+        if self.quick not in (True, False):
+            raise ConfigError(f"quick must be True or False, not {self.quick!r}")
         if self.match_colours not in (True, False, None):
             raise ConfigError(
                 f"match colours must be True, False or None, not {self.match_colours!r}"

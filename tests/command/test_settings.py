@@ -298,6 +298,7 @@ ANYTHING = {
     "detail": st.booleans(),
     "match-colours": st.booleans(),
     "comparison": st.booleans(),
+    "quick": st.booleans(),
     "overwrite": st.just(True),
     "quiet": st.just(True),
     "weights": TEXTS.filter(lambda text: "\0" not in text and text),
@@ -433,6 +434,24 @@ def test_the_record_has_the_settings_wherever_they_came_from(folder, run):
     assert run("stone.png", "--settings", "my.toml").exit_code == 0
     record = json.loads((folder / "stone_record.json").read_text())
     assert record["config"]["seed"] == 5
+
+
+def test_a_quick_texture_is_made_again_and_gone_on_with(folder, run):
+    made = run("stone.png", "-n", "8", "--quick", "--record", "--checkpoint", "a.ckpt")
+    assert made.exit_code == 0, made.output
+    first = (folder / "stone_texture.png").read_bytes()
+    record = json.loads((folder / "stone_record.json").read_text())
+    assert record["config"]["quick"] is True
+    assert [len(losses) for losses in record["history"]] == [2]
+    assert told("--replay", "stone_record.json", "--overwrite").exit_code == 0
+    assert (folder / "stone_texture.png").read_bytes() == first
+    further = told("--resume", "a.ckpt", "--no-quick")
+    assert further.exit_code == 0, further.output
+    record = json.loads((folder / "stone_record.json").read_text())
+    assert record["config"]["quick"] is False
+    assert [len(losses) for losses in record["history"]] == [8]
+    back = told("--resume", "a.ckpt", "--quick")
+    assert back.exit_code == 2 and "iterations were 8 and can only increase" in back.output
 
 
 def test_an_option_that_has_a_variable_keeps_it_behind_its_own():
