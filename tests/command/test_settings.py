@@ -341,6 +341,27 @@ def test_what_is_shown_is_taken_again(chosen, folder):
     assert comments[0] == comments[1]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mix", "--weights", "0.7,0.3", "--network-weights", "a.npz", "--gradient", "x", "--tile"],
+        ["mix", "--steps", "3", "--no-comparison", "--loss", "gram", "--quick", "-o", "row/"],
+        ["repair", "--mask", "alpha", "--grow", "left=8,right=8", "--tile", "x", "--band", "16"],
+        ["repair", "--from", "other.png", "--device", "1", "--init", "noise", "--record"],
+    ],
+)
+def test_what_is_shown_of_a_word_is_taken_again(arguments, folder):
+    word, *options = arguments
+    first = told(word, "--show-settings", *options)
+    assert first.exit_code == 0, first.output
+    (folder / "again.toml").write_bytes(first.stdout_bytes)
+    again = told(word, "--show-settings", "--settings", "again.toml")
+    values = [tomllib.loads(each.stdout)[word] for each in (first, again)]
+    assert values[0] == values[1]
+    given = sum(option.startswith("-") for option in options)
+    assert first.stdout.count("# command line\n") == given
+
+
 def test_a_texture_by_settings_is_that_by_options(folder, run):
     assert run("stone.png", "--seed", "3", "-o", "a.png").exit_code == 0
     (folder / "my.toml").write_text('seed = 3\nout = "b.png"')
