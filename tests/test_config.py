@@ -56,6 +56,7 @@ def test_settings_come_back_from_json_and_unknown_ones_are_named():
     [
         ({"size": -1}, "size must be at least 0, not -1"),
         ({"size": 1.5}, "size must be a whole number, not 1.5"),
+        ({"quick": None}, "quick must be True or False, not None"),
         ({"match_colours": "no"}, "match colours must be True, False or None, not 'no'"),
         ({"size": 65537}, "size must be at most 65536, not 65537"),
         ({"output_size": (0, 5)}, "output size must be at least 1, not 0"),

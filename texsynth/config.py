@@ -33,7 +33,7 @@ _PLAIN = {
     **dict.fromkeys(("size", "seed", "gpu", "iterations", "levels", "margin", "memory"), int),
     "components": int,
     **dict.fromkeys(("learning_rate", "range_weight", "flatten"), float),
-    **dict.fromkeys(("match_colours", "detail"), bool),
+    **dict.fromkeys(("match_colours", "detail", "quick"), bool),
 }
 _NETWORK_OF_PRESET = {"paper": "vgg19-normalised"}
 
@@ -59,6 +59,7 @@ class Config:
         iterations: Optimizer steps at full size; the next coarser level takes twice as many, those
             below it four times as many. ``None`` means the preset's. With 0 the texture is what it
             starts from.
+        quick: Whether a quarter of these steps is taken at each level, for a picture to judge by.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size for Adam, in grey levels; the article's program uses 4.
         losses: Terms of the loss, :class:`texsynth.Term`; ``None`` means the preset's. May be given
@@ -107,6 +108,7 @@ class Config:
     input_range: tuple[float, float] | None = None
     output_size: tuple[int, int] | None = None
     iterations: int | None = None
+    quick: bool = False
     optimizer: str = "lbfgs"
     learning_rate: float = 4.0
     losses: Sequence[Term | str] | str | None = None
@@ -183,6 +185,8 @@ class Config:
             check_at_least("flatten", self.flatten, 1)
         check_positive("learning rate", self.learning_rate)
         check_not_negative("range weight", self.range_weight)
+        if self.quick not in (True, False):
+            raise ConfigError(f"quick must be True or False, not {self.quick!r}")
         if self.match_colours not in (True, False, None):
             raise ConfigError(
                 f"match colours must be True, False or None, not {self.match_colours!r}"

@@ -298,6 +298,7 @@ ANYTHING = {
     "detail": st.booleans(),
     "match-colours": st.booleans(),
     "comparison": st.booleans(),
+    "quick": st.booleans(),
     "overwrite": st.just(True),
     "quiet": st.just(True),
     "weights": TEXTS.filter(lambda text: "\0" not in text and text),
@@ -338,6 +339,27 @@ def test_what_is_shown_is_taken_again(chosen, folder):
             assert values[0][key] == value
     comments = [re.findall(r"^# [\w-]+(?: =|:).*", each.output, re.M) for each in (first, again)]
     assert comments[0] == comments[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mix", "--weights", "0.7,0.3", "--network-weights", "a.npz", "--gradient", "x", "--tile"],
+        ["mix", "--steps", "3", "--no-comparison", "--loss", "gram", "--quick", "-o", "row/"],
+        ["repair", "--mask", "alpha", "--grow", "left=8,right=8", "--tile", "x", "--band", "16"],
+        ["repair", "--from", "other.png", "--device", "1", "--init", "noise", "--record"],
+    ],
+)
+def test_what_is_shown_of_a_word_is_taken_again(arguments, folder):
+    word, *options = arguments
+    first = told(word, "--show-settings", *options)
+    assert first.exit_code == 0, first.output
+    (folder / "again.toml").write_bytes(first.stdout_bytes)
+    again = told(word, "--show-settings", "--settings", "again.toml")
+    values = [tomllib.loads(each.stdout)[word] for each in (first, again)]
+    assert values[0] == values[1]
+    given = sum(option.startswith("-") for option in options)
+    assert first.stdout.count("# command line\n") == given
 
 
 def test_a_texture_by_settings_is_that_by_options(folder, run):
@@ -433,6 +455,24 @@ def test_the_record_has_the_settings_wherever_they_came_from(folder, run):
     assert run("stone.png", "--settings", "my.toml").exit_code == 0
     record = json.loads((folder / "stone_record.json").read_text())
     assert record["config"]["seed"] == 5
+
+
+def test_a_quick_texture_is_made_again_and_gone_on_with(folder, run):
+    made = run("stone.png", "-n", "8", "--quick", "--record", "--checkpoint", "a.ckpt")
+    assert made.exit_code == 0, made.output
+    first = (folder / "stone_texture.png").read_bytes()
+    record = json.loads((folder / "stone_record.json").read_text())
+    assert record["config"]["quick"] is True
+    assert [len(losses) for losses in record["history"]] == [2]
+    assert told("--replay", "stone_record.json", "--overwrite").exit_code == 0
+    assert (folder / "stone_texture.png").read_bytes() == first
+    further = told("--resume", "a.ckpt", "--no-quick")
+    assert further.exit_code == 0, further.output
+    record = json.loads((folder / "stone_record.json").read_text())
+    assert record["config"]["quick"] is False
+    assert [len(losses) for losses in record["history"]] == [8]
+    back = told("--resume", "a.ckpt", "--quick")
+    assert back.exit_code == 2 and "iterations were 8 and can only increase" in back.output
 
 
 def test_an_option_that_has_a_variable_keeps_it_behind_its_own():

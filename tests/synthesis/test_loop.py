@@ -268,6 +268,7 @@ GOLDEN = {
     "vgg19": {"network": "vgg19"},
     "components": {"components": 8},
     "flatten": {"flatten": 8},
+    "quick": {"preset": "natural", "levels": 2, "iterations": 11, "quick": True},
 }
 GOLDEN |= {
     loss: {"losses": (Term("gram"), Term(loss, 0.3, None if kind.on_pixels else {"pool1": 1}))}

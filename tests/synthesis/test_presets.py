@@ -142,6 +142,26 @@ def test_natural_and_regular_are_what_was_found_best():
         assert scheme.detail
 
 
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({"preset": "natural"}, 15),
+        ({"preset": "regular"}, 20),
+        ({"preset": "gatys"}, 45),
+        ({"preset": "natural", "iterations": 10}, 3),  # no step is lost
+        ({"preset": "natural", "iterations": 1}, 1),
+    ],
+)
+def test_quick_takes_a_quarter_of_the_steps_and_changes_nothing_else(settings, steps):
+    quick = presets.choose(Config(quick=True, **settings), None)
+    assert quick == dataclasses.replace(presets.choose(Config(**settings), None), iterations=steps)
+    assert presets.steps(Config(quick=True, **settings), settings["preset"]) == steps
+
+
+def test_quick_textures_of_statistics_take_a_quarter_too():
+    assert presets.choose_for_statistics(Config(quick=True)).iterations == 45
+
+
 def test_settings_go_before_the_preset():
     asked = {"losses": (Term("wasserstein"),), "start": "phase", "levels": 2, "margin": 0}
     asked |= {"iterations": 7, "match_colours": True}

@@ -151,6 +151,12 @@ class _Command(TileAlone):
     " times as many.  [default: set by the preset: 60, regular 80, gatys 180, paper 2000]",
 )
 @click.option(
+    "--quick/--no-quick",
+    default=Config.quick,
+    help="Take a quarter of these steps at each level, for a picture to judge by in a third of the"
+    " time.",
+)
+@click.option(
     "--optimizer",
     default=Config.optimizer,
     show_default=True,

@@ -92,7 +92,7 @@ def main(context, image_paths, offline, quiet, verbose, **options):
 main.params += taken_over(
     *("settings", "shows_settings", "is_dry_run", "engine", "precision", "preset", "network"),
     *("size", "flatten", "input_range", "output_size"),
-    *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
+    *("iterations", "quick", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "variations"),
     *("offline", "out", "depth", "quality", "snapshots", "film", "frames", "loops", "comparison"),
     *("overwrites", "checkpoint_path", "every", "resume_path", "keeps_record", "replay_path"),

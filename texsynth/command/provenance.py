@@ -261,7 +261,7 @@ _CHECKSUMS = [
 ]
 """Texts that are the same if all but the settings is."""
 
-FREE = {"weights": None, "iterations": None, "gpu": -1}
+FREE = {"weights": None, "iterations": None, "quick": False, "gpu": -1}
 """Settings, with a value for all, that may change when a texture is gone on with."""
 
 

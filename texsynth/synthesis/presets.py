@@ -1,8 +1,10 @@
 """What suits a kind of texture: losses, start, levels, margin; and the choice by the exemplar."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from texsynth.config import Config
 from texsynth.errors import ConfigError
@@ -18,6 +20,7 @@ _MARGIN = 16
 _PAD = 32
 _TRIM = 1 / 32  # 8 of 256 pixels
 _TOGETHER = Term("correspondence", 0.1)
+_QUICK = 4  # times as few steps, whoever asks for their number; see docs/presets.md
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,13 @@ def choose(config: Config, exemplar: Batch) -> Scheme:
         repeat = regularity.measure(exemplar)
         name = "regular" if repeat.strength >= REGULAR_FROM else "natural"
         why = _reason(repeat)
+    return dataclasses.replace(_PRESETS[name], **_asked(config, name), why=why)
+
+
+def _asked(config: Config, name: str) -> dict[str, Any]:
+    """What the settings decide on in the place of a preset."""
     asked = {key: value for key in _DECIDED if (value := getattr(config, key)) is not None}
-    return dataclasses.replace(_PRESETS[name], **asked, why=why)
+    return {**asked, "iterations": steps(config, name)}
 
 
 def choose_for_change(config: Config, exemplar: Batch) -> Scheme:
@@ -141,8 +149,7 @@ def choose_for_statistics(config: Config) -> Scheme:
                 f"{what} needs the exemplar itself, not its statistics; without it, textures are "
                 "made as by preset gatys or paper, at one level"
             )
-    asked = {key: value for key in _DECIDED if (value := getattr(config, key)) is not None}
-    asked["match_colours"] = False
+    asked = {**_asked(config, name), "match_colours": False}
     return dataclasses.replace(_PRESETS[name], **asked, why=why)
 
 
@@ -156,7 +163,8 @@ def steps(config: Config, name: str) -> int:
     Raises:
         KeyError: There is no such preset.
     """
-    return _PRESETS[name].iterations if config.iterations is None else config.iterations
+    taken = _PRESETS[name].iterations if config.iterations is None else config.iterations
+    return math.ceil(taken / _QUICK) if config.quick else taken
 
 
 def _reason(repeat: regularity.Regularity) -> str:

@@ -253,4 +253,4 @@ def _differs(name: str, before: Any, after: Any) -> bool:
     """Whether a setting that had this value makes it another job."""
     if name == "gpu":  # whichever: each process of a team has its own
         return bool((before < 0) != (after < 0))
-    return bool(name != "iterations" and before != after)
+    return bool(name not in ("iterations", "quick") and before != after)
