@@ -12,6 +12,7 @@ import click
 from texsynth import files
 from texsynth.command.cli import taken_over
 from texsynth.command.device import device_options
+from texsynth.command.environment import by_environment
 from texsynth.command.exports import Exports, export_options, name_of
 from texsynth.command.interruption import Interruption
 from texsynth.command.keeping import EVERY
@@ -83,7 +84,8 @@ def main(where, out, offline, quiet, verbose, **options):
 
 
 main.params += taken_over(
-    *("engine", "precision", "preset", "network", "output_size", "iterations", "optimizer"),
+    *("settings", "shows_settings", "engine", "precision", "preset", "network", "output_size"),
+    *("iterations", "quick", "optimizer"),
     *("learning_rate", "losses", "layers", "components", "pooling", "levels", "margin", "detail"),
     *("flatten", "tile", "match_colours", "memory", "seed", "variations", "weights", "offline"),
     *("overwrites", "checkpoint_path", "every", "resume_path", "quiet", "verbose"),
@@ -106,6 +108,7 @@ main.params += taken_over(
         "overwrites": "Replace files that are there already.",
     },
 )
+by_environment(main, "material")
 
 
 class _Work:

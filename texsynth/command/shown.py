@@ -131,12 +131,12 @@ def _scheme_of(path, config):
     from texsynth import images
     from texsynth.synthesis import sources  # imports Chainer, which takes a second
 
-    return sources.of(images.read(path, config.input_range), config).scheme(config)
+    return sources.of(images.read_deep(path, config.input_range), config).scheme(config)
 
 
 def _config(context):
     names = {field.name for field in dataclasses.fields(Config)} & context.params.keys()
-    init = context.params["init"]
+    init = context.params.get("init")
     start = init if init in settings.STARTS else None
     return Config(start=start, **{name: context.params[name] for name in names})
 
