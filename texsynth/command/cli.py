@@ -300,10 +300,9 @@ def main(context, image_paths, is_dry_run, offline, quiet, verbose, **options):
     A folder stands for the images in it. With several images, textures that were already made
     with the same settings are kept.
 
-    With the word "mix" before the images, one texture is made that lies between theirs; with the
-    word "repair" before a photograph, a part of it is made anew; with the word "studio" alone,
-    textures are made from a page in the browser: see texsynth mix --help, texsynth repair --help
-    and texsynth studio --help.
+    A word before the images asks for something else: "mix" for a texture between theirs, "repair"
+    for a part of a photograph made anew, "material" for the maps of a surface, "film" for a film
+    of images, "studio" for a page to do it all from. Each has its --help: texsynth mix --help.
     """
     quiet = quiet or audience.is_quiet(context)
     set_up_logging(quiet, verbose)
