@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+import textwrap
 from types import SimpleNamespace
 
 import numpy as np
@@ -126,3 +130,58 @@ def test_parts_count_their_weights_masks_and_targets(workshop):
     assert held == Held(planes=6, masks=3, exemplar_masks=1, targets=6, parts=3)
     mixture = Mixture(workshop, [make_texture(32, 32), make_texture(32, 32, seed=1)])
     assert mixture._held == Held(targets=2)
+
+
+PEAK = """
+    import dataclasses, pathlib, re, sys
+    import numpy as np
+    from texsynth.config import Config
+    from texsynth.objective import memory
+    from texsynth.synthesis import fitting
+    from texsynth.synthesis.holes import Damaged
+    from texsynth.synthesis.level_run import LevelRun
+    from texsynth.synthesis.regions import painted
+    from texsynth.synthesis.repair_study import RepairStudy
+    from texsynth.synthesis.workshop import Workshop
+
+    kind, path, side = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    config = Config(
+        size=0, output_size=(side, side), preset="gatys", losses="gram", levels=1, iterations=1,
+        weights=path, engine="winograd", precision="fp32",
+    )
+    workshop = Workshop(config)
+    photo = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    if kind == "repair":
+        mask = np.zeros((side, side), bool)
+        mask[side // 4 : side // 2, side // 4 : side // 2] = True
+        study = RepairStudy(workshop, Damaged.of(photo, mask, config))
+    elif kind == "texture":
+        study = workshop.study(photo)
+    else:
+        regions = np.arange(side)[:, None] * 6 // side + np.zeros((side, side), int)
+        study = painted(workshop, dict.fromkeys(range(6), photo[:160, :160]), regions)
+    workshop.device.use()
+    study.make_network()
+    next(LevelRun(study, 1, study.start(0)).steps())
+    peak = re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]
+    counted = workshop, "winograd", study.losses, study.plan[-1]
+    held = fitting._whole_bytes(*counted, held=study._held)
+    pairs = [memory.history_bytes((side, side), number) for number in (1, memory.MOST_PAIRS)]
+    print(int(peak) * 1024, held + pairs[0] - pairs[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
+@pytest.mark.parametrize("kind", ["texture", "repair", "regions"])
+def test_estimates_are_what_processes_take(kind, random_weights_file):
+    """The peak of a process that takes one step, to an eighth."""
+    output = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PEAK), kind, str(random_weights_file), "400"],
+        env=os.environ | {"NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    peak, estimated = map(int, output.split())
+    assert peak == pytest.approx(estimated, rel=0.125)
