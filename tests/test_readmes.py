@@ -125,7 +125,7 @@ def test_commands_that_are_shown_are_understood(page):
         if command is None:
             command, arguments = cli.main, words[3:]
         _, _, order = command.make_parser(click.Context(command)).parse_args(arguments)
-        assert order, words
+        assert order or words[3:] == ["studio"], words  # which needs nothing more
     assert len(commands(ENGLISH)) >= 8
 
 

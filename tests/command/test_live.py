@@ -164,13 +164,26 @@ def test_stop_and_keep_gives_what_so_many_steps_give(folder, run, live, monkeypa
 def test_before_the_first_step_there_is_nothing_to_keep(folder, live, monkeypatch):
     slowed(monkeypatch, 0.2)
 
-    def look(client):
-        next(client.events())
-        client.post("stop/0")  # pressed in an instant: the first step is still taken
-        return everything(client)
+    def look(client, entry):
+        if entry["status"] == "running" and not entry["points"]:
+            client.post("stop/0")  # pressed in an instant: the first step is still taken
 
-    _, entries = live(look, "stone.png", "-n", 500)
+    _, entries = live(lambda client: everything(client, look), "stone.png", "-n", 500)
     assert entries[0]["status"] == "stopped" and len(entries[0]["points"]) == 1
+
+
+def test_a_frame_that_cannot_be_taken_costs_the_frame_and_not_the_texture(
+    folder, live, monkeypatch
+):
+    slowed(monkeypatch, 0.05)
+
+    def refuse(progress):
+        raise MemoryError("no room for a frame")
+
+    monkeypatch.setattr(loop.Progress, "pixels", refuse)
+    result, entries = live(everything, "stone.png", "-n", 6)
+    assert result.exit_code == 0 and entries[0]["status"] == "done"
+    assert result.stderr.count("the page shows no more steps: MemoryError") == 1
 
 
 def test_a_batch_is_a_wall_and_a_stop_ends_one_of_it(folder, live, monkeypatch):

@@ -98,11 +98,20 @@ def test_a_request_without_a_host_or_with_two_is_refused(client):
 )
 def test_what_changes_anything_comes_from_the_page_itself(client, board, headers):
     entry = board.entry("a", "one")
+    entry.begin([])
     told = {name: value and value.format(port=client.port) for name, value in headers.items()}
     assert client.post("stop/0", **told).status == 403
     assert not entry.is_to_end
     assert client.post("stop/0", Sec_Fetch_Site="same-origin").status == 200
     assert entry.is_to_end
+
+
+def test_only_what_is_under_way_can_be_stopped(client, board):
+    entry = board.entry("a", "one")
+    assert client.post("stop/0").status == 409
+    entry.end(Status.DONE)
+    assert client.post("stop/0").status == 409
+    assert not entry.is_to_end
 
 
 def test_another_page_may_not_look_but_a_person_may_follow_a_link(client):

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.browser import wait_for
 from tests.conftest import make_texture
 from tests.live.conftest import Client
 from texsynth.command import cli
@@ -22,7 +23,10 @@ from texsynth.command.on_page import OnPage
 from texsynth.command.photographs import Photographs
 from texsynth.live import Board, server, studio, uploads
 
-pytestmark = pytest.mark.usefixtures("weights_read_once")
+pytestmark = [
+    pytest.mark.usefixtures("weights_read_once"),
+    pytest.mark.xdist_group("live page"),  # one of them has the browser
+]
 
 
 def png(seed=0, width=40, height=30):
@@ -151,6 +155,22 @@ def test_an_upload_is_a_photograph_under_a_name_of_our_own(desk, folder):
     assert order(desk, photograph=number, **SMALL)[0] == 200
     assert desk.work() == 0
     assert (folder / "studio/0001/0001_texture.png").is_file()
+
+
+def test_a_photograph_is_dropped_anywhere_on_the_page(desk, browser, folder):
+    browser.get(f"http://127.0.0.1:{desk.client.port}/{desk.client.token}/")
+    wait_for(browser, "document.querySelector('#photographs input') !== null")
+    browser.execute_script(
+        "const data = new DataTransfer();"
+        "data.items.add(new File([new Uint8Array(arguments[0])], 'dropped.png'));"
+        "const event = new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true});"
+        "document.getElementById('studio-name').dispatchEvent(event);",
+        list(png(7)),
+    )
+    wait_for(browser, "document.getElementById('upload-told').textContent.includes('is chosen')")
+    chosen = browser.find_element("css selector", "#photographs :checked + img + span")
+    assert chosen.text == "dropped.png" and browser.find_element("id", "make").is_enabled()
+    assert (folder / "studio/uploads/0001.png").read_bytes() == png(7)
 
 
 @pytest.mark.parametrize(

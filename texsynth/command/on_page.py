@@ -1,9 +1,13 @@
 """Textures of the command on the page: their steps, the losses of each term, their ends."""
 
+import logging
+
 from texsynth.command.watch import Observer
 from texsynth.compat import chainer
 from texsynth.errors import TexsynthError
 from texsynth.live import Exemplar, Status, Step
+
+_log = logging.getLogger("texsynth")
 
 
 class OnPage:
@@ -77,12 +81,19 @@ class _Shown(Observer):
     def __init__(self, entry, exemplars):
         self._entry, self._exemplars = entry, exemplars
         self._listening = _Listening()
+        self._is_lost = False
 
     def show(self, progress):
         """Shows a :class:`texsynth.Progress`."""
+        if self._is_lost:
+            return
         told = {name: getattr(progress, name) for name in Step._fields}
-        terms = self._listening.terms(progress.loss)
-        self._entry.step(Step(**told), terms, progress.pixels)
+        try:
+            terms = self._listening.terms(progress.loss)
+            self._entry.step(Step(**told), terms, progress.pixels)
+        except Exception as error:  # too little memory for a frame, say; the texture is wanted
+            self._is_lost = True
+            _log.warning("the page shows no more steps: %s: %s", type(error).__name__, error)
 
     def is_to_end(self):
         """Returns whether somebody pressed the button."""

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from texsynth.errors import TexsynthError
 from texsynth.files.printable import one_line
 from texsynth.live import assets, events
-from texsynth.live.board import Board, Entry
+from texsynth.live.board import Board, Entry, Status
 from texsynth.live.pictures import Pictures
 
 _TYPES = {
@@ -118,7 +118,10 @@ class _Routes:
         return Response(content, media_type=kind, headers={"content-disposition": name})
 
     async def stop(self, request: Request) -> Response:
-        entry_of(self._board, request).is_to_end = True
+        entry = entry_of(self._board, request)
+        if entry.status is not Status.RUNNING:
+            raise HTTPException(409, "It is not under way.")
+        entry.is_to_end = True
         return JSONResponse({})
 
 

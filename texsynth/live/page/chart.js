@@ -61,7 +61,10 @@ export function draw(svg, points) {
   [...lines.entries()].reverse().forEach(([place, { values }]) => {
     let path = "", isDown = false;
     values.forEach((value, step) => {
-      if (step % every && step !== values.length - 1) return;
+      const isFirst = step === 0 || points[step - 1].level !== points[step].level;
+      const isLast = step === values.length - 1 || points[step + 1].level !== points[step].level;
+      if (step % every && !isFirst && !isLast) return;
+      if (isFirst) isDown = false;  // losses of two levels are not of one image
       if (value === null || value < low * 0.999) { isDown = false; return; }
       path += `${isDown ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
       if (!isDown) path += "h0";  // a point alone is seen, too
