@@ -61,16 +61,15 @@ class Configured(OneLineErrors):
 
 def _check(context):
     """Makes sure that settings are asked for only where they are heeded."""
-    is_given = context.get_parameter_source("settings") is ParameterSource.COMMANDLINE
+    source = context.get_parameter_source("settings")
+    asked = {
+        "--settings": source is ParameterSource.COMMANDLINE,
+        "--show-settings": context.meta.get(_SHOWS),
+    }
+    option = next((option for option, is_asked in asked.items() if is_asked), None)
     for name, what in (("resume", "checkpoint"), ("replay", "record")):
-        if not context.params.get(f"{name}_path"):
-            continue
-        for option, is_asked in (
-            ("--settings", is_given),
-            ("--show-settings", context.meta.get(_SHOWS)),
-        ):
-            if is_asked:
-                raise click.UsageError(
-                    f"{option} cannot be combined with --{name}: the {what} has the settings;"
-                    " give what is to change as options"
-                )
+        if option is not None and context.params.get(f"{name}_path"):
+            raise click.UsageError(
+                f"{option} cannot be combined with --{name}: the {what} has the settings;"
+                " give what is to change as options"
+            )

@@ -110,7 +110,9 @@ def _of_preset(context, config):
     """What the preset decides; it may be the exemplar that decides on the preset."""
     from texsynth.synthesis import presets  # imports NumPy, which takes a moment
 
-    paths = () if words.word_of(context.command) else expanded(context.params["image_paths"])
+    if words.word_of(context.command) is not None:
+        return dict.fromkeys(_OF_A_PRESET, (None, "set by the preset and what is made"))
+    paths = expanded(context.params["image_paths"])
     if config.preset != "auto":
         scheme = presets.choose(config, None)
     elif context.params.get("target_path"):
