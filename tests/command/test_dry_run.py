@@ -168,7 +168,10 @@ def test_without_weights_all_else_is_told(monkeypatch):
         (["stone.png", "-o", "wall.png"], "wall.png already exists and is not the same texture"),
         (["stone.png", "--size", "8", "--layers", "pool4"], "exemplar of 8x6 px is too small"),
         (["stone.png", "--weights", "none.npz"], "none.npz"),
-        (["mix", "stone.png", "wall.png", "--steps", "2", "-o", "no"], "--out must be a folder"),
+        (
+            ["mix", "stone.png", "wall.png", "--steps", "2", "-o", "no.png"],
+            "--out must be a folder",
+        ),
         (["repair", "stone.png"], "repair needs --mask, --tile or --grow"),
     ],
 )

@@ -163,7 +163,8 @@ def test_a_photograph_is_dropped_anywhere_on_the_page(desk, browser, folder):
     browser.execute_script(
         "const data = new DataTransfer();"
         "data.items.add(new File([new Uint8Array(arguments[0])], 'dropped.png'));"
-        "const event = new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true});"
+        "const asked = {dataTransfer: data, bubbles: true, cancelable: true};"
+        "const event = new DragEvent('drop', asked);"
         "document.getElementById('studio-name').dispatchEvent(event);",
         list(png(7)),
     )

@@ -309,6 +309,7 @@ def test_memory_is_planned_for_the_network(config, exemplar, random_vgg19_file):
     assert needed > memory.whole_bytes("winograd", ["pool3"], (272, 304))
     settings = {"network": "vgg19", "weights": str(random_vgg19_file), "layers": {"pool3": 1}}
     settings |= {"engine": "winograd", "preset": "gatys", "output_size": (304, 272)}
+    settings |= {"precision": "fp32"}
     for budget, is_in_blocks in ((needed, False), (needed - 1, True)):
         study = Workshop(config(**settings, memory=budget)).study(exemplar)
         assert study.is_in_blocks == is_in_blocks

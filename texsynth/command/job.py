@@ -187,8 +187,9 @@ class Job:
         """Lines about how it went."""
         errors = "  ".join(f"{name} {error:.3f}" for name, error in result.errors.items())
         is_interrupted = self._telling.interruption.number is not None
-        ended = result.reason if result.is_finished else "stopped on the page"
-        reason = "interrupted" if is_interrupted else ended
+        is_on_page = self._telling.page is not None and not result.is_finished
+        reason = "stopped on the page" if is_on_page else result.reason
+        reason = "interrupted" if is_interrupted else reason
         told = [
             f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}",
             f"relative Gram errors: {errors}",

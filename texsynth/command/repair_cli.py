@@ -1,5 +1,6 @@
 """The command ``repair``: its options, most of them the main command's, to an order."""
 
+import copy
 import functools
 import inspect
 
@@ -99,7 +100,8 @@ def own(*names):
     Args:
         names: Names of its parameters.
     """
-    return [next(each for each in _OWN if each.name == name) for name in names]
+    found = {parameter.name: copy.copy(parameter) for parameter in _OWN}
+    return [found[name] for name in names]
 
 
 # The main command's options that a repair has too: what it gets new is heeded, or left out above.

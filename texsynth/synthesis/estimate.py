@@ -57,7 +57,7 @@ def estimate(study: Any) -> Estimate:
         texture = study.start(0)
         for number in numbers:
             texture = study.begun(number, texture)
-        texture = images.resize(texture, study.plan[-1].output_size, study.workshop.config.wrap)
-    errors_of(study, study.finished(texture))
+        texture = study.enlarged(texture)
+    errors_of(study, images.rounded(images.to_values(study.finished(texture))))
     rest = time.perf_counter() - tried
     return Estimate(trial, tuple(forecast.seconds()), rest)
