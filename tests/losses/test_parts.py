@@ -3,7 +3,9 @@ import pytest
 
 from texsynth.compat import chainer
 from texsynth.losses import LOSSES, report
+from texsynth.losses import parts as parts_module
 from texsynth.losses.parts import EachPart, InParts, in_parts
+from texsynth.statistics import gram
 
 ADDITIVE = ["gram", "paper-gram", "centred-gram"]
 OTHERS = ["shifted-gram", "autocorrelation", "correspondence"]
@@ -124,3 +126,6 @@ def test_positions_that_lie_apart_are_summed_in_the_layout_of_the_engine(channel
         expected = expected + np.einsum("ij,jyx->iyx", g + g.T, weighted)
     np.testing.assert_allclose(variable.grad[0], expected, rtol=1e-3, atol=1e-3)
     assert (variable.grad.strides[1] == 4) == channels_last
+    for place, _ in parts_module._places(mask):
+        assert isinstance(place, parts_module._Scattered)
+        assert gram._is_channels_last(place.of(x)) == channels_last

@@ -4,7 +4,7 @@ Each part has a mask, how much each position counts in it, and a target of its o
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class InParts(AdditiveLoss):
             mask: ``(K, 1, H, W)``.
         """
         assert mask is not None
-        return _gradient(self.inner, mask, activations, gradients)
+        return _gradient(self.inner, list(_places(mask)), activations, gradients)
 
     def _of_part(self, number: int, sums: Sequence[chainer.Variable], counts: Any) -> Partial:
         each = len(sums) // len(self._shares)
@@ -151,14 +151,14 @@ class _Sums(chainer.FunctionNode):
 
     def __init__(self, loss: AdditiveLoss, masks: Array) -> None:
         super().__init__()
-        self._loss, self._masks = loss, masks
+        self._loss, self._places = loss, list(_places(masks))
 
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         """Takes ``(activations,)``; returns the sums, those of a part after those of another."""
         self.retain_inputs((0,))
         (x,) = inputs
         with chainer.no_backprop_mode():
-            parts = [self._loss.sums(place.of(x), mask) for place, mask in _places(self._masks)]
+            parts = [self._loss.sums(place.of(x), mask) for place, mask in self._places]
         return tuple(chainer.as_array(each) for sums in parts for each in sums)
 
     def backward(
@@ -167,18 +167,7 @@ class _Sums(chainer.FunctionNode):
         """Returns the gradient for the activations."""
         (x,) = self.get_retained_inputs()
         given = [each.array for each in grad_outputs]
-        return (chainer.as_variable(_gradient(self._loss, self._masks, x.array, given)),)
-
-
-def _gradient(loss: AdditiveLoss, masks: Array, x: Array, gradients: Sequence[Array]) -> Array:
-    xp = chainer.backend.get_array_module(x)
-    total: Array = xp.zeros_like(x)  # in the layout of the activations, which engines mind
-    each = len(gradients) // len(masks)
-    with chainer.force_backprop_mode():  # a loss may find its gradient by a way back of its own
-        for number, (place, mask) in enumerate(_places(masks)):
-            given = gradients[number * each : (number + 1) * each]
-            place.add(total, loss.sums_gradient(place.of(x), given, mask))
-    return total
+        return (chainer.as_variable(_gradient(self._loss, self._places, x.array, given)),)
 
 
 class _Rectangle(NamedTuple):
@@ -204,7 +193,9 @@ class _Scattered(NamedTuple):
     def of(self, x: Array) -> Array:
         """Returns the activations there, ``(N, C, positions, 1)``, a copy in their layout."""
         if _is_channels_last(x):
-            return x.transpose(0, 2, 3, 1)[:, self.rows, self.columns, None].transpose(0, 3, 1, 2)
+            taken = np.ascontiguousarray(x.transpose(0, 2, 3, 1)[:, self.rows, self.columns])
+            # Reshaped, for a new axis would have no stride, by which kernels know their layout.
+            return taken.reshape(len(x), -1, 1, x.shape[1]).transpose(0, 3, 1, 2)
         return np.ascontiguousarray(x[:, :, self.rows, self.columns, None])
 
     def add(self, total: Array, gradient: Array) -> None:
@@ -218,6 +209,9 @@ class _Scattered(NamedTuple):
 
 def _is_channels_last(x: Array) -> bool:
     return x.strides[1] < x.strides[3]
+
+
+_Places: TypeAlias = Sequence[tuple[_Rectangle | _Scattered, Array]]
 
 
 def _places(masks: Array) -> Iterator[tuple[_Rectangle | _Scattered, Array]]:
@@ -238,3 +232,14 @@ def _places(masks: Array) -> Iterator[tuple[_Rectangle | _Scattered, Array]]:
             yield _Scattered(*there), mask[:, :, *there, None]
         else:
             yield _Rectangle((slice(None), slice(None), *sides)), within
+
+
+def _gradient(loss: AdditiveLoss, places: _Places, x: Array, gradients: Sequence[Array]) -> Array:
+    xp = chainer.backend.get_array_module(x)
+    total: Array = xp.zeros_like(x)  # in the layout of the activations, which engines mind
+    each = len(gradients) // len(places)
+    with chainer.force_backprop_mode():  # a loss may find its gradient by a way back of its own
+        for number, (place, mask) in enumerate(places):
+            given = gradients[number * each : (number + 1) * each]
+            place.add(total, loss.sums_gradient(place.of(x), given, mask))
+    return total
