@@ -19,7 +19,7 @@ from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs, make_folder
 from texsynth.command.provenance import Picture, Recipe
-from texsynth.command.row import Row
+from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, EXIT_USAGE, NO_MEMORY
 from texsynth.command.watch import Telling
 from texsynth.config import Config
@@ -73,7 +73,7 @@ def make(order, quiet, team=None):
     tasks = plan(order)
     tasks = tasks if team is None else tasks[team.rank :: team.size]
     gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
-    rows = [] if gallery is None else _rows(order, tasks, gallery)
+    rows = [] if gallery is None else rows_of(order, tasks, gallery)
     return Batch(tasks, order.sources, quiet, rows, gallery).run() if tasks else 0
 
 
@@ -127,33 +127,6 @@ def _tasks(order, folder):
             outputs = Outputs(target, config.tile, order.keeping, pictures)
             tasks.append(Task(len(tasks) + 1, own, subject, outputs, name))
     return tasks
-
-
-def _rows(order, tasks, gallery):
-    """A row of all subjects for each seed, once it is sure that it replaces nothing else."""
-    sources, config = order.sources, order.config
-    init = None if sources.init_path is None else Picture(sources.init_path, config.input_range)
-    found = []
-    for seed, these in itertools.groupby(_by_seed(tasks), key=_seed_of):
-        these = list(these)
-        recipes = tuple(
-            Recipe(task.config, exemplar_of(sources, task.subject, None, gallery), init)
-            for task in these
-        )
-        told = "" if sources.variations is None else f"_seed{seed}"
-        path = these[0].outputs.texture.with_name(f"{sources.row_stem}{told}_row.png")
-        found.append(Row(path, recipes, tuple(task.outputs for task in these)))
-    for row in found:
-        row.check()
-    return found
-
-
-def _seed_of(task):
-    return task.config.seed
-
-
-def _by_seed(tasks):
-    return sorted(tasks, key=_seed_of)  # stable: the subjects keep their order
 
 
 def _check_inputs(paths):
