@@ -130,7 +130,9 @@ def test_page_and_table_have_a_column_for_each_region(make, run):
     result = run(*REGIONS, "wanted_texture.png", "--html", "x.html")
     head = result.stdout.splitlines()[0]
     assert "wanted.png" in head and "wanted_texture.png #c80000 (61 %)" in head
-    assert "largest rectangles within the region #c80000" in Path("x.html").read_text()
+    text = Path("x.html").read_text()
+    assert "largest rectangles within the region #c80000" in text
+    assert "exemplar, <b>stone.png or sand.png</b>, the other" in text
 
 
 def test_a_region_that_is_too_small_is_named(make, run):

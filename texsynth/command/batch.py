@@ -19,7 +19,7 @@ from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs, check_format, is_file_name, make_folder
 from texsynth.command.provenance import Picture, Recipe
-from texsynth.command.row import Row
+from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, EXIT_USAGE, NO_MEMORY
 from texsynth.command.watch import Telling
 from texsynth.config import Config
@@ -74,8 +74,8 @@ def make(order, audience, team=None):
     tasks = plan(order)
     tasks = tasks if team is None else tasks[team.rank :: team.size]
     gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
-    shown = [] if gallery is None else rows(order, tasks, gallery)
-    return Batch(tasks, order.sources, audience, shown, gallery).run() if tasks else 0
+    rows = [] if gallery is None else rows_of(order, tasks, gallery)
+    return Batch(tasks, order.sources, audience, rows, gallery).run() if tasks else 0
 
 
 def plan(order):
@@ -146,45 +146,6 @@ def _tasks(order, folder):
             outputs = Outputs(target, config.tile, order.keeping, pictures)
             tasks.append(Task(len(tasks) + 1, own, subject, outputs, name))
     return tasks
-
-
-def rows(order, tasks, gallery):
-    """Returns a row of all subjects for each seed, once it is sure that it replaces nothing else.
-
-    Args:
-        order (texsynth.command.order.Order): What is to be made.
-        tasks: What :func:`planned` returned.
-        gallery (texsynth.command.composition.Gallery): Where pictures are read.
-
-    Returns:
-        list: Each a :class:`texsynth.command.row.Row`.
-
-    Raises:
-        texsynth.errors.TexsynthError: As :meth:`texsynth.command.row.Row.check`.
-    """
-    sources, config = order.sources, order.config
-    init = None if sources.init_path is None else Picture(sources.init_path, config.input_range)
-    found = []
-    for seed, these in itertools.groupby(_by_seed(tasks), key=_seed_of):
-        these = list(these)
-        recipes = tuple(
-            Recipe(task.config, exemplar_of(sources, task.subject, None, gallery), init)
-            for task in these
-        )
-        told = "" if sources.variations is None else f"_seed{seed}"
-        path = these[0].outputs.texture.with_name(f"{sources.row_stem}{told}_row.png")
-        found.append(Row(path, recipes, tuple(task.outputs for task in these)))
-    for row in found:
-        row.check()
-    return found
-
-
-def _seed_of(task):
-    return task.config.seed
-
-
-def _by_seed(tasks):
-    return sorted(tasks, key=_seed_of)  # stable: the subjects keep their order
 
 
 def _check_inputs(paths):

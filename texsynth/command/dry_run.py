@@ -15,6 +15,7 @@ from texsynth.command.composition import Gallery, exemplar_of
 from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs, planned_outputs
 from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, downloads_forbidden
 from texsynth.errors import ConfigError, TexsynthError, WeightsError
 from texsynth.files.printable import printable
@@ -69,7 +70,7 @@ def of_order(order):
         return plan.end()
     tasks, failed = batch.planned(order), 0
     gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
-    rows = [] if gallery is None else batch.rows(order, tasks, gallery)
+    rows = [] if gallery is None else rows_of(order, tasks, gallery)
     for subject, its_tasks in itertools.groupby(tasks, key=lambda task: task.subject):
         its_tasks = list(its_tasks)
         try:

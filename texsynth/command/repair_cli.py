@@ -94,14 +94,16 @@ _OWN = [
 ]
 
 
-def own(*names):
-    """Returns options of the command that are not the main command's.
+def own(told):
+    """Returns options of the command that are not the main command's, for another one.
 
     Args:
-        names: Names of its parameters.
+        told (dict): Their help there, by name.
     """
-    found = {parameter.name: copy.copy(parameter) for parameter in _OWN}
-    return [found[name] for name in names]
+    found = [copy.copy(each) for each in _OWN if each.name in told]
+    for option in found:
+        option.help, option.show_default = told[option.name], False
+    return found
 
 
 # The main command's options that a repair has too: what it gets new is heeded, or left out above.

@@ -2,14 +2,16 @@
 
 import functools
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from texsynth import files
 from texsynth.command import overwriting, provenance
+from texsynth.command.composition import exemplar_of
 from texsynth.command.outputs import Outputs
-from texsynth.command.provenance import Recipe
+from texsynth.command.provenance import Picture, Recipe
 from texsynth.errors import ConfigError
 from texsynth.version import __version__
 
@@ -64,3 +66,39 @@ class Row:
         """SHA-256 of what the textures are made from."""
         origins = [provenance.origin(recipe) for recipe in self.recipes]
         return hashlib.sha256(json.dumps(origins).encode()).hexdigest()
+
+
+def rows_of(order, tasks, gallery):
+    """Returns a row of all subjects for each seed, once it is sure that it replaces nothing else.
+
+    Args:
+        order (texsynth.command.order.Order): What is to be made.
+        tasks: All of its textures, each a :class:`texsynth.command.batch.Task`.
+        gallery (texsynth.command.composition.Gallery): Where their pictures are read.
+
+    Returns:
+        list of Row: In the order of the seeds.
+
+    Raises:
+        texsynth.errors.TexsynthError: As :meth:`Row.check`.
+    """
+    sources, config = order.sources, order.config
+    init = None if sources.init_path is None else Picture(sources.init_path, config.input_range)
+    found = []
+    # Stable: the subjects keep their order.
+    for seed, these in itertools.groupby(sorted(tasks, key=_seed_of), key=_seed_of):
+        these = list(these)
+        recipes = tuple(
+            Recipe(task.config, exemplar_of(sources, task.subject, None, gallery), init)
+            for task in these
+        )
+        told = "" if sources.variations is None else f"_seed{seed}"
+        path = these[0].outputs.texture.with_name(f"{sources.row_stem}{told}_row.png")
+        found.append(Row(path, recipes, tuple(task.outputs for task in these)))
+    for row in found:
+        row.check()
+    return found
+
+
+def _seed_of(task):
+    return task.config.seed

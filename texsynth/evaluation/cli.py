@@ -137,9 +137,17 @@ def main(context, paths, json_path, html_path, offline, quiet, verbose, **option
 
 
 main.params += [
-    *repair_cli.own("mask", "source"),
-    *taken_over("tile", told={"tile": "Axes along which a repair was to tile: x, y or xy."}),
-    *repair_cli.own("band", "grow"),
+    *repair_cli.own(
+        {
+            "mask": "OUTPUT is a repair of EXEMPLAR, made anew where this image is white; or alpha,"
+            " for where EXEMPLAR is transparent. For the five options here, what OUTPUT's file or"
+            " record says is the default.",
+            "source": "Image whose texture the repair took.",
+            "band": "Pixels across the band that was made anew for it to tile.",
+            "grow": "By how much the repair grew: N, or left=64,right=64.",
+        }
+    ),
+    *taken_over("tile", told={"tile": "Axes along which the repair was to tile."}),
     *taken_over(
         *_MAPS,
         told={

@@ -33,7 +33,7 @@ def render(report):
     notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in table.notes(report))
     return Template(_file("page.html")).substitute(
         source=escape(report.source),
-        game=assets.game(report.source),
+        game=assets.game(_exemplars(report)),
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -57,6 +57,12 @@ def _verdicts(report):
         for name, why in report.failed
     ]
     return f'<ul class="verdicts">{"".join(told)}</ul>'
+
+
+def _exemplars(report):
+    """What the game calls the exemplar: that of any region, of what was painted by a map."""
+    regions = [output.region for output in report.outputs if output.region is not None]
+    return " or ".join(dict.fromkeys(region.source for region in regions)) or report.source
 
 
 def _verdict(output):
