@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import resource
+import tempfile
 import time
 from pathlib import Path
 
@@ -151,6 +152,41 @@ def test_images(tmp_path, bounded, content):
     if not isinstance(got, ImageError):
         assert got.dtype == np.uint8 and got.ndim == 3 and got.shape[2] == 3 and got.size > 0
         assert images.to_batch(got).shape == (1, 3, *got.shape[:2])
+
+
+def make_deep_pictures():
+    pixels, made = make_texture(12, 8) * (65535 / 65280) / 255, []
+    text = {"Software": "texsynth 0", "texsynth:settings": "{}"}
+    with tempfile.TemporaryDirectory() as folder:
+        for ending, depth in (
+            (".png", "16"), (".tif", "16"), (".tif", "float"), (".exr", "16"), (".exr", "float"),
+            (".webp", "8"), (".jpg", "8"),
+        ):  # fmt: skip
+            for channels in (1, 3):
+                path = Path(folder) / f"a{ending}"
+                images.write_map(path, pixels[..., :channels], depth, text)
+                made.append(path.read_bytes())
+    return made
+
+
+@fuzz(400)
+@given(content=damaged([*make_deep_pictures(), *make_pictures()]))
+def test_images_at_full_depth(tmp_path, bounded, content):
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image, "MAX_IMAGE_PIXELS", 4_000_000)
+        deep = outcome(images.read_deep, path, error=ImageError)
+        values = outcome(images.read_map, path, error=ImageError)
+        for is_whole in (False, True):
+            text = outcome(images.text_of, path, is_whole, error=ImageError)
+            assert all(isinstance(each, str) for each in (*text, *text.values()))
+    if not isinstance(deep, ImageError):
+        assert images.to_batch(deep).shape == (1, 3, *deep.shape[:2])
+        assert images.rounded(deep).dtype == np.uint8
+    if not isinstance(values, ImageError):
+        assert values.dtype == np.float32 and values.ndim == 3 and 1 <= values.shape[2] <= 4
+        assert np.isfinite(values).all()
 
 
 @pytest.fixture(scope="module")

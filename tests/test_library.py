@@ -14,7 +14,7 @@ from PIL import Image
 import texsynth
 from tests.conftest import make_texture
 from texsynth import Config, Term, Workshop, images, make_variation, synthesize
-from texsynth.errors import ConfigError, ImageError
+from texsynth.errors import ConfigError, ImageError, TexsynthError
 from texsynth.evaluation import record
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
@@ -184,9 +184,21 @@ def test_a_result_is_saved_with_how_it_came_about(result, tmp_path):
     assert [len(level) for level in told.history] == [len(level) for level in result.history]
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a", "nowhere/a.png"])
+@pytest.mark.parametrize(
+    ("name", "depth"),
+    [("a.png", "16"), ("a.tif", "float"), ("a.webp", None), ("a.jpg", None), ("a.exr", None)],
+)
+def test_a_result_is_saved_in_any_format(result, tmp_path, name, depth):
+    result.save(tmp_path / name, depth=depth)
+    found = texsynth.images.read_deep(tmp_path / name)
+    most = {"a.png": 1 / 257, "a.tif": 1e-4, "a.webp": 1, "a.jpg": 80, "a.exr": 0.2}[name]
+    assert np.abs(found - result.values).max() <= most / 2 + 1e-3
+    assert record.read(tmp_path / name).engine == result.engine
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a", "nowhere/a.png"])
 def test_a_result_is_no_other_kind_of_file(result, tmp_path, name):
-    with pytest.raises(ImageError, match=r"does not end in \.png|cannot write"):
+    with pytest.raises(TexsynthError, match=r"must end in one of|cannot write"):
         result.save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -642,14 +642,14 @@ def test_a_second_signal_stops_at_once(folder, run, monkeypatch):
 
 
 def test_a_signal_between_images_ends_at_once(folder, run, monkeypatch):
-    read = images.read
+    read = images.read_deep
 
     def interrupted(path, input_range):
         if path.name == "b.png":
             signal.raise_signal(signal.SIGINT)
         return read(path, input_range)
 
-    monkeypatch.setattr(images, "read", interrupted)
+    monkeypatch.setattr(images, "read_deep", interrupted)
     result = run("a.png", "b.png", "-o", "out")
     assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr.endswith("error: interrupted; not made: b.png\n")

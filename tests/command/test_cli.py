@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -307,6 +308,7 @@ BAD_INPUT = [
     ("stone.png --size big", USAGE, "Invalid value for '--size': 'big' is not a valid int"),
     ("stone.png --output-size 40x", USAGE, "output size must look like 384x192 (width x height)"),
     ("stone.png --output-size 0x40", USAGE, "output size must be at least 1, not 0"),
+    ("stone.png -n 0 --checkpoint a.ckpt", USAGE, "--checkpoint has nothing to save of no steps"),
     ("stone.png -n -1", USAGE, "iterations must be at least 0, not -1"),
     ("stone.png --optimizer sgd", USAGE, "'sgd' is not one of 'lbfgs', 'adam'"),
     ("stone.png --lr 0", USAGE, "learning rate must be a positive number, not 0.0"),
@@ -355,7 +357,7 @@ BAD_INPUT = [
     ("stone.png -d native:0", USAGE, "not 'native:0'; ChainerX is not used here"),
     ("stone.png -g -1 -d @cupy:1", USAGE, "--gpu -1 and --device 1 are different devices (-1 is"),
     ("stone.png --snapshots 0", USAGE, "Invalid value for '--snapshots'"),
-    ("stone.png -o stone.jpg", USAGE, "--out must be a .png file, or a folder with / at its end"),
+    ("stone.png -o stone.bmp", USAGE, "--out must be a file ending in .png .tif .tiff .webp .jpg"),
     ("stone.png -o text.png/", USAGE, "--out: text.png is to be a folder, but there is a file"),
     ("stone.png -o init.png", USAGE, "init.png already exists and is not the same texture; -o"),
     ("stone.png -o nowhere/x.png", USAGE, "--out: there is no folder nowhere"),
@@ -509,13 +511,13 @@ def test_losing_standard_error_does_not_lose_the_picture(folder, random_weights_
 def test_a_signal_while_saving_does_not_lose_the_picture(folder, run, monkeypatch):
     from texsynth import images
 
-    save_png = images.save_png
-
-    def interrupted(*arguments):
+    def interrupted(save, *arguments):
         signal.raise_signal(signal.SIGINT)
-        save_png(*arguments)
+        save(*arguments)
 
-    monkeypatch.setattr(images, "save_png", interrupted)
+    for name in ("save", "save_png"):
+        save = getattr(images, name)
+        monkeypatch.setattr(images, name, functools.partial(interrupted, save))
     result = run("stone.png")  # the second Ctrl-C, in the second picture, stops at once
     assert result.exit_code == command.EXIT_INTERRUPTED
     assert result.stderr.endswith("interrupted; written: stone_texture.png\n")
@@ -650,9 +652,9 @@ def member(monkeypatch):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_the_first_process_alone_tells_what_is_wrong_with_the_settings(folder, run, member, rank):
     member(rank)
-    result = run("--distributed", "stone.png", "-o", "stone.jpg")
+    result = run("--distributed", "stone.png", "-o", "stone.png", "--quality", "9")
     assert result.exit_code == USAGE
-    told = "--out must be a .png file, or a folder with / at its end, not stone.jpg\n"
+    told = "--quality is that of a JPEG, and stone.png is none\n"
     told = f"texsynth: error: {told}"
     assert result.stderr == (told if rank == 0 else "")
 

@@ -170,6 +170,6 @@ def test_each_option_is_one_that_a_repair_heeds():
     """What the main command gets new must be heeded here too, or left out."""
     own = {"photo", "mask", "source", "band", "grow"}
     heeded = own | {"offline", "quiet", "verbose", "version", *repair_cli._HELP}
-    heeded |= {field.name for field in dataclasses.fields(Config)} | {"init", "overwrites"}
-    heeded |= {"device", "checkpoint_path", "every", "keeps_record", "replay_path"}
+    heeded |= {field.name for field in dataclasses.fields(Config)} | {"init", "overwrites", "depth"}
+    heeded |= {"quality", "device", "checkpoint_path", "every", "keeps_record", "replay_path"}
     assert {option.name for option in repair_cli.main.params} <= heeded

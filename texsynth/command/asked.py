@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from texsynth import config as settings
-from texsynth.command import mending, notes, record
+from texsynth.command import mending, notes, replaying
 from texsynth.command.keeping import EVERY, Keeping
 from texsynth.command.mending import Mending
 from texsynth.command.order import Order, Sources
@@ -66,6 +66,8 @@ class Asked:
         is_saved = asked["checkpoint_path"] or asked["resume_path"]
         if asked["every"] is not None and not is_saved:
             raise ConfigError("--every needs --checkpoint or --resume")
+        if asked["checkpoint_path"] and asked["iterations"] == 0:
+            raise ConfigError("--checkpoint has nothing to save of no steps (-n 0)")
         if asked["replay_path"]:
             if is_saved:
                 raise ConfigError("--replay cannot be combined with --checkpoint or --resume")
@@ -107,19 +109,23 @@ class Asked:
         start = init if init in settings.STARTS else None
         return start, None if init is None or start else Path(init)
 
-    def _keeping(self, is_target, snapshots=None, record=False, comparison=True, resumed=None):
+    def _keeping(self, is_target, resumed=None, **earlier):
         """What is kept: as asked for, or as the command kept it that is gone on from."""
-        asked = self.options
+        asked, snapshots = self.options, earlier.get("snapshots")
         if asked["distributed"]:
             snapshots = None  # what is resumed may have been alone
         return Keeping(
-            asked["comparison"] and comparison and not is_target,  # with nothing to compare
+            asked["comparison"]
+            and earlier.get("comparison", True)
+            and not is_target,  # with nothing to compare
             asked["overwrites"],
             asked["snapshots"] or snapshots,
-            asked["keeps_record"] or record,
+            asked["keeps_record"] or earlier.get("record", False),
             asked["checkpoint_path"] or asked["resume_path"],
             asked["every"] or EVERY,
             resumed,
+            asked["depth"] or earlier.get("depth"),
+            asked["quality"] or earlier.get("quality"),
         )
 
     def _anew(self):
@@ -138,7 +144,7 @@ class Asked:
         return self._ordered(config, sources, self._keeping(is_target))
 
     def _again(self):
-        told = record.read(self.options["replay_path"])
+        told = replaying.read(self.options["replay_path"])
         recipe = told.recipe
         config = dataclasses.replace(recipe.config, **self._settings(self._changed()))
         init_path = None if recipe.init is None else recipe.init.path
@@ -174,7 +180,7 @@ class Asked:
             is_target=is_target,
             mending=self._mended_further(earlier.mending),
         )
-        keeping = self._keeping(is_target, **earlier.kept, resumed=resumed)
+        keeping = self._keeping(is_target, resumed, **earlier.kept)
         if earlier.out is not None and not asked["out"] and not is_below_here(earlier.out):
             raise ConfigError(
                 f"--resume: {path} says to write to {earlier.out}, outside the current folder; "

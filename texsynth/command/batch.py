@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from texsynth.command.interruption import Interruption
 from texsynth.command.job import Job
-from texsynth.command.outputs import Outputs, make_folder
+from texsynth.command.outputs import Outputs, check_format, is_file_name, make_folder
 from texsynth.command.provenance import Picture, Recipe, exemplar_of
 from texsynth.command.shared import EXIT_FAILURE, NO_MEMORY
 from texsynth.command.watch import Telling
@@ -94,9 +94,11 @@ def plan(order):
             f"--variations: all textures would start from {init_path} and be the same"
         )
     folder = order.out or Path()
-    if not order.makes_folder and not folder.is_dir() and folder.suffix.lower() == ".png":
+    if not order.makes_folder and not folder.is_dir() and is_file_name(folder):
         raise ConfigError(f"--out must be a folder for several textures, not {folder}")
     tasks = _tasks(order, folder)
+    for task in tasks:
+        check_format(task.outputs.texture, order.keeping)
     _check_inputs(sources.image_paths)
     _check_outputs(tasks, sources.pictures)
     make_folder(folder)
@@ -204,7 +206,7 @@ class Batch:
         init_path = self._sources.init_path
         init = None if init_path is None else Picture(init_path, input_range)
         if init is not None:
-            init.pixels  # noqa: B018 (read now, for without it nothing can be made)
+            init.deep  # noqa: B018 (read now, for without it nothing can be made)
         for path, tasks in itertools.groupby(self._tasks, key=lambda task: task.image_path):
             exemplar = exemplar_of(self._sources, path, input_range)
             self._make_all_of(exemplar, init, list(tasks))
@@ -219,7 +221,7 @@ class Batch:
                 for task in tasks
             ]
             wanted = [(task, job) for task, job in jobs if self._is_wanted(task, job)]
-            study = self._workshop.study(exemplar.pixels) if wanted else None
+            study = self._workshop.study(exemplar.deep) if wanted else None
         for task, job in wanted if study is not None else ():
             self._make(task, job, study)
             if self._interruption.number is not None:

@@ -29,6 +29,7 @@ from texsynth.command.words import command_of
 from texsynth.command.work import carry_out
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
+from texsynth.files.depths import DEPTHS, QUALITY
 from texsynth.terms import LOSSES, parse_layers, parse_term
 from texsynth.version import __version__
 
@@ -92,9 +93,21 @@ class _Command(TileAlone):
     "-o",
     "--out",
     type=click.Path(readable=False),
-    help="PNG file to write to, or folder; a folder if there are several textures. A folder with /"
-    " at its end is made."
+    help="File to write to, whose name ends in .png, .tif, .tiff, .webp, .jpg, .jpeg or .exr, or"
+    " folder, for PNG; a folder if there are several textures. A folder with / at its end is made."
     "  [default: <name>_texture.png in the current folder]",
+)
+@click.option(
+    "--depth",
+    type=click.Choice(DEPTHS),
+    help="Bits of a channel in the texture's file: 8; 16 (PNG, TIFF, and half precision in EXR); or"
+    " float, 32 bits (TIFF, EXR).  [default: 16 if IMAGE has more than 8 and the file can have it,"
+    " else 8; EXR 16]",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help=f"Quality of a JPEG.  [default: {QUALITY}]",
 )
 @click.option(
     "--size",
@@ -309,7 +322,8 @@ class _Command(TileAlone):
     "replay_path",
     metavar="FILE",
     type=PATH,
-    help="Make the texture of a record again and compare.",
+    help="Make a texture again and compare: that of a record, or of a picture that texsynth wrote,"
+    " with IMAGE beside it or in the current folder.",
 )
 @click.option(
     "--distributed",

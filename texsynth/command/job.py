@@ -11,6 +11,7 @@ from texsynth.command import overwriting, provenance, record
 from texsynth.command.outputs import is_below_here
 from texsynth.command.watch import Acts, Watch
 from texsynth.errors import TexsynthError
+from texsynth.files.depths import QUALITY
 
 _log = logging.getLogger("texsynth")
 
@@ -41,7 +42,10 @@ class Job:
     def is_done(self):
         """Returns whether all files are there as they would be made, and finished."""
         expected = provenance.origin(self.recipe)
-        if not all(provenance.is_finished(path, expected) for path in self.outputs.pictures):
+        texture, *others = self.outputs.pictures
+        if not all(provenance.is_finished(path, expected) for path in others):
+            return False
+        if not provenance.is_finished(texture, {**expected, **self._written}):
             return False
         return not self.outputs.keeping.record or record.is_of(
             self.outputs.record, provenance.Picture(self.outputs.texture)
@@ -71,7 +75,7 @@ class Job:
 
         acts = Acts(begin, self._save, self._is_replaceable)
         with Watch(self._telling, self.outputs, acts) as watch:
-            init = None if self.recipe.init is None else self.recipe.init.pixels
+            init = None if self.recipe.init is None else self.recipe.init.deep
             result = synthesize(init=init, callback=watch.after_step, stop=watch.is_to_stop)
             watch.begin()
             return result
@@ -87,12 +91,13 @@ class Job:
         if not result.is_finished:
             self.outputs = overwriting.for_a_stopped_one(self.outputs, self.recipe)
         made = result.account()
-        pictures = [result.image]
+        pictures = []
         if self.outputs.keeping.comparison:
             pictures.append(images.side_by_side(result.image, result.exemplar))
         if self.recipe.config.tile:
             pictures.append(images.tiled(result.image))
-        for path, pixels in zip(self.outputs.pictures, pictures, strict=True):
+        self._save_texture(result.values, made)
+        for path, pixels in zip(self.outputs.pictures[1:], pictures, strict=True):
             self._save(path, pixels, made)
         if self.outputs.keeping.record:
             lengthened = self._checkpoints is not None and self._checkpoints.lengthened
@@ -134,11 +139,28 @@ class Job:
         from texsynth import images
 
         for picture in self.recipe.exemplar.pictures:
-            given = picture.pixels.shape[1::-1]
+            given = picture.deep.shape[1::-1]
             used = images.fitted_size(given, self.recipe.config.size)
             if used != given and not self._telling.quiet:
                 sizes = ["x".join(map(str, size)) for size in (given, used)]
                 _log.info("%s: %s brought to %s; --size 0 keeps it", picture.path, *sizes)
+
+    def _save_texture(self, values, made):
+        from texsynth import images
+
+        text = {**provenance.origin(self.recipe), **self._written, **made}
+        path, depth, quality = self.outputs.texture, self._depth, self.outputs.quality
+        images.save(path, values, text, depth, quality or QUALITY)
+        self.written.append(path)
+
+    @property
+    def _depth(self):
+        return self.outputs.depth(self.recipe)
+
+    @property
+    def _written(self):
+        """How the texture's file is written, as its text."""
+        return provenance.written(self._depth, self.outputs.quality)
 
     def _save(self, path, pixels, made=None):
         from texsynth import images

@@ -1,4 +1,4 @@
-"""What is kept of the making of a texture, beside its pictures."""
+"""What is kept of the making of a texture, and how it is written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ EVERY = 20
 
 @dataclass(frozen=True)
 class Keeping:
-    """A comparison, snapshots, a record and checkpoints: which of them, and how often.
+    """A comparison, snapshots, a record and checkpoints: which of them, how often, how deep.
 
     Attributes:
         comparison (bool): Whether texture and exemplar are also shown side by side.
@@ -19,6 +19,9 @@ class Keeping:
         checkpoint (pathlib.Path): Where checkpoints are saved, or ``None``.
         every (int): Steps between them.
         resumed (texsynth.Checkpoints): What is gone on from, or ``None``.
+        depth (str): Bits of a channel of the texture, see :func:`texsynth.images.save`; ``None``
+            takes those of what it is made from, as far as its format has them.
+        quality (int): Of a JPEG, or ``None`` for the usual one.
     """
 
     comparison: bool = True
@@ -28,6 +31,8 @@ class Keeping:
     checkpoint: Path | None = None
     every: int = EVERY
     resumed: object = None
+    depth: str | None = None
+    quality: int | None = None
 
     @property
     def saved(self):
@@ -52,3 +57,13 @@ class Keeping:
         from texsynth.synthesis.resuming import Checkpoints  # imports Chainer, which takes a second
 
         return Checkpoints(self.checkpoint, self.every, notes=notes)
+
+
+def keeping_of(options):
+    """Returns what is kept of a texture that no checkpoint is saved of.
+
+    Args:
+        options (dict): The options of the command by name.
+    """
+    kept = options["comparison"], options["overwrites"]
+    return Keeping(*kept, depth=options["depth"], quality=options["quality"])

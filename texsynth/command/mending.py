@@ -62,10 +62,10 @@ class Mending:
 
     @functools.cached_property
     def source_pixels(self):
-        """``(H, W, 3)`` uint8, or ``None``."""
+        """What :func:`texsynth.images.read_deep` returns, or ``None``."""
         from texsynth import images
 
-        return None if self.source is None else images.read(self.source)
+        return None if self.source is None else images.read_deep(self.source)
 
     def told(self):
         """Returns what decides on the result beside the photograph and the settings, a text."""
@@ -109,10 +109,10 @@ class Mending:
 
     def _photo_and_mask(self, picture):
         if self.mask != ALPHA:
-            return picture.pixels, self.mask_pixels
+            return picture.deep, self.mask_pixels
         from texsynth import images
 
-        photo, alpha = images.read_apart(picture.path)
+        photo, alpha = images.read_deep_apart(picture.path)
         return photo, 255 - alpha
 
 

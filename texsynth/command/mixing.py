@@ -10,7 +10,7 @@ from texsynth import values
 from texsynth.command.cli import taken_over
 from texsynth.command.composed import Composed, Pictures, make
 from texsynth.command.device import device_options
-from texsynth.command.keeping import Keeping
+from texsynth.command.keeping import keeping_of
 from texsynth.command.order import Order, Sources
 from texsynth.command.outputs import make_folder
 from texsynth.command.provenance import Picture, Recipe
@@ -87,10 +87,10 @@ main.params += taken_over(
     *("engine", "precision", "preset", "network", "size", "input_range", "output_size"),
     *("iterations", "optimizer", "learning_rate", "losses", "layers", "pooling", "levels"),
     *("margin", "detail", "tile", "match_colours", "init", "memory", "seed", "offline", "out"),
-    *("comparison", "overwrites", "quiet", "verbose"),
+    *("comparison", "overwrites", "depth", "quality", "quiet", "verbose"),
     told={
-        "out": "PNG file to write to, or folder; with --steps a folder. A folder with / at its end"
-        " is made.  [default: <name>_<name>_texture.png in the current folder]",
+        "out": "File to write to, see texsynth --help, or folder; with --steps a folder. A folder"
+        " with / at its end is made.  [default: <name>_<name>_texture.png in the current folder]",
     },
 )
 
@@ -106,7 +106,7 @@ def _asked(image_paths, options):
     config = Config(start=start, **{name: options[name] for name in names})
     init_path = None if start or options["init"] is None else Path(options["init"])
     out, told = Path(options["out"]) if options["out"] else None, options["out"] or ""
-    keeping = Keeping(options["comparison"], options["overwrites"])
+    keeping = keeping_of(options)
     maps = () if along in (None, "x", "y") else (Path(along),)
     sources = Sources(image_paths, init_path, maps=maps)
     order = Order(config, sources, out, told.endswith("/"), keeping, False)
@@ -161,7 +161,7 @@ def _mix(order, read, shares, way):
     def study(workshop):
         from texsynth.synthesis.mixture import Mixture
 
-        return Mixture(workshop, [each.pixels for each in pictures], shares, way)
+        return Mixture(workshop, [each.deep for each in pictures], shares, way)
 
     recipe = _recipe(order, read, Pictures(pictures, name, decided=(shares, way)))
     return Composed(order, recipe, study)
@@ -175,8 +175,8 @@ def _gradient(order, read, along, way):
     def study(workshop):
         from texsynth.synthesis.gradients import gradient
 
-        field = maps[0].pixels.mean(axis=2) / 255 if maps else along
-        return gradient(workshop, first.pixels, second.pixels, field, way)
+        field = maps[0].deep.mean(axis=2) / 255 if maps else along
+        return gradient(workshop, first.deep, second.deep, field, way)
 
     name = f"{way}: {first.name} to {second.name} along {maps[0].name if maps else along}"
     decided = along if not maps else "map", way

@@ -20,7 +20,7 @@ class Earlier(NamedTuple):
         out (pathlib.Path): The file or folder to write to, or ``None``.
         mending (texsynth.command.mending.Mending): What of the image is made anew, or ``None``.
         kept (dict): Steps between ``snapshots``, or ``None``; whether a ``record`` and a
-            ``comparison`` are written.
+            ``comparison`` are written; ``depth`` and ``quality`` of the texture, or ``None``.
     """
 
     config: Config
@@ -51,6 +51,8 @@ def compose(order):
         "snapshots": order.keeping.snapshots,
         "record": order.keeping.record,
         "comparison": order.keeping.comparison,
+        "depth": order.keeping.depth,
+        "quality": order.keeping.quality,
         "repair": sources.mending and sources.mending.as_dict(),
     }
 
@@ -73,9 +75,11 @@ def read(resumed, path):
             "snapshots": notes.get("snapshots"),
             "record": notes.get("record", False),
             "comparison": notes.get("comparison", True),
+            "depth": notes.get("depth"),
+            "quality": notes.get("quality"),
         }
         for name, value in kept.items():
-            if type(value) not in ((int, type(None)) if name == "snapshots" else (bool,)):
+            if type(value) not in _KEPT[name]:
                 raise TypeError(f"of the note {name} {value!r}")
         try:
             weights = None if paths["weights"] is None else str(paths["weights"])
@@ -88,6 +92,16 @@ def read(resumed, path):
     exemplar = paths["target" if is_target else "image"]
     return Earlier(config, exemplar, is_target, paths["init"], paths["out"], mending, kept)
 
+
+_NUMBER = int, type(None)
+_KEPT = {
+    "snapshots": _NUMBER,
+    "record": (bool,),
+    "comparison": (bool,),
+    "depth": (str, type(None)),
+    "quality": _NUMBER,
+}
+"""Types that notes of what is kept may have, by name."""
 
 _PATHS = ("image", "target", "init", "weights", "out")
 

@@ -43,10 +43,11 @@ class Sources:
 
     @property
     def pictures(self):
-        """Paths of all pictures that are read, and of statistics in their place."""
+        """Paths of all pictures that are read, and of statistics or a record in their place."""
         init = [] if self.init_path is None else [self.init_path]
         mending = self.mending.paths if self.mending else []
-        return [*self.image_paths, *init, *self.maps, *mending]
+        again = [] if self.record is None else [self.record.path]  # may be a picture
+        return [*self.image_paths, *init, *self.maps, *mending, *again]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,5 @@ class Order:
     @property
     def files_read(self):
         """Paths of all that is read and told of: pictures, weights, a record."""
-        record = self.sources.record
-        also = [self.config.weights, None if record is None else record.path]
-        return [*self.sources.pictures, *(Path(path) for path in also if path)]
+        weights = [Path(self.config.weights)] if self.config.weights else []
+        return [*self.sources.pictures, *weights]

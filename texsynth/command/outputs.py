@@ -7,6 +7,7 @@ from pathlib import Path
 from texsynth import files
 from texsynth.command.keeping import Keeping
 from texsynth.errors import ConfigError, TexsynthError
+from texsynth.files.depths import QUALITY
 
 _ENDINGS = "_texture", "_repaired"
 
@@ -33,6 +34,31 @@ class Outputs:
         wanted = {"comparison": self.keeping.comparison, "tiled": self.tile}
         names = [name for name, is_wanted in wanted.items() if is_wanted]
         return [self.texture, *(self._beside(f"{name}.png") for name in names)]
+
+    def depth(self, recipe):
+        """Returns how deep the texture is written.
+
+        Args:
+            recipe (texsynth.command.provenance.Recipe): What it is made from.
+
+        Raises:
+            texsynth.errors.TexsynthError: That cannot be read.
+        """
+        from texsynth.images import encoding
+
+        kind, _ = encoding.chosen(self.texture)
+        if self.keeping.depth is not None:
+            return self.keeping.depth
+        return "16" if "16" in kind.types and recipe.is_deep else next(iter(kind.types))
+
+    @property
+    def quality(self):
+        """The quality of the texture's file; ``None`` if it is no JPEG."""
+        from texsynth.images import encoding
+
+        if encoding.chosen(self.texture)[0].name != "JPEG":
+            return None
+        return self.keeping.quality or QUALITY
 
     @property
     def record(self):
@@ -63,7 +89,7 @@ class Outputs:
         which = "stopped" if number == 1 else f"stopped{number}"
         stem = self.texture.stem
         usual = next((ending for ending in _ENDINGS if stem.endswith(ending)), "")
-        return replace(self, texture=self._beside(f"{which}{usual}.png"))
+        return replace(self, texture=self._beside(f"{which}{usual}{self.texture.suffix}"))
 
     def _beside(self, name):
         stem = self.texture.stem
@@ -82,7 +108,8 @@ def outputs_for(order):
         Outputs: The paths.
 
     Raises:
-        texsynth.errors.ConfigError: One is no PNG, or would overwrite what is read or written.
+        texsynth.errors.ConfigError: One cannot be of the format that is asked for, or would
+            overwrite what is read or written.
         texsynth.errors.TexsynthError: One cannot be written.
     """
     texture, repaired = _ENDINGS
@@ -92,10 +119,7 @@ def outputs_for(order):
     try:
         if order.makes_folder or target.is_dir():
             target /= name
-        if target.suffix.lower() != ".png":
-            raise ConfigError(
-                f"--out must be a .png file, or a folder with / at its end, not {target}"
-            )
+        check_format(target, order.keeping)
         if order.makes_folder:
             make_folder(target.parent)
         if not target.parent.is_dir():
@@ -109,6 +133,42 @@ def outputs_for(order):
         raise TexsynthError(f"cannot write {target}: {error.strerror}") from error
     _check_beside(outputs, order.files_read)
     return outputs
+
+
+def check_format(target, keeping):
+    """Makes sure that a texture can be written as it is asked for.
+
+    Args:
+        target (pathlib.Path): Its file.
+        keeping (texsynth.command.keeping.Keeping): How it is written.
+
+    Raises:
+        texsynth.errors.ConfigError: The format lacks the depth, or the quality, or is none.
+        texsynth.errors.ImageError: Its package is not there.
+    """
+    from texsynth.images import encoding, exr
+
+    if target.suffix.lower() not in encoding.FORMATS:
+        endings = " ".join(encoding.FORMATS)
+        raise ConfigError(
+            f"--out must be a file ending in {endings}, or a folder with / at its end, not {target}"
+        )
+    kind, _ = encoding.chosen(target, keeping.depth)
+    if kind.name == "OpenEXR":
+        exr.package(target)
+    if keeping.quality is not None and kind.name != "JPEG":
+        raise ConfigError(f"--quality is that of a JPEG, and {target} is none")
+
+
+def is_file_name(path):
+    """Returns whether a path ends as that of a texture, and not of a folder.
+
+    Args:
+        path (pathlib.Path): The path.
+    """
+    from texsynth.images import encoding
+
+    return path.suffix.lower() in encoding.FORMATS
 
 
 def make_folder(folder):

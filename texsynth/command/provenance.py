@@ -1,4 +1,4 @@
-"""Where a texture comes from: what its PNG tells, and whether a PNG tells the same.
+"""Where a texture comes from: what its file tells, and whether a file tells the same.
 
 Pillow is imported when a file is read: the command's ``--help`` need not wait for it.
 """
@@ -6,7 +6,6 @@ Pillow is imported when a file is read: the command's ``--help`` need not wait f
 import dataclasses
 import functools
 import json
-import warnings
 
 from texsynth.command.mending import Mending
 from texsynth.config import Config
@@ -42,18 +41,30 @@ class Picture:
         return (self,)
 
     @functools.cached_property
-    def pixels(self):
-        """``(H, W, 3)`` uint8, RGB; raises as :func:`texsynth.images.read`."""
+    def deep(self):
+        """``(H, W, 3)`` of what depth it has; what, and raises, as `texsynth.images.read_deep`."""
         from texsynth import images
 
-        return images.read(self.path, self._input_range)
+        return images.read_deep(self.path, self._input_range)
+
+    @functools.cached_property
+    def pixels(self):
+        """``(H, W, 3)`` uint8, RGB: the same, rounded."""
+        from texsynth import images
+
+        return images.rounded(self.deep)
+
+    @property
+    def is_deep(self):
+        """Whether it has more than 8 bits a channel."""
+        return self.deep.dtype.itemsize > 1
 
     @functools.cached_property
     def checksum(self):
-        """What :func:`texsynth.images.checksum` returns for the pixels."""
+        """What :func:`texsynth.images.checksum` returns for all that it has."""
         from texsynth import images
 
-        return images.checksum(self.pixels)
+        return images.checksum(self.deep)
 
 
 class Target(Picture):
@@ -64,9 +75,10 @@ class Target(Picture):
     """
 
     is_target = True
+    is_deep = False
 
     @functools.cached_property
-    def pixels(self):
+    def deep(self):
         """The :class:`texsynth.Statistics`, which is taken where an exemplar's pixels are."""
         from texsynth.targets import Statistics
 
@@ -75,7 +87,7 @@ class Target(Picture):
     @functools.cached_property
     def checksum(self):
         """What its ``checksum`` returns."""
-        return self.pixels.checksum()
+        return self.deep.checksum()
 
 
 def exemplar_of(sources, path, input_range):
@@ -107,6 +119,12 @@ class Recipe:
     init: Picture | None = None
     mending: Mending | None = None
 
+    @property
+    def is_deep(self):
+        """Whether any of the pictures has more than 8 bits a channel."""
+        start = [] if self.init is None else [self.init]
+        return any(each.is_deep for each in (*self.exemplar.pictures, *start))
+
 
 def origin(recipe):
     """Returns what a texture is made from, as the text of its file.
@@ -132,15 +150,35 @@ def origin(recipe):
     return {"Software": f"texsynth {__version__}", **text}
 
 
+DEPTH = "texsynth:depth"
+"""The keyword of how deep a file is, where it has not 8 bits."""
+
+QUALITY = "texsynth:quality"
+"""The keyword of a JPEG's quality."""
+
+
+def written(depth, quality=None):
+    """Returns how a file is written, as its text.
+
+    Args:
+        depth (str): Its depth.
+        quality (int): Of a JPEG; ``None`` is another format's.
+    """
+    told = {} if depth == "8" else {DEPTH: depth}
+    return told if quality is None else {**told, QUALITY: str(quality)}
+
+
 def is_finished(path, expected):
-    """Returns whether a file is a whole PNG of a texture that was finished.
+    """Returns whether a file is a whole picture of a texture that was finished.
 
     Args:
         path (pathlib.Path): The file, which need not be there.
-        expected (dict): What :func:`origin` returns for the texture.
+        expected (dict): What :func:`origin` returns for the texture, and perhaps :func:`written`
+            for the file.
     """
     text = text_of(path, is_whole=True)
-    return _is_finished(text) and expected.items() <= text.items()
+    is_as_deep = text.get(DEPTH) == expected.get(DEPTH)
+    return is_of_finished(text) and is_as_deep and expected.items() <= text.items()
 
 
 def is_stopped(path):
@@ -149,7 +187,7 @@ def is_stopped(path):
     Args:
         path (pathlib.Path): The file.
     """
-    return is_ours(path) and not _is_finished(text_of(path))
+    return is_ours(path) and not is_of_finished(text_of(path))
 
 
 def is_ours(path):
@@ -158,7 +196,16 @@ def is_ours(path):
     Args:
         path (pathlib.Path): The file.
     """
-    return text_of(path).get("Software", "").startswith("texsynth ")
+    return is_of_ours(text_of(path))
+
+
+def is_of_ours(text):
+    """Returns whether texts are those of a picture that this program made.
+
+    Args:
+        text (dict): What :func:`text_of` returned.
+    """
+    return text.get("Software", "").startswith("texsynth ")
 
 
 def is_same(path, recipe, is_again):
@@ -176,13 +223,13 @@ def is_same(path, recipe, is_again):
         return False
     expected = origin(recipe)
     is_other_version = there["Software"] != expected["Software"]
-    if is_other_version and _is_finished(there) and not is_again:
+    if is_other_version and is_of_finished(there) and not is_again:
         return False
     if any(there.get(name) != expected.get(name) for name in _CHECKSUMS):
         return False
     try:
         was, now = (_settings(each) for each in (there, expected))
-        if is_again and _is_finished(there):
+        if is_again and is_of_finished(there):
             preset = json.loads(there["texsynth:scheme"])["name"]
             if has_more_steps(was, now, preset):
                 return False
@@ -221,39 +268,30 @@ def has_more_steps(was, now, preset):
 
 
 def _settings(text):
-    """The settings that a PNG tells, by its texts; those that its version lacked by default."""
+    """The settings that a picture tells, by its texts; those that its version lacked by default."""
     told = json.loads(text["texsynth:settings"])
     # The names of files, whose checksums say more.
     return Config.from_dict({name: told[name] for name in told.keys() - _FILES})
 
 
-def _is_finished(text):
+def is_of_finished(text):
+    """Returns whether texts are those of a texture that was finished.
+
+    Args:
+        text (dict): What :func:`text_of` returned.
+    """
     from texsynth.synthesis.result import INTERRUPTED
 
     return text.get("texsynth:reason", INTERRUPTED) != INTERRUPTED
 
 
 def text_of(path, is_whole=False):
-    """Returns the texts of a PNG by keyword; none of what is none.
+    """Returns what :func:`texsynth.images.text_of` does.
 
     Args:
-        path (pathlib.Path): The file, which need not be there.
-        is_whole (bool): Whether it has none either if it is damaged.
+        path (pathlib.Path): As there.
+        is_whole (bool): As there.
     """
-    from PIL import Image
+    from texsynth import images
 
-    try:
-        with warnings.catch_warnings():
-            # Of many pixels: as large a texture may have been asked for.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if is_whole:
-                with Image.open(path, formats=["PNG"]) as file:
-                    file.verify()  # the checksums of all chunks
-            with Image.open(path, formats=["PNG"]) as file:
-                if is_whole:
-                    file.load()
-                # What stands before the pixels, as this program writes it.
-                return {name: text for name, text in file.info.items() if isinstance(text, str)}
-    # Pillow raises all of these on damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
-        return {}
+    return images.text_of(path, is_whole)

@@ -140,8 +140,10 @@ def is_of(path, texture):
         path (pathlib.Path): The file, which need not be there.
         texture (texsynth.command.provenance.Picture): The texture.
     """
+    from texsynth import images
+
     try:
-        return read(path).checksums["texture"] == texture.checksum
+        return read(path).checksums["texture"] == images.checksum(texture.pixels)
     except TexsynthError:  # or the texture has more pixels than are read
         return False
 

@@ -7,7 +7,7 @@ import click
 
 from texsynth import config as settings
 from texsynth.command.composed import Composed, Pictures, make
-from texsynth.command.keeping import Keeping
+from texsynth.command.keeping import keeping_of
 from texsynth.command.order import Order, Sources
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.config import Config
@@ -102,7 +102,7 @@ def carry_out(image_paths, options, quiet):
         size = wanted.numbers.shape[::-1]
         config = dataclasses.replace(config, output_size=size)
     out, told = Path(options["out"]) if options["out"] else None, options["out"] or ""
-    keeping = Keeping(options["comparison"], options["overwrites"])
+    keeping = keeping_of(options)
     order = Order(config, sources, out, told.endswith("/"), keeping, False)
     init = None if init_path is None else read[init_path]
     pictures = Pictures(
@@ -126,7 +126,7 @@ def _study(textures, wanted):
         sources = {}
         for number, (colour, (picture, mask)) in enumerate(textures.items()):
             name = f"the part {name_of(colour)} of {picture.path}"
-            sources[number] = Source(picture.pixels, mask, name)
+            sources[number] = Source(picture.deep, mask, name)
         return painted(workshop, sources, wanted.numbers)
 
     return study

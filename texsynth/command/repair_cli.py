@@ -35,7 +35,7 @@ _WITHOUT = {  # options of the main command that a repair has not, and what stan
 }
 _HELP = {  # what is told of the others where it is not the same
     "input_range": "Which values are black and white in a PHOTO whose type does not say so.",
-    "out": "PNG file to write to, or folder. A folder with / at its end is made."
+    "out": "File to write to, see texsynth --help, or folder. A folder with / at its end is made."
     "  [default: <name>_repaired.png in the current folder]",
     "tile": "Make PHOTO tile without a seam: x across, y down, xy (or no value) both ways; only a"
     " band about the edges that meet is made anew. Also writes <name>_tiled.png, a 2 x 2 tiling.",

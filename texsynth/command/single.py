@@ -65,7 +65,7 @@ def _maker(recipe, given):
     if recipe.mending is not None:
         carried_out = recipe.mending.carried_out
         return functools.partial(carried_out, recipe.exemplar, recipe.config, **given)
-    pixels = recipe.exemplar.pixels
+    pixels = recipe.exemplar.deep
     from texsynth.synthesis.loop import synthesize  # imports Chainer, which takes a second
 
     return functools.partial(synthesize, pixels, recipe.config, **given)

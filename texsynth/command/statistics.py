@@ -102,7 +102,7 @@ def _measured(files: tuple[Path, ...], config):
         if path.suffix.lower() == ".npz":
             several.append(Statistics.load(path))
             continue
-        pixels = images.read(path, config.input_range)
+        pixels = images.read_deep(path, config.input_range)
         try:
             several.append(measure_by(workshop, pixels))
         except ConfigError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from texsynth import images
 from texsynth.config import DEFAULT_LAYERS, LARGEST_SIDE, POOLINGS, TILINGS, check_range
 from texsynth.files.printable import one_line
 from texsynth.losses import make_losses
@@ -53,7 +54,7 @@ class Record:
 
 
 def read(path):
-    """Returns the :class:`Record` in a file; an empty one for other files than PNG.
+    """Returns the :class:`Record` in a file; an empty one for a file without.
 
     Args:
         path: Path of an image that can be read.
@@ -77,7 +78,12 @@ def read(path):
 
 
 def _text(path):
-    """The texts of a PNG; none of what is none."""
+    """The texts of a picture; none of what has none."""
+    return _text_of_png(path) or images.text_of(path)
+
+
+def _text_of_png(path):
+    """The texts of a PNG, also of one that is damaged further on; none of what is none."""
     with warnings.catch_warnings():
         # Of many pixels; whether they are too many was decided when the image was read.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -115,7 +115,7 @@ def make(
             failed.append((name, printable(str(error))))
             first = first or error
     recorded = (made.input_range for *_, made in outputs if made.input_range is not None)
-    source = images.to_batch(images.read(source_path, input_range or next(recorded, None)))
+    source = images.to_batch(images.read_deep(source_path, input_range or next(recorded, None)))
     if not outputs:
         raise first
     bench = _Bench(source_path, source, size, pooling, gpu, weights_path, network)

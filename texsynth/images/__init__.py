@@ -24,7 +24,8 @@ from texsynth.images.reading import (
     rounded,
 )
 from texsynth.images.resizing import centre, fit, fitted_size, mirrored, resize
-from texsynth.images.writing import save_png, write_map
+from texsynth.images.texts import text_of
+from texsynth.images.writing import save, save_png, write_map
 
 __all__ = [
     "LUMA",
@@ -42,8 +43,10 @@ __all__ = [
     "read_map",
     "resize",
     "rounded",
+    "save",
     "save_png",
     "side_by_side",
+    "text_of",
     "tiled",
     "to_batch",
     "to_pixels",

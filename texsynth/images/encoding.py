@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeAlias
@@ -11,14 +12,13 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, PngImagePlugin
 
 from texsynth.errors import ConfigError
+from texsynth.files.depths import DEPTHS
 from texsynth.images import exr, png16
 from texsynth.typing import StrPath
 
-DEPTHS = ("8", "16", "float")
-"""How many bits a channel has; of floating-point numbers 32, but 16 of OpenEXR's are such, too."""
+_log = logging.getLogger(__name__)
 
-QUALITY = 95
-"""Of a JPEG, by default."""
+_MOST_EXIF = 65000  # bytes of text: a segment of a JPEG has 65535 in all
 
 
 class Written(NamedTuple):
@@ -62,7 +62,7 @@ def _png(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
     if values.dtype == np.uint16:
         png16.encode(file, values, [(chunk[0], chunk[1]) for chunk in info.chunks])
     else:
-        _image(values).save(file, "PNG", pnginfo=info)
+        _image(values).save(file, format="PNG", pnginfo=info)
 
 
 def _tiff(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
@@ -89,11 +89,13 @@ def _tiff(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
 def _webp(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
     image = _image(values)
     image = image.convert({"L": "RGB", "LA": "RGBA"}.get(image.mode, image.mode))  # it has no grey
-    image.save(file, "WEBP", lossless=True, exact=True, **_tagged(written))
+    image.save(file, format="WEBP", lossless=True, exact=True, **_tagged(written))
 
 
 def _jpeg(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
-    _image(values).save(file, "JPEG", quality=written.quality, subsampling=0, **_tagged(written))
+    _image(values).save(
+        file, format="JPEG", quality=written.quality, subsampling=0, **_tagged(written, _MOST_EXIF)
+    )
 
 
 def _exr(file: IO[bytes], values: npt.NDArray[Any], written: Written) -> None:
@@ -150,9 +152,15 @@ def _image(values: npt.NDArray[Any]) -> Image.Image:
     return Image.fromarray(values if values.shape[2] > 1 else values[..., 0])
 
 
-def _tagged(written: Written) -> dict[str, Any]:
+def _tagged(written: Written, most: int | None = None) -> dict[str, Any]:
+    """What Pillow is to write beside the pixels, with no more text than that many bytes."""
+    text = dict(written.text)
+    while most is not None and len(as_one(text)) > most:
+        longest = max(text, key=lambda name: len(text[name]))
+        del text[longest]
+        _log.warning("%s: %s is left out, for it is too long for a JPEG", written.path, longest)
     exif = Image.Exif()
-    if written.text:
-        exif[ExifTags.Base.ImageDescription] = as_one(written.text)
-        exif[ExifTags.Base.Software] = written.text.get("Software", "")
+    if text:
+        exif[ExifTags.Base.ImageDescription] = as_one(text)
+        exif[ExifTags.Base.Software] = text.get("Software", "")
     return {"exif": exif, "icc_profile": written.profile}

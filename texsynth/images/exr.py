@@ -70,6 +70,22 @@ def decode(content: bytes, most: int | None, path: StrPath) -> Map:
     return np.stack(planes, axis=2)
 
 
+def attributes(content: bytes, path: StrPath) -> dict[str, Any]:
+    """Returns the attributes of a file by name, its first part's.
+
+    Args:
+        content (bytes): The whole file.
+        path: What to call it in messages.
+
+    Raises:
+        texsynth.errors.ImageError: The package is not there, or the file is damaged.
+    """
+    exr = package(path)
+    with process_state.alone(), process_state.overheard():
+        parts = _opened(exr, content, path, header_only=True).parts
+    return dict(parts[0].header) if parts else {}
+
+
 def _opened(exr: ModuleType, content: bytes, path: StrPath, **how: bool) -> Any:
     try:
         return exr.File(

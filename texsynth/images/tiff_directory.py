@@ -19,6 +19,7 @@ class Tag(enum.IntEnum):
     COMPRESSION = 259
     PHOTOMETRIC = 262
     FILL_ORDER = 266
+    DESCRIPTION = 270
     STRIPS = 273
     ORIENTATION = 274
     SAMPLES = 277
@@ -41,6 +42,7 @@ MOST_SAMPLES = 16
 """Of a pixel; files may claim any number."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1, 16: 8}  # bytes of a value, by type
+_TEXT = 2  # the type of what is ASCII
 _MOST_TAGS = 4096
 
 
@@ -75,6 +77,15 @@ class Directory(NamedTuple):
     def value(self, tag: int, default: int) -> int:
         """Returns the first number of a tag, or what it lacks."""
         return self.values(tag, (default,))[0]
+
+    def text(self, tag: int) -> str:
+        """Returns the text of a tag; an empty one if it lacks, or is none."""
+        found, type_, count = self._data(tag)
+        return (
+            found.rstrip(b"\0").decode("ascii", "replace")
+            if type_ == _TEXT and len(found) == count
+            else ""
+        )
 
     @property
     def profile(self) -> bytes | None:
@@ -122,7 +133,7 @@ class Directory(NamedTuple):
         head, place = ("HHQ", "Q") if self.is_big else ("HHI", "I")
         _, type_, count = struct.unpack_from(self.order + head, entry)
         inline = entry[struct.calcsize(self.order + head) :]
-        length = _SIZES.get(type_, 8) * count
+        length = (1 if type_ == _TEXT else _SIZES.get(type_, 8)) * count
         if length <= len(inline):
             return inline[:length], type_, count
         (start,) = struct.unpack(self.order + place, inline)

@@ -6,38 +6,60 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin
 
 from texsynth.errors import ConfigError, ImageError
 from texsynth.files import written_whole
+from texsynth.files.depths import QUALITY
 from texsynth.images import encoding, srgb
-from texsynth.images.encoding import QUALITY, Format, Written
+from texsynth.images.encoding import Format, Written
+from texsynth.images.reading import rounded
 from texsynth.typing import Pixels, StrPath
 
 _BAND = 1 << 20  # values at a time, for numbers between take several times the memory
 
 
 def save_png(path: StrPath, pixels: Pixels, text: Mapping[str, str] | None = None) -> None:
-    """Writes a PNG beside its target and renames it, so that no half-written file is ever seen.
+    """Writes a PNG of 8 bits, whatever its name ends in.
 
     Args:
         path: Path of the file; its folder must exist.
-        pixels: ``(H, W, 3)`` uint8.
+        pixels: ``(H, W, 3)`` uint8, sRGB.
         text: ``{keyword: text}`` to keep in the file.
 
     Raises:
         texsynth.errors.ImageError: The file cannot be written.
     """
-    path = Path(path)
-    info = PngImagePlugin.PngInfo()
-    for keyword, value in (text or {}).items():
-        # File names are bytes: what is no UTF-8 in them cannot be kept in a PNG.
-        info.add_itxt(keyword, value.encode("utf-8", "replace").decode())
-    try:
-        with written_whole(path) as file:
-            Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
-    except OSError as error:
-        raise ImageError(f"cannot write {path}: {error}") from error
+    written = Written(_kept(text), srgb.profile(), QUALITY, path)
+    _write(path, encoding.FORMATS[".png"], pixels, written)
+
+
+def save(
+    path: StrPath,
+    pixels: npt.NDArray[Any],
+    text: Mapping[str, str] | None = None,
+    depth: str | None = None,
+    quality: int = QUALITY,
+) -> None:
+    """Writes a picture in colours, in the format that the file's name ends in.
+
+    Args:
+        path: As for :func:`write_map`.
+        pixels: ``(H, W, 3)`` of any real type, 0..255, sRGB. An OpenEXR gets values in proportion
+            to light, as :func:`texsynth.images.read_deep` takes them to be.
+        text: As for :func:`write_map`.
+        depth (str): As for :func:`write_map`.
+        quality (int): As for :func:`write_map`.
+
+    Raises:
+        texsynth.errors.TexsynthError: As :func:`write_map`.
+    """
+    kind, dtype = encoding.chosen(path, depth)
+    if dtype == np.uint8:
+        _write(path, kind, rounded(pixels), Written(_kept(text), srgb.profile(), quality, path))
+        return
+    shares = pixels / np.float64(255)
+    shares = srgb.decoded(shares) if kind.name == "OpenEXR" else shares
+    write_map(path, shares, depth, text, quality=quality)
 
 
 def write_map(
@@ -74,12 +96,21 @@ def write_map(
     """
     kind, dtype = encoding.chosen(path, depth)
     made = _as_type(_checked(values, kind, dtype, path), dtype)
+    _write(
+        path, kind, made, Written(_kept(text), None if linear else srgb.profile(), quality, path)
+    )
+
+
+def _kept(text: Mapping[str, str] | None) -> dict[str, str]:
     # File names are bytes: what is no UTF-8 in them cannot be kept.
-    told = {name: value.encode("utf-8", "replace").decode() for name, value in (text or {}).items()}
-    written = Written(told, None if linear else srgb.profile(), quality, path)
+    return {name: told.encode("utf-8", "replace").decode() for name, told in (text or {}).items()}
+
+
+def _write(path: StrPath, kind: Format, values: npt.NDArray[Any], written: Written) -> None:
+    """Writes beside the target and renames, so that no half-written file is ever seen."""
     try:
         with written_whole(Path(path)) as file:
-            kind.encode(file, made, written)
+            kind.encode(file, values, written)
     except (OSError, ValueError) as error:  # the latter where it is too large for its format
         raise ImageError(f"cannot write {path}: {error}") from error
 

@@ -4,7 +4,6 @@ import dataclasses
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from texsynth import images
-from texsynth.errors import ImageError
+from texsynth.files.depths import QUALITY
 from texsynth.synthesis import presets
 from texsynth.typing import Pixels, StrPath
 from texsynth.version import __version__
@@ -72,21 +71,23 @@ class Result:
         """Whether it came to its end, and was not stopped by the callback."""
         return self.reason != STOPPED
 
-    def save(self, path: StrPath) -> None:
-        """Writes the image as a PNG, whole or not at all, over what is there.
+    def save(self, path: StrPath, depth: str | None = None, quality: int = QUALITY) -> None:
+        """Writes the image, whole or not at all, over what is there.
 
         Its text has :meth:`account`, which ``python -m texsynth.evaluate`` reads.
 
         Args:
-            path: Path of the file, which ends in ``.png``; its folder must exist.
+            path: Path of the file, which ends in ``.png``, ``.tif``, ``.tiff``, ``.webp``,
+                ``.jpg``, ``.jpeg`` or ``.exr``; its folder must exist.
+            depth: ``"8"``, ``"16"`` or ``"float"``, as far as the format has it; ``None`` is 8, or
+                the 16 of an OpenEXR, which are floating-point numbers.
+            quality: Of a JPEG, 1 to 100.
 
         Raises:
-            texsynth.errors.ImageError: It has another ending, or cannot be written.
+            texsynth.errors.TexsynthError: It has another ending, or cannot be written.
         """
-        if Path(path).suffix.lower() != ".png":
-            raise ImageError(f"a texture is saved as PNG: {path} does not end in .png")
         software = {"Software": f"texsynth {__version__}"}
-        images.save_png(path, self.image, {**software, **self.account()})
+        images.save(path, self.values, {**software, **self.account()}, depth, quality)
 
     def account(self) -> dict[str, str]:
         """Returns how it came about, as keywords and texts for a PNG; the same for the same run."""
