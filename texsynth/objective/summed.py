@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from texsynth.compat import chainer
 from texsynth.statistics import colours
 from texsynth.typing import Array
@@ -28,7 +26,6 @@ class Summed:
         self._terms = list(terms)
         self._first = self._terms[0][1]
         self.team = self._first.team
-        self._seen: list[Any] = [None] * len(self._terms)
 
     @property
     def evaluations(self) -> int:
@@ -56,8 +53,8 @@ class Summed:
             The loss, as the objectives return theirs.
         """
         total, gradient = 0.0, None
-        for number, (matrix, objective) in enumerate(self._terms):
-            seen = self._shown(number, matrix, image.array)
+        for matrix, objective in self._terms:
+            seen = chainer.Parameter(colours.applied(matrix, image.array))
             total = total + objective(seen)
             part = colours.applied(matrix.T, seen.grad)
             if gradient is None:
@@ -69,19 +66,8 @@ class Summed:
         image.grad = gradient
         return total
 
-    def _shown(self, number: int, matrix: Array, image: Array) -> Any:
-        """What the network is shown; on a GPU always in the same place, as graphs need it."""
-        if isinstance(image, np.ndarray):
-            return chainer.Parameter(colours.applied(matrix, image))
-        if self._seen[number] is None:
-            self._seen[number] = chainer.Parameter(colours.applied(matrix, image))
-        else:
-            colours.applied(matrix, image, self._seen[number].array)
-        return self._seen[number]
-
     def rest(self) -> None:
         """Lets go of what only evaluations need; the next one makes it again."""
-        self._seen = [None] * len(self._terms)
         for _, objective in self._terms:
             objective.rest()
 

@@ -175,6 +175,7 @@ class StackStudy(Study):
     """
 
     is_grey = False
+    _may_record = False  # of each triplet a GPU would keep all that an evaluation needs
 
     def __init__(self, workshop: Workshop, stack: Mapping[str, Map]) -> None:
         config = workshop.config
