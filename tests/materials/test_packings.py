@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from texsynth.errors import ConfigError
@@ -15,6 +18,17 @@ def test_the_packages_own():
         "godot": "tres",
         "blender": "mtlx",
     }
+
+
+def test_the_page_names_every_packing_and_its_files():
+    page = (Path(__file__).parents[2] / "docs/exports.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", page, re.M))
+    assert rows.keys() == built_in().keys()
+    for name, packing in built_in().items():
+        for file in packing.files if name != "blender" else ():
+            assert f"`{file.name.replace('{name}', 'm')}`" in rows[name]
+        assert ("green down" in rows[name]) == (packing.convention == "dx")
+        assert packing.document is None or f"`m.{packing.document}`" in rows[name]
 
 
 def test_a_file_of_ones_own(tmp_path):

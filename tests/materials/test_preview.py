@@ -29,6 +29,12 @@ def test_any_maps_give_a_picture(form, kinds, monkeypatch):
     assert picture.shape == ((12, 20, 3) if form == "plane" else (48, 48, 3))
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_golden_preview(form, golden, monkeypatch):
+    monkeypatch.setattr(module, "SPHERE", 64)
+    golden(f"preview-{form}.png", preview(stack(size=(16, 24)), form))
+
+
 def test_a_plane_is_the_tile_twice_each_way():
     picture = preview(stack(size=(6, 10)), "plane")
     assert (picture == np.tile(picture[:6, :10], (2, 2, 1))).all()
