@@ -165,6 +165,27 @@ def test_stop_and_keep_gives_what_so_many_steps_give(folder, run, live, monkeypa
         np.testing.assert_array_equal(np.asarray(kept), np.asarray(again))
 
 
+def test_what_was_stopped_on_the_page_is_resumed_from_its_checkpoint(
+    folder, run, live, monkeypatch
+):
+    slowed(monkeypatch, 0.05)
+
+    def look(client, entry):
+        if len(entry["points"]) >= 2:
+            client.post("stop/0")
+
+    options = ["stone.png", "-n", 40, "-o", "whole.png"]
+    assert run(*options).exit_code == 0
+    whole = (folder / "whole.png").read_bytes()
+    (folder / "whole.png").unlink()
+    options += ["--checkpoint", "run.ckpt"]
+    result, entries = live(lambda client: everything(client, look), *options)
+    assert result.exit_code == 0 and entries[0]["status"] == "stopped"
+    assert "to continue: --resume run.ckpt" in result.stderr
+    assert CliRunner().invoke(cli.main, ["--resume", "run.ckpt"]).exit_code == 0
+    assert (folder / "whole.png").read_bytes() == whole
+
+
 def test_before_the_first_step_there_is_nothing_to_keep(folder, live, monkeypatch):
     slowed(monkeypatch, 0.2)
 
