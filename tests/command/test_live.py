@@ -8,10 +8,12 @@ import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from tests.conftest import make_texture
 from tests.live.conftest import Client
+from texsynth.command import cli
 from texsynth.errors import DivergenceError
 from texsynth.live import server
 from texsynth.synthesis import loop
@@ -41,7 +43,9 @@ def live(run, monkeypatch):
     monkeypatch.setattr(server, "_PATIENCE", 0.3)
     monkeypatch.setattr(server.secrets, "token_urlsafe", lambda number: "token")
 
-    def live(look, *arguments):
+    main = run
+
+    def live(look, *arguments, run=main):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -161,6 +165,27 @@ def test_stop_and_keep_gives_what_so_many_steps_give(folder, run, live, monkeypa
         np.testing.assert_array_equal(np.asarray(kept), np.asarray(again))
 
 
+def test_what_was_stopped_on_the_page_is_resumed_from_its_checkpoint(
+    folder, run, live, monkeypatch
+):
+    slowed(monkeypatch, 0.05)
+
+    def look(client, entry):
+        if len(entry["points"]) >= 2:
+            client.post("stop/0")
+
+    options = ["stone.png", "-n", 40, "-o", "whole.png"]
+    assert run(*options).exit_code == 0
+    whole = (folder / "whole.png").read_bytes()
+    (folder / "whole.png").unlink()
+    options += ["--checkpoint", "run.ckpt"]
+    result, entries = live(lambda client: everything(client, look), *options)
+    assert result.exit_code == 0 and entries[0]["status"] == "stopped"
+    assert "to continue: --resume run.ckpt" in result.stderr
+    assert CliRunner().invoke(cli.main, ["--resume", "run.ckpt"]).exit_code == 0
+    assert (folder / "whole.png").read_bytes() == whole
+
+
 def test_before_the_first_step_there_is_nothing_to_keep(folder, live, monkeypatch):
     slowed(monkeypatch, 0.2)
 
@@ -224,20 +249,49 @@ def test_what_was_there_is_kept_and_shown(folder, run, live):
     assert [entry["status"] for entry in entries.values()] == ["kept", "kept"]
 
 
-def test_mixtures_repairs_and_maps_are_shown_too(folder, live, monkeypatch):
+def test_what_tiles_is_shown_with_all_its_files(folder, live, monkeypatch):
     slowed(monkeypatch)
-    Image.fromarray(make_texture(40, 30, 1)).save("other.png")
     result, entries = live(everything, "stone.png", "-n", 3, "--tile")
     assert result.exit_code == 0 and entries[0]["files"][-1] == "stone_tiled.png"
-    from click.testing import CliRunner
 
-    from texsynth.command import mixing, repair_cli
 
-    told = [mixing.main.params, repair_cli.main.params]
-    for params in told:
-        assert {"live", "port"} <= {parameter.name for parameter in params}
-    refused = CliRunner().invoke(repair_cli.main, ["stone.png", "--tile", "xy", "--port", "1"])
-    assert refused.exit_code == 2 and "--port is where --live can be seen" in refused.output
+@pytest.mark.parametrize(
+    ("words", "names", "exemplars"),
+    [
+        (["mix", "stone.png", "other.png"], ["stone_other_texture.png"], 2),
+        (["mix", "stone.png", "other.png", "--steps", "2", "-o", "row/"],
+         ["stone_other_step1_texture.png", "stone_other_step2_texture.png"], 2),
+        (["repair", "stone.png", "--tile", "xy", "--band", "8"], ["stone_repaired.png"], 1),
+        (["--target-guide", "map.png", "--region", "red=stone.png", "--region", "blue=other.png"],
+         ["map_texture.png"], 2),
+    ],
+    ids=["mix", "row", "repair", "regions"],
+)  # fmt: skip
+def test_mixtures_repairs_and_maps_are_shown_too(
+    folder, live, monkeypatch, random_weights_file, words, names, exemplars
+):
+    slowed(monkeypatch, 0.3)
+    Image.fromarray(make_texture(40, 30, 1)).save("other.png")
+    parts = np.zeros((32, 32, 3), np.uint8)
+    parts[:, :16, 0] = parts[:, 16:, 2] = 255
+    Image.fromarray(parts).save("map.png")
+    weights = "--network-weights" if "mix" in words else "--weights"
+    options = ["--levels", "1", "-n", "2", "--engine", "plain", weights, str(random_weights_file)]
+    options += [] if "repair" in words else ["--size", "32"]
+
+    def run(*given):
+        return CliRunner().invoke(cli.main, [*words, *map(str, given), *options])
+
+    result, entries = live(everything, run=run)
+    assert result.exit_code == 0, result.output
+    assert [entry["name"] for entry in entries.values()] == names
+    assert all(entry["status"] == "done" for entry in entries.values())
+    assert all(entry["exemplars"] == exemplars for entry in entries.values())
+
+
+def test_a_port_alone_is_told_of_by_the_words_too(folder):
+    result = CliRunner().invoke(cli.main, ["repair", "stone.png", "--tile", "xy", "--port", "1"])
+    assert result.exit_code == 2 and "--port is where --live can be seen" in result.output
 
 
 def test_what_goes_wrong_is_told_on_the_page_and_ends_the_command(folder, live, monkeypatch):

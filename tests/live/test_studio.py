@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.browser import wait_for
+from tests.browser import view, wait_for
 from tests.conftest import make_texture
 from tests.live.conftest import Client
 from texsynth.command import cli
@@ -163,8 +163,8 @@ def test_a_photograph_is_dropped_anywhere_on_the_page(desk, browser, folder):
     browser.execute_script(
         "const data = new DataTransfer();"
         "data.items.add(new File([new Uint8Array(arguments[0])], 'dropped.png'));"
-        "const asked = {dataTransfer: data, bubbles: true, cancelable: true};"
-        "const event = new DragEvent('drop', asked);"
+        "const told = {dataTransfer: data, bubbles: true, cancelable: true};"
+        "const event = new DragEvent('drop', told);"
         "document.getElementById('studio-name').dispatchEvent(event);",
         list(png(7)),
     )
@@ -172,6 +172,12 @@ def test_a_photograph_is_dropped_anywhere_on_the_page(desk, browser, folder):
     chosen = browser.find_element("css selector", "#photographs :checked + img + span")
     assert chosen.text == "dropped.png" and browser.find_element("id", "make").is_enabled()
     assert (folder / "studio/uploads/0001.png").read_bytes() == png(7)
+    browser.find_element("id", "make").click()
+    wait_for(browser, "document.getElementById('command').textContent !== ''")
+    for width in (320, 360, 1280):
+        view(browser, width)
+        page = browser.execute_script("return document.documentElement.scrollWidth")
+        assert page <= width
 
 
 @pytest.mark.parametrize(

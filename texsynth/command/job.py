@@ -199,7 +199,8 @@ class Job:
             told.append(_seam(result.image, tile))
         if self.recipe.mending is not None:
             told += self._description_of_repair(result)
-        if is_interrupted and checkpoints and checkpoints.is_there:
+        is_short = is_interrupted or not result.is_finished
+        if is_short and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
             # A checkpoint alone decides on no other place than the current folder.
             texture = self._asked_for.texture
