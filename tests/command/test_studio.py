@@ -87,7 +87,7 @@ def test_ctrl_c_while_it_waits_ends_it_in_good_order(run, monkeypatch):
 
 def test_the_help_of_the_command_names_the_word():
     told = " ".join(CliRunner().invoke(cli.main, ["--help"]).output.split())
-    assert 'the word "studio" alone' in told and "texsynth studio --help" in told
+    assert '"studio" for a page to do it all from' in told
     told = CliRunner().invoke(cli.main, ["studio", "--help"]).output
     for name in ("--port", "--out", "--gpu", "--weights", "--offline"):
         assert name in told

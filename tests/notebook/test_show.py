@@ -15,7 +15,7 @@ from traitlets.config import Config as ShellConfig
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Config, mix, repair, synthesize
+from texsynth import Config, images, mix, repair, synthesize
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.notebook import Show, bars, show
 from texsynth.synthesis.loop import Progress
@@ -86,7 +86,9 @@ def decoded(message):
 
 def make_progress(step=1, steps=100, level=1, pixels=None):
     pixels = np.zeros((8, 8, 3), np.uint8) if pixels is None else pixels
-    shown = SimpleNamespace(pixels=lambda: pixels.transpose(2, 0, 1)[None].astype(np.float32))
+    study = SimpleNamespace(shown=images.to_pixels)
+    batch = pixels.transpose(2, 0, 1)[None].astype(np.float32)
+    shown = SimpleNamespace(pixels=lambda: batch, study=study)
     size = pixels.shape[1], pixels.shape[0]
     return Progress(level, 2, step, steps, 0.5, step, step / steps, 61.4, size, None, shown)
 
