@@ -165,7 +165,7 @@ PEAK = """
     next(LevelRun(study, 1, study.start(0)).steps())
     peak = re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]
     counted = workshop, "winograd", study.losses, study.plan[-1]
-    held = fitting._whole_bytes(*counted, held=study._held)
+    held = fitting._whole_bytes(*counted, study.channels, study._held)
     pairs = [memory.history_bytes((side, side), number) for number in (1, memory.MOST_PAIRS)]
     print(int(peak) * 1024, held + pairs[0] - pairs[1])
 """
