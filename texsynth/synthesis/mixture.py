@@ -20,11 +20,12 @@ from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
 from texsynth.synthesis import fitting, level_losses, presets
 from texsynth.synthesis.loop import Callback, make_variation
+from texsynth.synthesis.planning import plan_for, without_edge
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.sources import prepared
-from texsynth.synthesis.study import Study, plan_for, without_edge
+from texsynth.synthesis.study import Study
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import MIXINGS
 from texsynth.typing import Array, Batch, Pixels

@@ -27,10 +27,11 @@ from texsynth.statistics import colours, regularity, spectrum, wasserstein
 from texsynth.synthesis import environment, fitting, level_losses, octave, piecing, presets
 from texsynth.synthesis.loop import Callback, optimised
 from texsynth.synthesis.patches import Laying
+from texsynth.synthesis.planning import plan_for, without_edge
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.result import NO_STEPS, STOPPED
 from texsynth.synthesis.resuming import Checkpoints
-from texsynth.synthesis.study import Study, plan_for, without_edge
+from texsynth.synthesis.study import Study
 from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Batch, Pixels
 

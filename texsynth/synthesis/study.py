@@ -5,20 +5,16 @@ import math
 from typing import Any
 
 from texsynth import images
-from texsynth.network import architecture
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.colours import MOST_PIXELS, Colours
 from texsynth.objective.held_memory import NOTHING
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
-from texsynth.synthesis import fitting, level_losses, octave, pyramid, sources
+from texsynth.synthesis import fitting, level_losses, octave, planning, pyramid, sources
 from texsynth.typing import Batch, Size
 
 _log = logging.getLogger(__name__)
-
-_LITTLE = 64  # pixels; the deepest default layer has 4x4 positions then
-_MUCH = 4  # times as wide as the exemplar
 
 
 class Study:
@@ -68,7 +64,7 @@ class Study:
         if config.losses is not None:
             level_losses.check(self.losses, self.plan)
         if self.exemplar is not None:
-            _warn_of_little(self.source.given_size, self.plan[-1])
+            planning.warn_of_little(self.source.given_size, self.plan[-1])
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks, self.bytes = fitting.fit(
@@ -151,7 +147,9 @@ class Study:
 
     def _planned(self):
         config, has_exemplar = self.workshop.config, self.exemplar is not None
-        return _plan(self.source.size, has_exemplar, config, self.scheme, self.layers)
+        return planning.plan_of_size(
+            self.source.size, has_exemplar, config, self.scheme, self.layers
+        )
 
     @property
     def _held(self):
@@ -213,7 +211,7 @@ class Study:
 
     def _sources_of_detail(self, number):
         """Exemplars whose detail a level may start with, ``(1, 3, H, W)`` each."""
-        return [without_edge(self.exemplar, self.plan[number - 1])]
+        return [planning.without_edge(self.exemplar, self.plan[number - 1])]
 
     def with_colours(self, texture):
         """Returns a texture with the exemplar's colour histogram.
@@ -321,68 +319,3 @@ class Study:
             for objective in self._objectives.values():
                 objective.rest()
             self.workshop.rest()
-
-
-def without_edge(exemplar, level):
-    """Returns an exemplar at a level's size, without the edges that are in no statistic.
-
-    Args:
-        exemplar (numpy.ndarray): ``(1, 3, H, W)`` float32.
-        level (texsynth.synthesis.pyramid.Level): The level.
-    """
-    scaled = images.resize(exemplar, level.exemplar_size)
-    (top, left), (height, width) = level.trim, scaled.shape[2:]
-    return scaled[:, :, top : height - top, left : width - left]
-
-
-def _warn_of_little(size, level):
-    """Says so where an exemplar holds far less than what is to be made of it.
-
-    Args:
-        size: ``(width, height)`` in pixels of the exemplar as it was given.
-        level (texsynth.synthesis.pyramid.Level): That of full size.
-    """
-    if min(size) >= _LITTLE:
-        return
-    given = f"an exemplar of {size[0]}x{size[1]} px"
-    enlarged = max(level.exemplar_size) / max(size)
-    if enlarged >= _MUCH:
-        _log.warning(
-            "%s is enlarged %.1f times, and its texture will be as soft; --size 0 keeps its size",
-            given,
-            enlarged,
-        )
-    elif max(level.output_size) >= _MUCH * max(size):
-        _log.warning("%s says little of what lies far apart: the texture may look unlike it", given)
-
-
-def plan_for(exemplar, config, scheme, layers):
-    """Returns the levels for an exemplar, see :func:`texsynth.synthesis.pyramid.plan`.
-
-    Args:
-        exemplar (numpy.ndarray): ``(1, 3, H, W)``.
-        config (texsynth.Config): The settings.
-        scheme (texsynth.synthesis.presets.Scheme): What they come to.
-        layers: Names of the layers that the losses read.
-
-    Raises:
-        texsynth.errors.ConfigError: An image is too small, or cannot tile.
-    """
-    return _plan(exemplar.shape[:1:-1], True, config, scheme, layers)
-
-
-def _plan(size, has_exemplar, config, scheme, layers):
-    """The levels for an exemplar of that size, or for statistics of one."""
-    smallest = architecture.smallest_side(layers) if layers else 1
-    output_size = config.output_size or pyramid.tileable(size, config.wrap, smallest)
-    return pyramid.plan(
-        size if has_exemplar else output_size,
-        output_size,
-        scheme.iterations,
-        scheme.levels,
-        smallest,
-        scheme.margin,
-        scheme.pad,
-        scheme.trim,
-        config.wrap,
-    )

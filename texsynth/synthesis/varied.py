@@ -24,9 +24,9 @@ from texsynth.objective.held_memory import Held
 from texsynth.statistics import colours, gram, spectrum
 from texsynth.synthesis import level_losses, octave, presets
 from texsynth.synthesis.mixture import Mixture
+from texsynth.synthesis.planning import without_edge
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.sources import prepared
-from texsynth.synthesis.study import without_edge
 from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Array, Batch, Wrap
 from texsynth.values import check_shares
