@@ -1,4 +1,4 @@
-"""The values of settings one by one: read from texts, and checked."""
+"""Values one by one: read from texts, checked, and told."""
 
 import math
 import numbers
@@ -98,6 +98,26 @@ def parse_memory(text: str) -> int:
     if not 1 <= amount < math.inf:
         raise ConfigError(f"memory must look like 4GB, 500MB or 1.5GiB, not {text!r}")
     return int(amount)
+
+
+def format_memory(amount: float) -> str:
+    """Returns ``"1.3 GB"`` or ``"640 MB"``.
+
+    Args:
+        amount: Bytes.
+    """
+    return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{math.ceil(amount / 1e6)} MB"
+
+
+def format_time(seconds: float) -> str:
+    """Returns ``"95 s"``, ``"14 min"`` or ``"3.2 h"``.
+
+    Args:
+        seconds: A duration.
+    """
+    if seconds < 100:
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def parse_size(text: str) -> tuple[int, int]:

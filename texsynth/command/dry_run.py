@@ -19,6 +19,7 @@ from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, downloads_forbidden
 from texsynth.errors import ConfigError, TexsynthError, WeightsError
 from texsynth.files.printable import printable
+from texsynth.values import format_memory, format_time
 
 _log = logging.getLogger("texsynth")
 
@@ -147,8 +148,6 @@ class _Plan:
 
     def end(self, also=()):
         """Prints what all of it comes to; ``also`` are files that are written at the end."""
-        from texsynth.objective.memory import format_time  # imports Chainer, which takes a second
-
         for path in also:
             click.echo(f"writes {printable(str(path))}")
         told = [f"{self._made} texture" + ("" if self._made == 1 else "s")]
@@ -167,8 +166,6 @@ class _Plan:
         return Workshop(self._config)
 
     def _time(self, study, number):
-        from texsynth.objective.memory import format_time
-
         try:
             with downloads_forbidden(True):
                 estimate = self._estimate(study)
@@ -199,8 +196,6 @@ class _Plan:
 
 def _described(study):
     """Lines about how textures of a study are made, ``(label, text)``."""
-    from texsynth.objective.memory import format_memory
-
     scheme, workshop = study.scheme, study.workshop
     levels = [f"{'x'.join(map(str, each.output_size))} in {each.steps}" for each in study.plan]
     across = max(study.plan[-1].margin)

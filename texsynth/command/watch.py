@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from texsynth.command.interruption import Interruption
+from texsynth.values import format_time
 
 _log = logging.getLogger("texsynth")
 
@@ -87,8 +88,6 @@ class Watch:
         if progress.scheme.why:
             _log.info("preset %s: %s", progress.scheme.name, progress.scheme.why)
         if not self._telling.quiet:
-            from texsynth.objective.memory import format_time  # imports Chainer
-
             levels = f"{progress.levels} level" + ("s" if progress.levels > 1 else "")
             _log.info("about %s for %s", format_time(progress.seconds_left), levels)
 

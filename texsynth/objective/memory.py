@@ -28,6 +28,7 @@ from texsynth.network import architecture
 from texsynth.network.cuda import stages
 from texsynth.objective import blocks, colours
 from texsynth.objective.loss_memory import losses_bytes
+from texsynth.values import format_memory
 
 MOST_PAIRS = 20
 FEWEST_PAIRS = 3
@@ -82,26 +83,6 @@ class Choice(NamedTuple):
     bytes: int
     work: float
     description: str
-
-
-def format_memory(amount):
-    """Returns ``"1.3 GB"`` or ``"640 MB"``.
-
-    Args:
-        amount (float): Bytes.
-    """
-    return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{math.ceil(amount / 1e6)} MB"
-
-
-def format_time(seconds):
-    """Returns ``"95 s"``, ``"14 min"`` or ``"3.2 h"``.
-
-    Args:
-        seconds (float): A duration.
-    """
-    if seconds < 100:
-        return f"{math.ceil(seconds)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def available(device):

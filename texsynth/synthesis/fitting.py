@@ -11,6 +11,7 @@ from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import level_losses
+from texsynth.values import format_memory, format_time
 
 _log = logging.getLogger(__name__)
 
@@ -78,18 +79,18 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     try:
         check_additive(finest)
     except ConfigError as error:
-        needed = memory.format_memory(whole)
+        needed = format_memory(whole)
         raise ConfigError(
             f"{error}; the whole image needs {needed} of memory, but only "
-            f"{memory.format_memory(budget)} may be used (--memory); "
+            f"{format_memory(budget)} may be used (--memory); "
             "--preset natural can be made in blocks"
         ) from None
-    told = f"{memory.format_memory(choice.bytes)} of {memory.format_memory(budget)}"
+    told = f"{format_memory(choice.bytes)} of {format_memory(budget)}"
     _log.info("memory: %s: %s", told, choice.description)
     if layers:
         once = workshop.pace(layers) * choice.work * times
         steps = sum(level.work for level in plan) / math.prod(canvas)
-        told = memory.format_time(once), memory.format_time(once * steps)
+        told = format_time(once), format_time(once * steps)
         _log.info("time: about %s per evaluation at full size, %s in total", *told)
     return Fitted(choice.pairs, {"block": choice.block, "keep": choice.keep}, choice.bytes)
 
@@ -123,6 +124,6 @@ def _check_coarse(workshop, model, losses, plan, budget, channels, held):
         if needed > budget:
             raise ConfigError(
                 f"the level of {level.output_size[0]}x{level.output_size[1]} px needs "
-                f"{memory.format_memory(needed)} of memory whole, but only "
-                f"{memory.format_memory(budget)} may be used (--memory); --loss gram does with less"
+                f"{format_memory(needed)} of memory whole, but only "
+                f"{format_memory(budget)} may be used (--memory); --loss gram does with less"
             )
