@@ -49,6 +49,12 @@ def test_a_film_ends_with_the_texture(told):
         assert films.text_of("stone_film.png") == image.text
 
 
+def test_its_last_frame_has_what_is_done_after_the_last_step(told):
+    assert told("stone.png", "--film", "png", "--match-colours").exit_code == 0
+    texture = texsynth.read_image("stone_texture.png")
+    np.testing.assert_array_equal(frames("stone_film.png")[-1], texture)
+
+
 def test_the_texture_is_the_same_without_it(told, folder):
     assert told("stone.png", "--film", "other.gif", "--frames", 3, "--no-loop").exit_code == 0
     assert len(frames("other.gif")) <= 3

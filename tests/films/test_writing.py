@@ -27,6 +27,20 @@ def read_by_pillow(path):
         return frames, durations, image.info.get("loop")
 
 
+def smooth(size=48):
+    """Frames of slow waves, as a lossy format has them nearly unchanged."""
+    y, x = np.mgrid[:size, :size]
+    waves = [np.sin((x + 2 * y) / 9 + shift) for shift in range(4)]
+    return [np.repeat(np.rint(127 + 99 * wave).astype("u1")[..., None], 3, 2) for wave in waves]
+
+
+@pytest.mark.parametrize(("name", "error"), [("png", 0), ("gif", 2), ("webp", 3)])
+def test_what_is_smooth_comes_back_nearly_unchanged(tmp_path, name, error):
+    films.write(tmp_path / f"film.{name}", smooth(), True, {})
+    for one, other in zip(read_by_pillow(tmp_path / f"film.{name}")[0], smooth(), strict=True):
+        assert np.abs(one.astype(int) - other).mean() <= error
+
+
 @pytest.mark.parametrize(("name", "error"), [("png", 0), ("gif", 12), ("webp", 60)])
 @pytest.mark.parametrize("loops", [True, False])
 def test_frames_come_back(tmp_path, frames, name, error, loops):
