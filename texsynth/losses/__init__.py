@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses.components import ComponentsLoss
-from texsynth.losses.gram import GramLoss, PaperGramLoss
+from texsynth.losses.gram import ContrastGramLoss, GramLoss, PaperGramLoss
 from texsynth.losses.loss import IMAGE, AdditiveLoss, LayerLoss, Loss
 from texsynth.losses.pixels import RangePenalty
 from texsynth.terms import GRAM_LOSSES, Term, as_layers
@@ -21,6 +21,7 @@ __all__ = [
     "IMAGE",
     "LOSSES",
     "AdditiveLoss",
+    "ContrastGramLoss",
     "GramLoss",
     "LayerLoss",
     "Loss",
@@ -181,8 +182,9 @@ def recalled(losses: Iterable[Loss], moments: Mapping[str, Any]) -> list[Any]:
     targets = []
     for loss in losses:
         name = _name(loss)
-        if not hasattr(loss, "recalled"):
-            able = [known for known, kind in LOSSES.items() if hasattr(kind, "recalled")]
+        recall: Any = getattr(loss, "recalled", None)
+        if recall is None:
+            able = [known for known, kind in LOSSES.items() if getattr(kind, "recalled", None)]
             raise ConfigError(
                 f"loss {name} needs the exemplar itself, not its statistics; "
                 f"{', '.join(able)} do without"
@@ -192,5 +194,5 @@ def recalled(losses: Iterable[Loss], moments: Mapping[str, Any]) -> list[Any]:
                 f"loss {name} reads {missing[0]}, of which there are no statistics; "
                 f"there are those of {', '.join(moments)}: use --layers {','.join(moments)}"
             )
-        targets.append(loss.recalled(moments))
+        targets.append(recall(moments))
     return targets

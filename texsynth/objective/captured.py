@@ -10,7 +10,14 @@ import cupy
 import numpy as np
 
 from texsynth import cuda
-from texsynth.losses import GramLoss, PaperGramLoss, RangePenalty, is_listened_to, report
+from texsynth.losses import (
+    ContrastGramLoss,
+    GramLoss,
+    PaperGramLoss,
+    RangePenalty,
+    is_listened_to,
+    report,
+)
 from texsynth.network.cuda.passes import Passes
 from texsynth.network.vgg import check_wrap
 from texsynth.objective.blocks import kept, regions
@@ -35,7 +42,7 @@ def can_capture(losses):
         losses: Losses to sum, as those of :mod:`texsynth.losses`.
     """
     kinds = [type(loss) for loss in losses]
-    grams = [kind for kind in kinds if kind in (GramLoss, PaperGramLoss)]
+    grams = [kind for kind in kinds if kind in (GramLoss, PaperGramLoss, ContrastGramLoss)]
     return len(grams) == 1 and set(kinds) <= {*grams, RangePenalty} and len(kinds) <= 2
 
 

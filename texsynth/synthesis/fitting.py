@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive
-from texsynth.objective import memory
+from texsynth.objective import memory, on_contrast
 from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
@@ -75,6 +75,8 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
     beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
+    if on_contrast.parted(finest)[1]:
+        beside += on_contrast.image_bytes(size)
     choice = memory.choose(budget, size, layers, model, wrap, workshop.table, channels, beside)
     try:
         check_additive(finest)
@@ -101,11 +103,16 @@ def _whole_bytes(workshop, model, losses, level, channels, held, may_record=Fals
     size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
     sides = zip(level.exemplar_size[::-1], level.trim, strict=True)
     exemplar = tuple(max(0, side - 2 * cut) for side, cut in sides)
+    losses, of_contrast = on_contrast.parted(losses)
     is_recorded = may_record and workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
     counted = None if is_recorded else losses
     layers = level_losses.layers_of(losses)
     network = workshop.table, channels
     found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, *network)
+    if of_contrast:
+        seen = level_losses.layers_of(of_contrast)
+        found += memory.block_bytes(model, seen, size, level.margin, workshop.table)
+        found += on_contrast.image_bytes(size)
     if model != "cuda":  # which counts all losses; elsewhere, Gram matrices take next to nothing
         coarse = [loss for loss in losses if level_losses.is_coarse(loss)]
         each = losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0

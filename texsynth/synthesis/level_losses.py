@@ -15,6 +15,11 @@ def is_coarse(loss: Loss) -> bool:
     return bool(getattr(loss, "is_coarse", False))
 
 
+def is_fine(loss: Loss) -> bool:
+    """Whether a loss is for full size only."""
+    return bool(getattr(loss, "is_fine", False))
+
+
 def at_level(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list[Loss]:
     """Returns the losses to sum at a level.
 
@@ -30,7 +35,9 @@ def at_level(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list
         and min(level.exemplar_size) <= _MOST_EXEMPLAR
         and width * height <= _MOST_OUTPUT
     )
-    return [loss for loss in losses if has_all or not is_coarse(loss)]
+    left_out = is_coarse if number == len(plan) else is_fine
+    found = [loss for loss in losses if not left_out(loss)]
+    return found if has_all else [loss for loss in found if not is_coarse(loss)]
 
 
 def layers_of(losses: Iterable[Loss]) -> list[str]:

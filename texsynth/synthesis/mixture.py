@@ -13,7 +13,8 @@ import numpy.typing as npt
 from texsynth import images, metrics
 from texsynth.config import Config
 from texsynth.errors import ConfigError
-from texsynth.losses import mixing
+from texsynth.losses import Loss, mixing
+from texsynth.objective import on_contrast
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.held_memory import Held
 from texsynth.objective.whole import Objective
@@ -170,18 +171,25 @@ class Mixture(Study):
         return [plan_for(each, config, scheme, self.layers) for each in exemplars]
 
     def _made_objective(self, number: int) -> Any:
-        level = self.plan[number - 1]
         losses = level_losses.at_level(self.losses, self.plan, number)
+        make = functools.partial(self._mixed_objective, number)
+        return on_contrast.composed(losses, self._wrap, make)
+
+    def _mixed_objective(
+        self, number: int, losses: Sequence[Loss], shown: on_contrast.Shown
+    ) -> Any:
+        level = self.plan[number - 1]
         layers = level_losses.layers_of(losses)
         kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
         features, measured = self.workshop.features(layers), mixing.measured(losses)
         is_whole = not issubclass(kind, BlockObjective)
-        its_kind, its_settings = (Objective, {}) if is_whole else (BlockObjective, self._blocks)
-        seen = [
-            self._measured(exemplar, levels[number - 1])
-            for exemplar, levels in zip(self._exemplars, self._levels, strict=True)
-        ]
-        targets = [its_kind(features, measured, *each, **its_settings).targets for each in seen]
+        its_kind = Objective if is_whole else BlockObjective
+        its_settings = {} if is_whole else self._blocks_of(layers)
+        targets = []
+        for exemplar, levels in zip(self._exemplars, self._levels, strict=True):
+            seen, edges = self._measured(exemplar, levels[number - 1])
+            its = its_kind(features, measured, shown(seen), edges, **its_settings)
+            targets.append(its.targets)
         targets = [
             mixing.mixed(loss, theirs, self.shares, self._transports)
             for loss, *theirs in zip(losses, *targets, strict=True)

@@ -20,6 +20,7 @@ _MARGIN = 16
 _PAD = 32
 _TRIM = 1 / 32  # 8 of 256 pixels
 _TOGETHER = Term("correspondence", 0.1)
+_EVEN = Term("contrast-gram", 10)
 _QUICK = 4  # times as few steps, whoever asks for their number; see docs/presets.md
 
 
@@ -75,8 +76,10 @@ _GATYS = Scheme(
 _PAPER = dataclasses.replace(
     _GATYS, name="paper", losses=(Term("paper-gram"),), iterations=2000, match_colours=True
 )
-_NATURAL = Scheme("natural", (Term("gram"), _TOGETHER), start="phase")
-_REGULAR = Scheme("regular", (Term("gram"), Term("autocorrelation"), _TOGETHER), iterations=80)
+_NATURAL = Scheme("natural", (Term("gram"), _EVEN, _TOGETHER), start="phase")
+_REGULAR = Scheme(
+    "regular", (Term("gram"), _EVEN, Term("autocorrelation"), _TOGETHER), iterations=80
+)
 
 _PRESETS = {scheme.name: scheme for scheme in (_GATYS, _PAPER, _NATURAL, _REGULAR)}
 

@@ -189,7 +189,9 @@ class StackStudy(Study):
         self.channels = self.planes.number
         self.exemplar = self.planes.batch(stack)
         self.scheme = self._chosen_scheme()
-        self.losses = workshop.losses(self.scheme)
+        # What is faint comes of the exemplar's patches in the end.
+        losses = workshop.losses(self.scheme)
+        self.losses = [loss for loss in losses if not level_losses.is_fine(loss)]
         self.layers = level_losses.layers_of(self.losses)
         self.plan = plan_for(self.exemplar, config, self.scheme, self.layers)
         if config.losses is not None:

@@ -1,10 +1,14 @@
 """An exemplar and its settings: all that is known of its textures before a seed is chosen."""
 
+import functools
 import logging
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from texsynth import images
+from texsynth.network import architecture
+from texsynth.objective import on_contrast
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.colours import MOST_PIXELS, Colours
 from texsynth.objective.held_memory import NOTHING
@@ -88,15 +92,21 @@ class Study:
 
     def _objective_for(self, number, exemplar):
         """The objective of a level, with the targets of an exemplar of three channels."""
-        level = self.plan[number - 1]
         losses = level_losses.at_level(self.losses, self.plan, number)
+        make = functools.partial(self._objective_of, number, exemplar)
+        return on_contrast.composed(losses, self._wrap, make)
+
+    def _objective_of(self, number, exemplar, losses, shown):
+        """The objective of some losses, which are shown an exemplar in their own way."""
+        level = self.plan[number - 1]
         layers = level_losses.layers_of(losses)
         kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
         if exemplar is None:
             targets = self.source.recalled(losses, self.workshop.device)
             seen, settings = (None,), settings | {"targets": targets}
         else:
-            seen = self._measured(exemplar, level)
+            scaled, edges = self._measured(exemplar, level)
+            seen = shown(scaled), edges
         if (masks := self._counted(number, layers)) is not None:
             settings = settings | {"masks": masks}
         features = self.workshop.features(layers)
@@ -121,11 +131,19 @@ class Study:
             return Objective, {}  # whole, by each process: these are no sums over positions
         if can_share(size, layers, workshop.team, workshop.table):
             settings = {"size": size, "team": workshop.team, "block": max(size)}
-            return StripObjective, settings | self._blocks
+            return StripObjective, settings | self._blocks_of(layers)
         if self._blocks:
-            return BlockObjective, self._blocks
+            return BlockObjective, self._blocks_of(layers)
         records = self._may_record and workshop.engine == "cuda"
         return (fitting.on_a_gpu(losses) if records else Objective), {}
+
+    def _blocks_of(self, layers: Iterable[str]) -> dict[str, Any]:
+        """Settings of blocks, of a network that may end before the one they were chosen for."""
+        blocks = dict(self._blocks)
+        path = [each.name for each in architecture.to_deepest(layers, self.workshop.table)]
+        if blocks and blocks["keep"] not in path:
+            blocks["keep"] = None
+        return blocks
 
     def _counted(self, number, layers):
         """How much each position counts at a level, on the device; ``None`` if all alike.
@@ -187,7 +205,9 @@ class Study:
         """Makes the network for all levels, so that it is there before a clock starts."""
         for number in range(1, len(self.plan) + 1):
             losses = level_losses.at_level(self.losses, self.plan, number)
-            self.workshop.features(level_losses.layers_of(losses))
+            for part in on_contrast.parted(losses):
+                if part:
+                    self.workshop.features(level_losses.layers_of(part))
 
     def begun(self, number, texture):
         """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its size without margin.

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from texsynth import images
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
-from texsynth.losses import IMAGE, GramLoss, RangePenalty, check_takes_masks, mixing
+from texsynth.losses import IMAGE, GramLoss, Loss, RangePenalty, check_takes_masks, mixing
 from texsynth.losses.parts import InParts, in_parts
 from texsynth.metrics.activations import Network
-from texsynth.objective import masks
+from texsynth.objective import masks, on_contrast
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.held_memory import Held
 from texsynth.statistics import colours, gram, spectrum
@@ -175,17 +175,19 @@ class Varied(Mixture):
     def _sent(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         return {name: self.workshop.device.send(array) for name, array in arrays.items()}
 
-    def _made_objective(self, number: int) -> Any:
+    def _mixed_objective(
+        self, number: int, losses: Sequence[Loss], shown: on_contrast.Shown
+    ) -> Any:
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
-        losses = level_losses.at_level(self.losses, self.plan, number)
         layers = level_losses.layers_of(losses)
         kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
         features, measured = self.workshop.features(layers), mixing.measured(losses)
         targets = []
         for exemplar, mask, levels in zip(self._exemplars, self._masks, self._levels, strict=True):
-            seen = self._measured(exemplar, levels[number - 1])
+            seen, edges = self._measured(exemplar, levels[number - 1])
             told = self._of_exemplar(mask, levels[number - 1])
-            targets.append(kind(features, measured, *seen, masks=told, **settings).targets)
+            its = kind(features, measured, shown(seen), edges, masks=told, **settings)
+            targets.append(its.targets)
         varied = [
             loss if isinstance(loss, RangePenalty) else in_parts(loss, self._areas)
             for loss in losses
