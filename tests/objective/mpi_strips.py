@@ -6,9 +6,9 @@ import numpy as np
 
 from tests.conftest import make_random_weights
 from texsynth.compat import chainer
-from texsynth.losses import GramLoss, RangePenalty
+from texsynth.losses import ContrastGramLoss, GramLoss, RangePenalty
 from texsynth.network.vgg import VGGFeatures
-from texsynth.objective import masks
+from texsynth.objective import masks, on_contrast
 from texsynth.objective.masks import NO_MASKS, Masks
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.strips import Strips
@@ -93,6 +93,27 @@ def check_windows(team, features, losses, exemplar):
         raise AssertionError("nothing was raised")
 
 
+def check_contrast(team, size, wrap, exemplar, features):
+    """So they are with losses of even contrast, which is made of the whole image."""
+    losses = [GramLoss({"conv1_1": 1.0, "pool2": 0.5}), ContrastGramLoss({"pool2": 1.0})]
+    x = np.random.default_rng(3).uniform(0, 255, (1, 3, *size)).astype(np.float32)
+
+    def composed(kind, **told):
+        return on_contrast.composed(
+            losses,
+            wrap,
+            lambda some, shown: kind(features, some, shown(exemplar), wrap=wrap, **told),
+        )
+
+    image = chainer.Parameter(x)
+    loss = composed(Objective)(image)
+    objective = composed(StripObjective, size=size, team=team, block=32)
+    strip = chainer.Parameter(objective.own(x))
+    np.testing.assert_allclose(objective(strip), loss, rtol=1e-5)
+    gradient = objective.gathered(strip.grad)
+    np.testing.assert_allclose(gradient, image.grad, atol=1e-4 * np.abs(image.grad).max())
+
+
 if n > 1:
     weights = make_random_weights()
     features = VGGFeatures(weights, ["conv1_1", "pool2"])
@@ -109,5 +130,6 @@ if n > 1:
         mask[:, :, size[0] // 2 :] = 0  # the last process has nothing that counts
         part = masks.shares(mask, ["conv1_1", "pool2"], wrap=wrap)
         check_objective(team, size, margin, wrap, exemplar, features, losses, Masks(image=part))
+        check_contrast(team, size, wrap, exemplar, features)
     check_windows(team, features, losses, exemplar)
 print("ok", team.rank)

@@ -26,7 +26,7 @@ def parted(losses: Sequence[Loss]) -> tuple[list[Loss], list[Loss]]:
 def evened(exemplar: Array) -> Array:
     """Returns an exemplar at even local contrast, ``(1, 3, H, W)``, on its device."""
     xp = chainer.backend.get_array_module(exemplar)
-    image: Array = EvenContrast(exemplar.shape[2:], xp=xp).of(exemplar).image
+    image: Array = EvenContrast(exemplar.shape[2:], xp=xp, dtype=exemplar.dtype).of(exemplar).image
     return image
 
 
@@ -116,7 +116,8 @@ class WithContrast:
     def _even_of(self, whole: Array) -> EvenContrast:
         if self._even is None or self._size != whole.shape:
             xp = chainer.backend.get_array_module(whole)
-            self._even, self._size = EvenContrast(whole.shape[2:], self._wrap, xp), whole.shape
+            self._even = EvenContrast(whole.shape[2:], self._wrap, xp, whole.dtype)
+            self._size = whole.shape
         return self._even
 
     def _shown(self, own: Array) -> chainer.Parameter:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from texsynth.typing import Array, Size, Wrap
 
@@ -46,10 +47,17 @@ class EvenContrast:
         size: ``(height, width)`` in pixels.
         wrap: ``(rows, columns)``: whether opposite edges are neighbours.
         xp: What computes, NumPy or CuPy.
+        dtype: That of the images.
     """
 
-    def __init__(self, size: Size, wrap: Wrap = (False, False), xp: ModuleType = np) -> None:
-        self._xp = xp
+    def __init__(
+        self,
+        size: Size,
+        wrap: Wrap = (False, False),
+        xp: ModuleType = np,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        self._xp, self._dtype = xp, dtype
         rows, columns = (_bands(n, wraps) for n, wraps in zip(size, wrap, strict=True))
         self._rows, self._columns = self._sent(rows), self._sent(columns)
 
@@ -88,7 +96,6 @@ class EvenContrast:
     def _along(self, bands: list[Any], x: Array, is_back: bool) -> Array:
         out: Array = self._xp.zeros(x.shape, x.dtype)
         for rows, window, matrix in bands:
-            matrix = matrix.astype(x.dtype, copy=False)
             if is_back:  # a window may not name a row twice
                 out[:, :, window] += self._xp.matmul(matrix.T, x[:, :, rows])
             else:
@@ -97,7 +104,7 @@ class EvenContrast:
 
     def _sent(self, bands: list[Any]) -> list[Any]:
         return [
-            (rows, window, self._xp.asarray(matrix, np.float32)) for rows, window, matrix in bands
+            (rows, window, self._xp.asarray(matrix, self._dtype)) for rows, window, matrix in bands
         ]
 
 

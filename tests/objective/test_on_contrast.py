@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from texsynth.compat import chainer
+from texsynth.losses import ContrastGramLoss, GramLoss, RangePenalty
+from texsynth.network.vgg import VGGFeatures
+from texsynth.objective import on_contrast
+from texsynth.objective.block_objective import BlockObjective
+from texsynth.objective.whole import Objective
+from texsynth.statistics.contrast import EvenContrast
+
+SIZE = (24, 40)
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def images_of(random, dtype):
+    return (random.uniform(0, 255, (1, 3, *SIZE)).astype(dtype) for _ in range(2))
+
+
+def composed(weights, exemplar, kind=Objective, wrap=(False, False), margin=(0, 0), **settings):
+    losses = [
+        GramLoss({"conv1_1": 1.0, "pool2": 1.0}),
+        ContrastGramLoss({"conv1_1": 1.0, "pool1": 2.0}),
+        RangePenalty(1e-4),
+    ]
+
+    def make(some, shown):
+        layers = sorted({name for loss in some for name in loss.layers} - {"image"})
+        features = VGGFeatures(weights, layers)
+        named = {"wrap": wrap, "margin": margin, **settings}
+        return kind(features, some, shown(exemplar), **named)
+
+    return on_contrast.composed(losses, wrap, make)
+
+
+def test_without_losses_of_contrast_it_is_the_objective_itself(random, random_weights):
+    exemplar, _ = images_of(random, np.float32)
+    made = []
+
+    def make(losses, shown):
+        made.append((losses, shown(exemplar)))
+        return "an objective"
+
+    losses = [GramLoss({"pool1": 1.0}), RangePenalty(1e-4)]
+    assert on_contrast.composed(losses, (False, False), make) == "an objective"
+    ((found, seen),) = made
+    assert found == losses and seen is exemplar
+
+
+def test_the_loss_is_that_of_the_image_and_of_its_even_contrast(random, random_weights):
+    exemplar, image = images_of(random, np.float32)
+    even = EvenContrast(SIZE)
+    plain = Objective(
+        VGGFeatures(random_weights, ["conv1_1", "pool2"]),
+        [GramLoss({"conv1_1": 1.0, "pool2": 1.0}), RangePenalty(1e-4)],
+        exemplar,
+    )
+    contrast = Objective(
+        VGGFeatures(random_weights, ["conv1_1", "pool1"]),
+        [GramLoss({"conv1_1": 1.0, "pool1": 2.0})],
+        even.of(exemplar).image,
+    )
+    expected = plain(chainer.Parameter(image))
+    expected += contrast(chainer.Parameter(even.of(image).image))
+    objective = composed(random_weights, exemplar)
+    assert objective(chainer.Parameter(image)) == pytest.approx(expected, rel=1e-5)
+    assert objective.evaluations == 1 and objective.block is None
+
+
+@pytest.mark.parametrize("wrap", [(False, False), (False, True)])
+def test_gradient(random, exact_weights, wrap):
+    """Against central differences, in float64."""
+    exemplar, image = images_of(random, np.float64)
+    objective = composed(exact_weights, exemplar, wrap=wrap, margin=(4, 0))
+    variable = chainer.Parameter(image.copy())
+    objective(variable)
+    gradient = variable.grad.copy()
+    for _ in range(4):
+        direction = random.standard_normal(image.shape)
+        up, down = (
+            objective(chainer.Parameter(image + sign * 1e-5 * direction)) for sign in (1, -1)
+        )  # a longer step crosses kinks of ReLUs
+        assert (gradient * direction).sum() == pytest.approx((up - down) / 2e-5, rel=1e-5)
+
+
+def test_in_blocks_it_is_the_same(random, random_weights):
+    exemplar, image = images_of(random, np.float32)
+    whole, blocks = chainer.Parameter(image), chainer.Parameter(image.copy())
+    expected = composed(random_weights, exemplar)(whole)
+    objective = composed(random_weights, exemplar, BlockObjective, block=8)
+    assert objective(blocks) == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_allclose(
+        blocks.grad, whole.grad, rtol=1e-3, atol=1e-3 * np.abs(whole.grad).max()
+    )
+    assert objective.block == 8
+    objective.block = 4
+    assert objective(blocks) == pytest.approx(expected, rel=1e-4)
+
+
+def test_images_of_other_sizes_follow_one_another(random, random_weights):
+    exemplar, image = images_of(random, np.float32)
+    objective = composed(random_weights, exemplar)
+    first = objective(chainer.Parameter(image))
+    larger = random.uniform(0, 255, (1, 3, 32, 48)).astype(np.float32)
+    assert objective(chainer.Parameter(larger)) > 0
+    assert objective(chainer.Parameter(image)) == first
+
+
+def test_the_exemplar_is_without_loss(random, random_weights):
+    exemplar, _ = images_of(random, np.float32)
+    objective = composed(random_weights, exemplar)
+    assert objective(chainer.Parameter(exemplar)) == pytest.approx(0, abs=1e-6)
