@@ -7,8 +7,10 @@ from PIL import Image
 from texsynth import links, optimizers, weights
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, ImageError, WeightsError
-from texsynth.losses import GramLoss, RangePenalty
+from texsynth.images import to_batch
+from texsynth.losses import ContrastGramLoss, GramLoss, RangePenalty
 from texsynth.network.vgg import VGGFeatures
+from texsynth.statistics.contrast import EvenContrast
 
 SIZE = (40, 33)  # width, height
 
@@ -148,3 +150,16 @@ def test_a_texture_is_optimised_and_its_terms_are_reported(vgg16, pixels):
     assert values[0] == pytest.approx(sum(values[1:]), rel=1e-5)
     assert texture.pixels.shape == pixels[0].shape and texture.pixels.dtype == np.uint8
     assert [name for name, _ in texture.namedparams()] == ["/image"]
+
+
+def test_a_texture_shows_losses_of_contrast_the_image_at_even_contrast(vgg16, pixels):
+    start = pixels[1]
+    plain, of_contrast = GramLoss({"pool1": 1.0}), ContrastGramLoss({"pool1": 2.0})
+    both = float(links.Texture(vgg16, [of_contrast, plain], pixels[0], start)().array)
+    alone = float(links.Texture(vgg16, [plain], pixels[0], start)().array)
+    even = [
+        EvenContrast(image.shape[2:]).of(image).image for image in map(to_batch, (pixels[0], start))
+    ]
+    target, candidate = (vgg16(image, ["pool1"]) for image in even)
+    expected = of_contrast.measure(candidate, of_contrast.target(target))
+    assert both - alone == pytest.approx(float(expected.array), rel=1e-4)

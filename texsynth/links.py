@@ -15,9 +15,10 @@ from texsynth import weights
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, ImageError, WeightsError
 from texsynth.images import noise, resize, to_batch, to_pixels
-from texsynth.losses import IMAGE, Loss, report
+from texsynth.losses import IMAGE, Loss, parted, report
 from texsynth.network import architecture
 from texsynth.network.vgg import VGGFeatures
+from texsynth.statistics.contrast import even_contrast
 from texsynth.typing import Array, Batch, StrPath
 from texsynth.weights import CAFFE_MEAN, VGGWeights
 
@@ -177,8 +178,8 @@ class Texture(chainer.Chain):
     ) -> None:
         super().__init__()
         self._features = features  # no child: an optimizer and a snapshot of this are of the image
-        self._losses = tuple(losses)
-        self._layers = sorted({name for loss in self._losses for name in loss.layers} - {IMAGE})
+        plain, of_contrast = parted(losses)
+        self._losses = plain, of_contrast
         example = to_batch(exemplar)
         if start is None:
             begun = noise(example.shape[:1:-1], seed, example.mean(axis=(0, 2, 3)))
@@ -188,8 +189,8 @@ class Texture(chainer.Chain):
             self.image = chainer.Parameter(begun)
         self.to_device(features.device)
         with chainer.no_backprop_mode():
-            activations = self._activations(chainer.Variable(features.device.send(example)))
-            self._targets = [loss.target(activations) for loss in self._losses]
+            seen = self._seen(chainer.Variable(features.device.send(example)))
+            self._targets = [loss.target(activations) for loss, activations in seen]
 
     def forward(self, *batch: Any) -> chainer.Variable:
         """Returns the loss, a scalar, and reports it.
@@ -197,11 +198,10 @@ class Texture(chainer.Chain):
         Args:
             batch: Whatever an updater's iterator has; not looked at.
         """
-        activations = self._activations(self.image)
-        pairs = zip(self._losses, self._targets, strict=True)
-        values = [loss.measure(activations, target) for loss, target in pairs]
+        pairs = zip(self._seen(self.image), self._targets, strict=True)
+        values = [loss.measure(activations, target) for (loss, activations), target in pairs]
         total: Any = sum(values)
-        report(total, self._losses, values, self)
+        report(total, [loss for part in self._losses for loss in part], values, self)
         return chainer.as_variable(total)
 
     @property
@@ -209,8 +209,16 @@ class Texture(chainer.Chain):
         """The image as it is now, ``(H, W, 3)`` uint8."""
         return to_pixels(chainer.get_device("@numpy").send(self.image.array))
 
-    def _activations(self, image: chainer.Variable) -> dict[str, chainer.Variable]:
-        return {IMAGE: image, **self._features(image, layers=self._layers)}
+    def _seen(self, image: chainer.Variable) -> list[tuple[Any, dict[str, chainer.Variable]]]:
+        """Each loss, with the activations of what it is shown."""
+        found = []
+        for losses, shown in zip(self._losses, (lambda x: x, even_contrast), strict=True):
+            if losses:
+                layers = sorted({name for loss in losses for name in loss.layers} - {IMAGE})
+                given = shown(image)
+                activations = {IMAGE: given, **self._features(given, layers=layers)}
+                found += [(loss, activations) for loss in losses]
+        return found
 
 
 def _weights(pretrained_model: StrPath | None, network: str, second: str) -> VGGWeights:

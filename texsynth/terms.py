@@ -27,7 +27,7 @@ LOSSES = {
     "gram": Kind("gram.GramLoss"),
     "paper-gram": Kind("gram.PaperGramLoss"),
     "centred-gram": Kind("gram.CentredGramLoss"),
-    "contrast-gram": Kind("gram.ContrastGramLoss"),
+    "contrast-gram": Kind("contrast.ContrastGramLoss"),
     "shifted-gram": Kind("gram.ShiftedGramLoss"),
     "autocorrelation": Kind("autocorrelation.AutocorrelationLoss"),
     "correspondence": Kind("correspondence.CorrespondenceLoss"),

@@ -110,6 +110,16 @@ def test_images_of_other_sizes_follow_one_another(random, random_weights):
     assert objective(chainer.Parameter(image)) == first
 
 
+def test_the_sum_is_what_is_reported(random, random_weights):
+    exemplar, image = images_of(random, np.float32)
+    objective, observed = composed(random_weights, exemplar), {}
+    with chainer.Reporter().scope(observed):
+        loss = objective(chainer.Parameter(image))
+    assert list(observed) == ["loss", "gram", "range", "contrast-gram"]
+    values = [float(value) for value in observed.values()]
+    assert values[0] == loss == pytest.approx(sum(values[1:]), rel=1e-5)
+
+
 def test_the_exemplar_is_without_loss(random, random_weights):
     exemplar, _ = images_of(random, np.float32)
     objective = composed(random_weights, exemplar)

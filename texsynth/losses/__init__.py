@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses.components import ComponentsLoss
-from texsynth.losses.gram import ContrastGramLoss, GramLoss, PaperGramLoss
+from texsynth.losses.contrast import ContrastGramLoss, parted
+from texsynth.losses.gram import GramLoss, PaperGramLoss
 from texsynth.losses.loss import IMAGE, AdditiveLoss, LayerLoss, Loss
 from texsynth.losses.pixels import RangePenalty
 from texsynth.terms import GRAM_LOSSES, Term, as_layers
@@ -31,6 +32,7 @@ __all__ = [
     "check_takes_masks",
     "is_listened_to",
     "make_losses",
+    "parted",
     "recalled",
     "report",
 ]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from texsynth.compat import chainer
-from texsynth.losses import ContrastGramLoss, Loss
-from texsynth.statistics.contrast import EvenContrast
+from texsynth.losses import Loss, parted
+from texsynth.statistics.contrast import EvenContrast, even_contrast
 from texsynth.typing import Array, Size, Wrap
 
 Shown = Callable[[Array], Array]
@@ -17,16 +17,10 @@ Make = Callable[[Sequence[Loss], Shown], Any]
 _IMAGE_BYTES = 8 * 3 * 4  # of a pixel: images of three channels that are there at once
 
 
-def parted(losses: Sequence[Loss]) -> tuple[list[Loss], list[Loss]]:
-    """Parts losses into those that see images as they are, and those that see even contrast."""
-    of_contrast: list[Loss] = [loss for loss in losses if isinstance(loss, ContrastGramLoss)]
-    return [loss for loss in losses if loss not in of_contrast], of_contrast
-
-
 def evened(exemplar: Array) -> Array:
     """Returns an exemplar at even local contrast, ``(1, 3, H, W)``, on its device."""
-    xp = chainer.backend.get_array_module(exemplar)
-    image: Array = EvenContrast(exemplar.shape[2:], xp=xp, dtype=exemplar.dtype).of(exemplar).image
+    with chainer.no_backprop_mode():
+        image: Array = even_contrast(chainer.Variable(exemplar)).array
     return image
 
 
@@ -111,6 +105,7 @@ class WithContrast:
         image.grad += device.send(_own(self._plain, passed))
         if self.block is not None:
             self._contrast.rest()
+        chainer.report({"loss": loss})  # each of them reported its own
         return loss
 
     def _even_of(self, whole: Array) -> EvenContrast:

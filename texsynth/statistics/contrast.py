@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from texsynth.compat import chainer
 from texsynth.typing import Array, Size, Wrap
 
 _SIGMA = 5.0  # pixels, of the Gaussian that says what is local
@@ -35,6 +36,30 @@ class Evened(NamedTuple):
     image: Array
     excess: Array
     deviation: Array
+
+
+def even_contrast(image: chainer.Variable) -> chainer.Variable:
+    """Returns an image at even local contrast, with the way back, see :class:`EvenContrast`.
+
+    Args:
+        image (chainer.Variable): ``(1, C, H, W)``, 0..255.
+    """
+    even: chainer.Variable = _Even().apply((image,))[0]
+    return even
+
+
+class _Even(chainer.FunctionNode):
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        (image,) = inputs
+        xp = chainer.backend.get_array_module(image)
+        self._even = EvenContrast(image.shape[2:], xp=xp, dtype=image.dtype)
+        self._found = self._even.of(image)
+        return (self._found.image,)
+
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable]:
+        return (chainer.as_variable(self._even.gradient(self._found, grad_outputs[0].array)),)
 
 
 class EvenContrast:

@@ -5,7 +5,7 @@ import math
 from typing import Any, NamedTuple
 
 from texsynth.errors import ConfigError
-from texsynth.losses import check_additive
+from texsynth.losses import check_additive, parted
 from texsynth.objective import memory, on_contrast
 from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
@@ -75,7 +75,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
     beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
-    if on_contrast.parted(finest)[1]:
+    if parted(finest)[1]:
         beside += on_contrast.image_bytes(size)
     choice = memory.choose(budget, size, layers, model, wrap, workshop.table, channels, beside)
     try:
@@ -103,7 +103,7 @@ def _whole_bytes(workshop, model, losses, level, channels, held, may_record=Fals
     size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
     sides = zip(level.exemplar_size[::-1], level.trim, strict=True)
     exemplar = tuple(max(0, side - 2 * cut) for side, cut in sides)
-    losses, of_contrast = on_contrast.parted(losses)
+    losses, of_contrast = parted(losses)
     is_recorded = may_record and workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
     counted = None if is_recorded else losses
     layers = level_losses.layers_of(losses)

@@ -20,7 +20,7 @@ _MARGIN = 16
 _PAD = 32
 _TRIM = 1 / 32  # 8 of 256 pixels
 _TOGETHER = Term("correspondence", 0.1)
-_EVEN = Term("contrast-gram", 10)
+_EVEN = Term("contrast-gram", 30)
 _QUICK = 4  # times as few steps, whoever asks for their number; see docs/presets.md
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from texsynth import images
+from texsynth.losses import parted
 from texsynth.network import architecture
 from texsynth.objective import on_contrast
 from texsynth.objective.block_objective import BlockObjective
@@ -205,7 +206,7 @@ class Study:
         """Makes the network for all levels, so that it is there before a clock starts."""
         for number in range(1, len(self.plan) + 1):
             losses = level_losses.at_level(self.losses, self.plan, number)
-            for part in on_contrast.parted(losses):
+            for part in parted(losses):
                 if part:
                     self.workshop.features(level_losses.layers_of(part))
 
