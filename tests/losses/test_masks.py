@@ -107,6 +107,7 @@ ORACLES = {
     "gram": lambda *given: relative(weighted_gram, *given),
     "paper-gram": of_paper,
     "centred-gram": lambda *given: relative(weighted_covariance, *given),
+    "contrast-gram": lambda *given: relative(weighted_gram, *given),
     "shifted-gram": shifted,
     "autocorrelation": lambda *given: relative(weighted_correlations, *given),
     "correspondence": distance_of_patches,

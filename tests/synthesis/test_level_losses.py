@@ -6,6 +6,7 @@ from texsynth.synthesis import level_losses, pyramid
 
 GRAM = LOSSES["gram"]({"pool1": 1.0})
 COARSE = LOSSES["correspondence"]({"pool1": 1.0})
+FINE = LOSSES["contrast-gram"]({"pool1": 1.0})
 PENALTY = RangePenalty(1.0)
 
 
@@ -20,6 +21,14 @@ def of(plan):
         for number, level in enumerate(plan, 1)
         if COARSE in level_losses.at_level([GRAM, COARSE, PENALTY], plan, number)
     ]
+
+
+def test_losses_of_contrast_take_part_at_full_size():
+    plan = levels((256, 256), (256, 256))
+    found = [level_losses.at_level([GRAM, FINE, COARSE], plan, n) for n in (1, 2, 3)]
+    assert found == [[GRAM, COARSE], [GRAM, COARSE], [GRAM, FINE]]
+    (only,) = levels((256, 256), (256, 256), 1)
+    assert level_losses.at_level([GRAM, FINE], [only], 1) == [GRAM, FINE]
 
 
 @pytest.mark.parametrize(

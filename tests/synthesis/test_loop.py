@@ -518,7 +518,8 @@ def test_out_of_memory_halves_the_blocks_and_goes_on(random_weights, exemplar, c
     assert "halving the blocks to 64 px" in caplog.text
 
 
-IN_BLOCKS = {"preset": "natural", "output_size": (272, 240), "levels": 1, "iterations": 1}
+IN_BLOCKS = {"preset": "natural", "losses": "gram", "levels": 1, "iterations": 1}
+IN_BLOCKS["output_size"] = (272, 240)
 
 
 def free_memory(monkeypatch, share):
@@ -541,7 +542,8 @@ def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkey
     told, rest = [], BlockObjective.rest
     monkeypatch.setattr(metrics, "gram_errors", lambda *asked: told.append(asked[-1]) or {})
     monkeypatch.setattr(BlockObjective, "rest", lambda self: told.append("rest") or rest(self))
-    study = Workshop(config(engine="plain", preset="natural", levels=1)).study(exemplar)
+    settings = {"engine": "plain", "preset": "natural", "losses": "gram", "levels": 1}
+    study = Workshop(config(**settings)).study(exemplar)
     loop.make_variation(study, 0)
     study.adopt({"pairs": 5, "block": 32, "keep": None})
     loop.make_variation(study, 0)

@@ -129,13 +129,17 @@ class Mixture(Study):
         self.exemplar = _beside(self._exemplars)
         self.scheme = self._chosen_scheme()
         self.losses = workshop.losses(self.scheme)
-        if workshop.config.losses is None and blends:
-            # By the patches of each exemplar, islands of one would lie in the other.
-            self.losses = [loss for loss in self.losses if not level_losses.is_coarse(loss)]
+        if workshop.config.losses is None:
+            self.losses = [loss for loss in self.losses if self._suits(loss, blends)]
         self.layers = level_losses.layers_of(self.losses)
         self._levels: list[list[Level]] = self._plans()
         # That of the largest exemplar, for the memory that it takes.
         self.plan = max(self._levels, key=lambda plan: math.prod(plan[-1].padded_size))
+
+    def _suits(self, loss: Loss, blends: bool) -> bool:
+        """Whether a loss of the preset can be had of what lies between exemplars."""
+        # By the patches of each exemplar, islands of one would lie in the other.
+        return not (blends and level_losses.is_coarse(loss))
 
     def _chosen_scheme(self) -> presets.Scheme:
         return _scheme(self.workshop.config, self._exemplars)

@@ -112,6 +112,10 @@ class Varied(Mixture):
         # Its weights as they are, and at the size of the level that is made.
         return Held(2 * parts, parts, masked, len(self._exemplars) + parts, parts)
 
+    def _suits(self, loss: Loss, blends: bool) -> bool:
+        # At a border, local contrast is what neither texture has.
+        return super()._suits(loss, blends) and not level_losses.is_fine(loss)
+
     def _chosen_scheme(self) -> presets.Scheme:
         if self.workshop.config.preset != "auto" or not self._is_gradient:
             return super()._chosen_scheme()
