@@ -18,9 +18,10 @@ from texsynth.version import __version__
 if TYPE_CHECKING:
     from texsynth.images import read as read_image
     from texsynth.notebook import Show
-    from texsynth.synthesis.loop import Progress, make_variation, synthesize
+    from texsynth.synthesis.loop import make_variation, synthesize
     from texsynth.synthesis.measuring import measure
     from texsynth.synthesis.mixture import Mixture, mix
+    from texsynth.synthesis.progress import Progress
     from texsynth.synthesis.regions import paint
     from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
@@ -64,7 +65,7 @@ __all__ = [
 _LATER = {
     "Checkpoints": ("texsynth.synthesis.resuming", "Checkpoints"),
     "Mixture": ("texsynth.synthesis.mixture", "Mixture"),
-    "Progress": ("texsynth.synthesis.loop", "Progress"),
+    "Progress": ("texsynth.synthesis.progress", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
     "Show": ("texsynth.notebook", "Show"),
     "Source": ("texsynth.synthesis.varied", "Source"),

@@ -20,7 +20,9 @@ from texsynth.objective import memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.team import Alone
 from texsynth.objective.whole import Objective
-from texsynth.synthesis import level_losses, loop, workshop
+from texsynth.synthesis import level_losses, workshop
+from texsynth.synthesis.loop import make_variation
+from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import LOSSES, Term
 
@@ -161,7 +163,7 @@ def test_a_callback_can_stop_it_and_gets_the_image_at_full_size(config, exemplar
     result = texsynth.synthesize(exemplar, config(levels=2), callback=stop)
     assert len(seen) == stop_at
     assert result.image.shape == exemplar.shape
-    assert result.reason == loop.STOPPED
+    assert result.reason == STOPPED
 
 
 @pytest.mark.parametrize("preset", ["natural", "gatys"])
@@ -340,7 +342,7 @@ def test_the_optimizer_allows_for_what_rounding_does(
     monkeypatch.setattr(optimizers, "make", lambda *asked: told.append(asked[-1]) or make(*asked))
     workshop = Workshop(config(engine="plain", levels=1, preset="gatys"))
     workshop.precision = precision  # whatever this processor has
-    loop.make_variation(workshop.study(exemplar), 0)
+    make_variation(workshop.study(exemplar), 0)
     assert told == [noise]
 
 
@@ -542,9 +544,9 @@ def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkey
     monkeypatch.setattr(metrics, "gram_errors", lambda *asked: told.append(asked[-1]) or {})
     monkeypatch.setattr(BlockObjective, "rest", lambda self: told.append("rest") or rest(self))
     study = Workshop(config(engine="plain", preset="natural", levels=1)).study(exemplar)
-    loop.make_variation(study, 0)
+    make_variation(study, 0)
     study.adopt({"pairs": 5, "block": 32, "keep": None})
-    loop.make_variation(study, 0)
+    make_variation(study, 0)
     assert told == [512, "rest", "rest", 256]
 
 
@@ -616,7 +618,7 @@ def test_another_process_can_stop_it_before_each_evaluation_and_after_each_step(
             return len(asked) == stop_at
 
     result = texsynth.synthesize(exemplar, config(preset="gatys"), team=Beside())
-    assert (result.reason == loop.STOPPED) == (stop_at is not None)
+    assert (result.reason == STOPPED) == (stop_at is not None)
     assert len(asked) == (result.evaluations + 3 if stop_at is None else stop_at) + 1
 
 
@@ -626,7 +628,7 @@ def test_one_answer_ends_it_even_while_the_time_is_tried(config, exemplar, stop_
     answers = iter([number == stop_at for number in range(1, 1000)])
     settings = config(preset="gatys", levels=2, iterations=40)
     result = texsynth.synthesize(exemplar, settings, stop=lambda: next(answers))
-    assert (result.reason, result.history, result.evaluations) == (loop.STOPPED, [[]], 0)
+    assert (result.reason, result.history, result.evaluations) == (STOPPED, [[]], 0)
     assert result.image.shape == exemplar.shape
 
 

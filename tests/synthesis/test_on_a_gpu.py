@@ -13,8 +13,9 @@ from texsynth.errors import ConfigError, DivergenceError
 from texsynth.objective import blocks, memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.optimizers import LBFGS, DeviceAdam, DeviceLBFGS
-from texsynth.synthesis import loop, sources, workshop
+from texsynth.synthesis import sources, workshop
 from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
 
 pytestmark = pytest.mark.gpu
@@ -144,7 +145,7 @@ def test_resumed_is_bit_for_bit_the_same(config, exemplar, quick, tmp_path, way)
         stopped = texsynth.synthesize(
             exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
         )
-        assert stopped.reason == loop.STOPPED
+        assert stopped.reason == STOPPED
         same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
 
 
@@ -162,7 +163,7 @@ def test_a_stop_in_the_middle_of_a_step_changes_nothing(
             return len(asked) > number
 
         stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
-        assert (stopped.reason, stopped.evaluations) == (loop.STOPPED, number)
+        assert (stopped.reason, stopped.evaluations) == (STOPPED, number)
         same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
 
 

@@ -16,8 +16,10 @@ from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.losses import GramLoss
 from texsynth.objective.block_objective import BlockObjective
-from texsynth.synthesis import forecast, loop, octave, resuming
+from texsynth.synthesis import forecast, octave, resuming
 from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.loop import make_variation
+from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
@@ -95,7 +97,7 @@ def test_resumed_is_bit_for_bit_the_same(way, stop_after, config, exemplar, path
     stopped = texsynth.synthesize(
         exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
     )
-    assert stopped.reason == loop.STOPPED
+    assert stopped.reason == STOPPED
     resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
     same(resumed, whole(way))
 
@@ -175,7 +177,7 @@ def test_a_stop_in_the_middle_of_a_step_gives_that_step_up(config, exemplar, pat
             return len(asked) > number
 
         stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
-        assert stopped.reason == loop.STOPPED
+        assert stopped.reason == STOPPED
         assert stopped.evaluations == number
         resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
         np.testing.assert_array_equal(resumed.image, whole.image)
@@ -336,10 +338,10 @@ def test_a_seed_of_several_is_resumed_as_that_seed(config, exemplar, path):
     settings = config(preset="gatys", iterations=3)
     study = Workshop(settings).study(exemplar)
     whole = texsynth.synthesize(exemplar, dataclasses.replace(settings, seed=5))
-    loop.make_variation(study, 5, callback=after(2), checkpoints=Checkpoints(path))
-    same(loop.make_variation(study, 5, checkpoints=Checkpoints(resume=path)), whole)
+    make_variation(study, 5, callback=after(2), checkpoints=Checkpoints(path))
+    same(make_variation(study, 5, checkpoints=Checkpoints(resume=path)), whole)
     with pytest.raises(ConfigError, match="seed was 5, not 0"):
-        loop.make_variation(study, 0, checkpoints=Checkpoints(resume=path))
+        make_variation(study, 0, checkpoints=Checkpoints(resume=path))
 
 
 def test_other_losses_of_the_caller_are_refused(saved, exemplar, path):
