@@ -12,11 +12,11 @@ from texsynth.command.shared import (
     NO_MEMORY,
     PATH,
     OneLineErrors,
+    check_out,
     failure,
     set_up_logging,
 )
-from texsynth.errors import ConfigError, TexsynthError
-from texsynth.files import check_target
+from texsynth.errors import TexsynthError
 
 
 @click.command("texsynth film", cls=OneLineErrors, context_settings=HELP_OPTIONS)
@@ -58,9 +58,7 @@ def _check_out(out: Path, paths, overwrites):
     from texsynth import films  # imports NumPy, which takes a moment
 
     films.format_of(out)
-    check_target("--out", out, paths)
-    if out.exists() and not overwrites:
-        raise ConfigError(f"{out} already exists; --overwrite replaces it")
+    check_out(out, paths, overwrites)
 
 
 def _make(paths, out, count, loops):

@@ -10,6 +10,7 @@ import click
 
 from texsynth.command.environment import variable_of
 from texsynth.errors import ConfigError
+from texsynth.files import check_target
 from texsynth.files.printable import one_line
 from texsynth.machine import OFFLINE
 
@@ -129,6 +130,24 @@ def downloads_forbidden(is_so):
         if is_so:
             del os.environ[OFFLINE]
             os.environ.update({} if before is None else {OFFLINE: before})
+
+
+def check_out(out, read, overwrites):
+    """Makes sure that the file for ``--out`` can be written, and that nothing is lost by it.
+
+    Args:
+        out (pathlib.Path): The file.
+        read: Paths of the files that are read.
+        overwrites (bool): Whether it may take the place of one that is there.
+
+    Raises:
+        texsynth.errors.ConfigError: It is a folder, is in none, is one of those that are read, or
+            is there already.
+        texsynth.errors.TexsynthError: Its folder cannot be written.
+    """
+    check_target("--out", out, read)
+    if out.exists() and not overwrites:
+        raise ConfigError(f"{out} already exists; --overwrite replaces it")
 
 
 def failure(message, error, written=()):

@@ -14,6 +14,7 @@ from texsynth.command.shared import (
     NO_MEMORY,
     PATH,
     OneLineErrors,
+    check_out,
     downloads_forbidden,
     failure,
     from_text,
@@ -21,7 +22,6 @@ from texsynth.command.shared import (
 )
 from texsynth.config import Config
 from texsynth.errors import ConfigError, StatisticsError, TexsynthError
-from texsynth.files import check_target
 from texsynth.terms import parse_layers
 
 
@@ -98,9 +98,7 @@ by_environment(main, "statistics")
 def _check_out(out, files, overwrites):
     if out.suffix.lower() != ".npz":
         raise ConfigError(f"--out must be a .npz file, not {out}")
-    check_target("--out", out, files)
-    if out.exists() and not overwrites:
-        raise ConfigError(f"{out} already exists; --overwrite replaces it")
+    check_out(out, files, overwrites)
 
 
 def _measured(files: tuple[Path, ...], config):
