@@ -23,14 +23,6 @@ FAST = ["--size", "32", "--levels", "1", "--layers", "conv1_1,pool1", "--engine"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder to stand in, with ``stone.png``, 40x30."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(make_texture(40, 30)).save("stone.png")
-    return tmp_path
-
-
-@pytest.fixture
 def live(run, monkeypatch):
     """``live(look, arguments...)``: runs the command while ``look(client)`` is under way.
 
