@@ -9,14 +9,14 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Checkpoints, Config, images, metrics, optimizers, weights
+from texsynth import Checkpoints, images, metrics, optimizers, weights
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
 from texsynth.network import architecture, engine
 from texsynth.network import device as device_module
 from texsynth.network.vgg import VGGFeatures
-from texsynth.objective import memory
+from texsynth.objective import block_choice, memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.team import Alone
 from texsynth.objective.whole import Objective
@@ -27,20 +27,11 @@ from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import LOSSES, Term
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
-
-
-@pytest.fixture
-def config(random_weights_file):
-    def config(**settings):
-        defaults = {
-            "size": 32,
-            "iterations": 3,
-            "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
-            "weights": str(random_weights_file),
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+SETTINGS = {
+    "size": 32,
+    "iterations": 3,
+    "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
+}
 
 
 @pytest.fixture
@@ -557,7 +548,7 @@ def test_blocks_of_what_tiles_are_planned_as_it_wraps(config, exemplar, monkeypa
     Workshop(config(engine="plain", tile="xy", **IN_BLOCKS)).study(exemplar)
     layers = ["conv1_1", "pool1", "pool2"]
     wrapped, plain = (
-        memory.choose(0.8 * free, (240, 272), layers, "plain", wrap).description
+        block_choice.choose(0.8 * free, (240, 272), layers, "plain", wrap).description
         for wrap in ((True, True), (False, False))
     )
     assert wrapped in caplog.text and plain not in caplog.text

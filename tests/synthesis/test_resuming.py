@@ -11,7 +11,8 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Checkpoints, Config, images
+from tests.synthesis.conftest import after
+from texsynth import Checkpoints, images
 from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.losses import GramLoss
@@ -23,21 +24,12 @@ from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
-
-
-@pytest.fixture(scope="module")
-def config(random_weights_file):
-    def config(**settings):
-        defaults = {
-            "size": 40,
-            "iterations": 6,
-            "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
-            "weights": str(random_weights_file),
-            "engine": "plain",
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+SETTINGS = {
+    "size": 40,
+    "iterations": 6,
+    "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
+    "engine": "plain",
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +40,6 @@ def exemplar():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "run.ckpt"
-
-
-def after(steps):
-    """A callback that stops after so many steps, over all levels."""
-    seen = []
-
-    def callback(progress):
-        seen.append(progress.step)
-        return len(seen) == steps
-
-    return callback
 
 
 def same(one, other):
@@ -153,7 +134,7 @@ def test_in_blocks_as_it_was_planned(config, exemplar, path, monkeypatch):
             made.append(self.block), f(self, image))[1]
     )  # fmt: skip
     free = 3.3e8
-    monkeypatch.setattr("texsynth.objective.memory.available", lambda device: free)
+    monkeypatch.setattr("texsynth.objective.block_choice.available", lambda device: free)
     whole = texsynth.synthesize(exemplar, settings)
     blocks = set(made)
     assert len(blocks) == 1

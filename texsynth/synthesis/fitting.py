@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive
-from texsynth.objective import memory
+from texsynth.objective import block_choice, memory
 from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
@@ -61,7 +61,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
         check_additive(finest)
     budget = workshop.config.memory
     if budget is None:
-        free = memory.available(workshop.device)
+        free = block_choice.available(workshop.device)
         budget = math.inf if free is None else _SHARE * free
     budget = workshop.team.least(budget)  # or each would plan, and wait, for itself
     # The exemplar goes through the network too.
@@ -75,7 +75,9 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
     beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
-    choice = memory.choose(budget, size, layers, model, wrap, workshop.table, channels, beside)
+    choice = block_choice.choose(
+        budget, size, layers, model, wrap, workshop.table, channels, beside
+    )
     try:
         check_additive(finest)
     except ConfigError as error:
