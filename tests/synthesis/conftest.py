@@ -1,9 +1,13 @@
 """What tests of the synthesis share: the settings of something small."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from texsynth import Config
 from texsynth.metrics import gram_error
+from texsynth.network import clock
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +25,16 @@ def two_layers_measured(monkeypatch):
     """Errors are of two layers: Gram matrices of 512 channels take longer than small syntheses."""
     monkeypatch.setattr(gram_error, "HELD_OUT", "pool1")
     monkeypatch.setattr(gram_error, "DEFAULT_LAYERS", ("conv1_1", "pool1"))
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """``compiled.seconds``: how long kernels were compiled; adding to it, so much time passes."""
+    compiled = SimpleNamespace(seconds=0.0)
+    wall = SimpleNamespace(perf_counter=lambda: time.perf_counter() + compiled.seconds)
+    monkeypatch.setattr(clock, "time", wall)
+    monkeypatch.setattr(clock, "compiling", lambda: compiled.seconds)
+    return compiled
 
 
 def after(steps):

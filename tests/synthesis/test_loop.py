@@ -21,6 +21,7 @@ from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.team import Alone
 from texsynth.objective.whole import Objective
 from texsynth.synthesis import level_losses, workshop
+from texsynth.synthesis.level_run import LevelRun
 from texsynth.synthesis.loop import make_variation
 from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
@@ -48,6 +49,26 @@ def test_result_tells_everything(config, exemplar):
     assert result.reason == "all 3 steps of the last level were taken"
     assert result.evaluations >= 4
     assert result.seconds > 0
+
+
+def test_compiling_is_told_and_no_time_includes_it(config, exemplar, compiled, monkeypatch, caplog):
+    steps, left = LevelRun.steps, []
+
+    def compiling(self):
+        for loss in steps(self):
+            compiled.seconds += 5000 if len(self.losses) == 1 else 0.5
+            yield loss
+
+    monkeypatch.setattr(LevelRun, "steps", compiling)
+    with caplog.at_level("INFO", "texsynth"):
+        result = texsynth.synthesize(
+            exemplar,
+            config(engine="plain"),
+            callback=lambda progress: left.append(progress.seconds_left),
+        )
+    assert 0 < result.seconds < 2500 and max(left) < 2500
+    told = [each for each in caplog.messages if "compiling" in each]
+    assert told == ["compiling took 83 min; times are told without it"]
 
 
 def test_the_loss_falls_and_so_do_the_errors(config, exemplar):

@@ -1,7 +1,6 @@
 """The synthesis itself: from an exemplar to a texture, at one call."""
 
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from texsynth import images
 from texsynth.config import Config
 from texsynth.losses import Loss
-from texsynth.network import engine
+from texsynth.network import clock, engine
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.synthesis import environment
 from texsynth.synthesis.errors_of import errors_of
@@ -169,7 +168,7 @@ def optimised(
     ignored = np.errstate(over="ignore", invalid="ignore")
     with engine.threads(workshop.engine), ignored, _entered(callback):
         texture = run.through_levels(start, resumed)
-    run.seconds = time.perf_counter() - run.began
+    run.seconds = clock.now() - run.began
     # A coarser one, if it was stopped there.
     return study.enlarged(texture), run
 

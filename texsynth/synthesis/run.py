@@ -1,11 +1,12 @@
 """One synthesis under way, from level to level, coarse to fine."""
 
 import contextlib
-import time
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from texsynth.files.checkpoint import Checkpoint
+from texsynth.network import clock
 from texsynth.objective.team import Alone, Team
 from texsynth.optimizers import Stopped
 from texsynth.synthesis.forecast import Forecast
@@ -15,6 +16,11 @@ from texsynth.synthesis.result import NO_STEPS, STOPPED
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.study import Study
 from texsynth.typing import Batch
+from texsynth.values import format_time
+
+_log = logging.getLogger(__name__)
+
+_NOTICED = 1.0  # seconds
 
 
 class Run:
@@ -30,8 +36,8 @@ class Run:
     Attributes:
         history: Loss after each step, one list for each level.
         reason: Why it ended, a text; ``None`` until then.
-        began: When it began, in seconds of :func:`time.perf_counter`.
-        seconds: What the levels took; whoever began it says so in the end.
+        began: When it began, by :mod:`texsynth.network.clock`.
+        seconds: What the levels took, without compiling; whoever began it says so in the end.
     """
 
     def __init__(
@@ -52,7 +58,8 @@ class Run:
         self._evaluated_before = 0  # in earlier levels
         self._level: Any = None  # the LevelRun
         self.reason: Any = None
-        self.began = time.perf_counter()
+        self.began = clock.now()
+        self._compiled = clock.compiling()
         self.seconds = 0.0
 
     @property
@@ -119,12 +126,20 @@ class Run:
                 self.reason = self._level.reason
                 return False
             self._forecast.step(self._level.number, self.evaluations)
+            self._tell_of_compiling()
             if self._team.any(self._callback(self._progress(loss))):
                 raise Stopped
         except Stopped:
             self.reason = STOPPED
             return False
         return True
+
+    def _tell_of_compiling(self) -> None:
+        """Says how long it took so far, if more of it was noticed."""
+        seconds, before = clock.compiling(), self._compiled
+        self._compiled = seconds
+        if seconds - before >= _NOTICED:
+            _log.info("compiling took %s; times are told without it", format_time(seconds))
 
     def _save(self) -> bool:
         """Saves the state; returns whether that went well, the same to all processes."""
