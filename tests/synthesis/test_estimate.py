@@ -49,7 +49,6 @@ def test_what_only_a_first_run_compiles_is_left_out(
     random_weights_file, forecast, compiled, monkeypatch
 ):
     """As if trying each level, and what is measured at the end, were compiled for an hour."""
-    measure, try_level = estimate.errors_of, estimate.Forecast.try_level
 
     def compiling(function):
         def first(*arguments):
@@ -58,12 +57,12 @@ def test_what_only_a_first_run_compiles_is_left_out(
 
         return first
 
-    monkeypatch.setattr(estimate, "errors_of", compiling(measure))
-    monkeypatch.setattr(estimate.Forecast, "try_level", compiling(try_level))
     settings = {"preset": "gatys", "levels": 2, "engine": "plain", "size": 48}
     config = Config(weights=random_weights_file, layers=["conv1_1", "pool1"], **settings)
     study = Workshop(config).study(make_texture(48, 48))
     study.make_network()
+    for whose, name in ((study, "finished"), (estimate.Forecast, "try_level")):
+        monkeypatch.setattr(whose, name, compiling(getattr(whose, name)))
     found = estimate.estimate(study)
     assert compiled.seconds >= 3 * 3600
     assert 0 <= found.trial < 1800 and 0 < found.rest < 1800
