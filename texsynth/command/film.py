@@ -9,14 +9,12 @@ from texsynth.command.environment import by_environment
 from texsynth.command.filming import FRAMES, bounds_of_films
 from texsynth.command.shared import (
     HELP_OPTIONS,
-    NO_MEMORY,
     PATH,
     OneLineErrors,
     check_out,
-    failure,
+    failures_told,
     set_up_logging,
 )
-from texsynth.errors import TexsynthError
 
 
 @click.command("texsynth film", cls=OneLineErrors, context_settings=HELP_OPTIONS)
@@ -37,13 +35,9 @@ def main(paths, out, frames, loops, overwrites, quiet, verbose):
     Smaller images are brought to the size of the last one.
     """
     set_up_logging(quiet, verbose)
-    try:
+    with failures_told():
         _check_out(out, paths, overwrites)
         _make(paths, out, frames or FRAMES, loops is not False)
-    except TexsynthError as error:
-        raise failure(error, error) from error
-    except MemoryError as error:
-        raise failure(NO_MEMORY, error) from error
     if not quiet:
         click.echo(out)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from texsynth.command.environment import variable_of
-from texsynth.errors import ConfigError
+from texsynth.errors import ConfigError, TexsynthError
 from texsynth.files import check_target
 from texsynth.files.printable import one_line
 from texsynth.machine import OFFLINE
@@ -168,6 +168,17 @@ def failure(message, error, written=()):
     else:
         exception.exit_code = EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE
     return exception
+
+
+@contextlib.contextmanager
+def failures_told():
+    """A context manager in which what cannot be done, or lacks memory, ends the command."""
+    try:
+        yield
+    except TexsynthError as error:
+        raise failure(error, error) from error
+    except MemoryError as error:
+        raise failure(NO_MEMORY, error) from error
 
 
 class _Lines(logging.Formatter):
