@@ -539,7 +539,7 @@ def free_memory(monkeypatch, share):
     """Lets so much of what the whole of ``IN_BLOCKS`` takes be free; returns how much that is."""
     layers = ["conv1_1", "pool1", "pool2"]
     free = int(share * memory.whole_bytes("plain", layers, (272, 304)))
-    monkeypatch.setattr(memory, "available", lambda device: free)
+    monkeypatch.setattr(block_choice, "available", lambda device: free)
     return free
 
 

@@ -293,7 +293,7 @@ def test_an_array_that_would_be_spread_over_the_image_is_refused(saved, exemplar
 def test_time_left_is_at_the_pace_since_it_was_resumed(saved, exemplar, path, monkeypatch):
     """Two of six steps are done; the third took ten seconds, and three are left."""
     clock, left = [0.0], []
-    monkeypatch.setattr(forecast, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(forecast, "clock", SimpleNamespace(now=lambda: clock[0]))
 
     def tick():
         clock[0] = 10.0
