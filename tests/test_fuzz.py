@@ -352,7 +352,8 @@ ARGUMENTS = st.lists(
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder to stand in, in which textures come from nowhere."""
-    from texsynth.synthesis import loop, workshop
+    from texsynth.synthesis import workshop
+    from texsynth.synthesis.result import Result
 
     class Study:
         def __init__(self, workshop, exemplar):
@@ -362,7 +363,7 @@ def folder(tmp_path, monkeypatch):
         shape = study.exemplar.shape
         if min(shape[:2]) < 8:
             raise TexsynthError("too small")
-        return loop.Result(
+        return Result(
             image=study.exemplar,
             values=study.exemplar,
             exemplar=study.exemplar,
@@ -381,7 +382,7 @@ def folder(tmp_path, monkeypatch):
         return made(Study(None, exemplar), config.seed)
 
     monkeypatch.setattr("texsynth.synthesis.loop.synthesize", synthesize)
-    monkeypatch.setattr(loop, "make_variation", made)
+    monkeypatch.setattr("texsynth.synthesis.loop.make_variation", made)
     monkeypatch.setattr(workshop, "Workshop", lambda config: config)
     monkeypatch.setattr(
         Config, "study", lambda self, exemplar: Study(self, exemplar), raising=False

@@ -18,16 +18,18 @@ from texsynth.version import __version__
 if TYPE_CHECKING:
     from texsynth.images import read as read_image
     from texsynth.notebook import Show
-    from texsynth.synthesis.loop import Progress, make_variation, synthesize
+    from texsynth.synthesis.loop import make_variation, synthesize
+    from texsynth.synthesis.masked import Source
     from texsynth.synthesis.measuring import measure
     from texsynth.synthesis.mixture import Mixture, mix
+    from texsynth.synthesis.progress import Progress
     from texsynth.synthesis.regions import paint
     from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
     from texsynth.synthesis.stacked import StackResult, StackStudy, make_stack, synthesize_stack
     from texsynth.synthesis.steering import Steered, steer
-    from texsynth.synthesis.varied import Source, Varied
+    from texsynth.synthesis.varied import Varied
     from texsynth.synthesis.workshop import Workshop
     from texsynth.targets import Statistics
 
@@ -64,10 +66,10 @@ __all__ = [
 _LATER = {
     "Checkpoints": ("texsynth.synthesis.resuming", "Checkpoints"),
     "Mixture": ("texsynth.synthesis.mixture", "Mixture"),
-    "Progress": ("texsynth.synthesis.loop", "Progress"),
+    "Progress": ("texsynth.synthesis.progress", "Progress"),
     "Result": ("texsynth.synthesis.result", "Result"),
     "Show": ("texsynth.notebook", "Show"),
-    "Source": ("texsynth.synthesis.varied", "Source"),
+    "Source": ("texsynth.synthesis.masked", "Source"),
     "StackResult": ("texsynth.synthesis.stacked", "StackResult"),
     "StackStudy": ("texsynth.synthesis.stacked", "StackStudy"),
     "Statistics": ("texsynth.targets", "Statistics"),

@@ -212,10 +212,10 @@ class Texture(chainer.Chain):
     def _seen(self, image: chainer.Variable) -> list[tuple[Any, dict[str, chainer.Variable]]]:
         """Each loss, with the activations of what it is shown."""
         found = []
-        for losses, shown in zip(self._losses, (lambda x: x, even_contrast), strict=True):
+        for losses, shown in zip(self._losses, (None, even_contrast), strict=True):
             if losses:
                 layers = sorted({name for loss in losses for name in loss.layers} - {IMAGE})
-                given = shown(image)
+                given = image if shown is None else shown(image)
                 activations = {IMAGE: given, **self._features(given, layers=layers)}
                 found += [(loss, activations) for loss in losses]
         return found

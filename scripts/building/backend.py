@@ -9,6 +9,7 @@ that wheel. Where that is of no use, a line says what to do.
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,6 @@ from setuptools import build_meta
 from setuptools.build_meta import (
     build_editable,
     build_sdist,
-    build_wheel,
     get_requires_for_build_editable,
     get_requires_for_build_sdist,
     get_requires_for_build_wheel,
@@ -41,6 +41,20 @@ CONSTRAINTS = ROOT / "scripts/build-constraints.txt"
 
 _TRACKER = "PIP_BUILD_TRACKER"  # which pip sets for what it builds
 _PIPS = (_TRACKER, "PEP517_", "_PYPROJECT_HOOKS_")
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    """As setuptools', but in a temporary folder.
+
+    In ``build``, where it would be, files stay that are not in the package any more, and go into
+    every later wheel.
+    """
+    settings = dict(config_settings or {})
+    given = settings.get("--global-option", [])
+    given = shlex.split(given) if isinstance(given, str) else list(given)
+    with tempfile.TemporaryDirectory() as folder:
+        settings["--global-option"] = [*given, "build", "--build-base", folder]
+        return build_meta.build_wheel(wheel_directory, settings, metadata_directory)
 
 
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):

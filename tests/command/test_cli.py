@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
+from tests.command.conftest import names
 from tests.conftest import ONE_THREAD, make_texture
 from texsynth import command, images
 from texsynth.command import cli, work
@@ -30,23 +31,11 @@ pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1"]
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder to stand in, with ``stone.png``, 40x30."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(make_texture(40, 30)).save("stone.png")
-    return tmp_path
-
-
 def opened(path):
     """Reads a picture whole, and closes it."""
     with Image.open(path) as picture:
         picture.load()
         return picture
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_it_writes_the_texture_and_the_comparison(folder, run):

@@ -237,7 +237,7 @@ def test_a_checkpoint_that_failed_is_tried_again_at_the_end(make, monkeypatch):
 
 
 def test_what_cannot_be_put_in_a_checkpoint_does_not_end_the_work(make, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_MOST_FIELDS", 10)
+    monkeypatch.setattr("texsynth.files.checkpoint_format._MOST_FIELDS", 10)
     result = make("--checkpoint", "run.ckpt")
     assert result.exit_code == 0
     assert "10 are the most; continuing without it" in result.stderr

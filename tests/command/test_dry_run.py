@@ -120,8 +120,8 @@ def test_what_is_there_already_is_not_counted(told):
 
 def test_the_seconds_of_a_batch_add_up(told, monkeypatch):
     monkeypatch.setattr(estimating, "estimate", lambda study: Estimate(10.0, (100.0, 200.0), 20.0))
-    clock = SimpleNamespace(perf_counter=lambda: 0.0)
-    monkeypatch.setattr(dry_run, "time", clock)
+    clock = SimpleNamespace(now=lambda: 0.0)
+    monkeypatch.setattr(dry_run, "clock", clock)
     result = told("stone.png", "wall.png", "--variations", "5", "--dry-run")
     assert "about 6 min for each of 5\n" in result.stdout
     assert "in all: 10 textures, about 55 min; " in result.stdout

@@ -4,21 +4,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
-from tests.conftest import make_texture
 from texsynth import films
 from texsynth.command import cli
 
-pytestmark = pytest.mark.usefixtures("weights_read_once")
+pytestmark = pytest.mark.usefixtures("weights_read_once", "sand")
 FAST = ["--size", "32", "-n", "4", "--layers", "conv1_1,pool1", "--levels", "2", "-q"]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder to stand in, with ``stone.png`` and ``sand.png``."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(make_texture(40, 30)).save("stone.png")
-    Image.fromarray(make_texture(32, 32, seed=1)).save("sand.png")
-    return tmp_path
 
 
 @pytest.fixture

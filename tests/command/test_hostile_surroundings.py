@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.command.conftest import names
 from tests.conftest import ONE_THREAD, make_texture
 from texsynth import command
 from texsynth.command import cli
@@ -52,10 +53,6 @@ def arguments(random_weights_file):
         "--weights",
         str(random_weights_file),
     ]
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def assert_one_line(result, code, message):

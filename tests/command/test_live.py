@@ -16,18 +16,10 @@ from tests.live.conftest import Client
 from texsynth.command import cli
 from texsynth.errors import DivergenceError
 from texsynth.live import server
-from texsynth.synthesis import loop
+from texsynth.synthesis.level_run import LevelRun
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "32", "--levels", "1", "--layers", "conv1_1,pool1", "--engine", "plain"]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder to stand in, with ``stone.png``, 40x30."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(make_texture(40, 30)).save("stone.png")
-    return tmp_path
 
 
 @pytest.fixture
@@ -91,13 +83,14 @@ def everything(client, on=lambda client, entry: None):
 
 def slowed(monkeypatch, seconds=0.02):
     """Each step takes a while, so that there is something to look at."""
-    take = loop._Run._take
+    steps = LevelRun.steps
 
-    def slowly(self, steps):
-        time.sleep(seconds)
-        return take(self, steps)
+    def slowly(self):
+        for loss in steps(self):
+            time.sleep(seconds)
+            yield loss
 
-    monkeypatch.setattr(loop._Run, "_take", slowly)
+    monkeypatch.setattr(LevelRun, "steps", slowly)
 
 
 def test_the_address_is_told_and_the_files_have_the_same_bytes(folder, run, live, monkeypatch):
@@ -205,7 +198,7 @@ def test_a_frame_that_cannot_be_taken_costs_the_frame_and_not_the_texture(
     def refuse(progress):
         raise MemoryError("no room for a frame")
 
-    monkeypatch.setattr(loop.Progress, "pixels", refuse)
+    monkeypatch.setattr("texsynth.synthesis.progress.Progress.pixels", refuse)
     result, entries = live(everything, "stone.png", "-n", 6)
     assert result.exit_code == 0 and entries[0]["status"] == "done"
     assert result.stderr.count("the page shows no more steps: MemoryError") == 1
@@ -295,11 +288,11 @@ def test_a_port_alone_is_told_of_by_the_words_too(folder):
 
 
 def test_what_goes_wrong_is_told_on_the_page_and_ends_the_command(folder, live, monkeypatch):
-    def fail(self, steps):
+    def fail(self):
         time.sleep(0.3)
         raise DivergenceError("it went too far")
 
-    monkeypatch.setattr(loop._Run, "_take", fail)
+    monkeypatch.setattr(LevelRun, "steps", fail)
     result, entries = live(everything, "stone.png", "-n", 3)
     assert result.exit_code == 1 and "it went too far" in result.stderr
     assert (entries[0]["status"], entries[0]["message"]) == ("failed", "it went too far")

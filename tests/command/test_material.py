@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.command.conftest import names
 from tests.materials.drawn import drawn
 from texsynth import images
 from texsynth.command import cli
@@ -33,10 +34,6 @@ def material(random_weights_file):
         return CliRunner().invoke(cli.main, ["material", *options, *map(str, arguments)])
 
     return material
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 _MADE = ["albedo.png", "ao.png", "height.png", "normal_gl.png", "roughness.png"]

@@ -8,23 +8,15 @@ from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
+from tests.command.conftest import names
 from tests.conftest import make_texture
 from texsynth.command import cli, mixing
 from texsynth.command.watch import Watch
 from texsynth.files import checkpoint
 
-pytestmark = pytest.mark.usefixtures("weights_read_once")
+pytestmark = pytest.mark.usefixtures("weights_read_once", "sand")
 TEXTURE = "stone_sand_texture.png"
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1", "--levels", "1"]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder to stand in, with ``stone.png`` and ``sand.png``."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(make_texture(40, 30)).save("stone.png")
-    Image.fromarray(make_texture(32, 32, seed=1)).save("sand.png")
-    return tmp_path
 
 
 @pytest.fixture
@@ -34,16 +26,6 @@ def mix(random_weights_file):
         return CliRunner().invoke(cli.main, ["mix", *FAST, *weights, *map(str, arguments)])
 
     return mix
-
-
-@pytest.fixture
-def run_main(random_weights_file):
-    """The command with no settings but those of a record or checkpoint."""
-    return lambda *arguments: CliRunner().invoke(cli.main, [*map(str, arguments)])
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def settings(path):

@@ -21,14 +21,6 @@ PICTURES = {"stone_texture.png", "stone_comparison.png"}
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder to stand in, with ``stone.png``, 40x30."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(make_texture(40, 30)).save("stone.png")
-    return tmp_path
-
-
-@pytest.fixture
 def stopped(run, monkeypatch):
     """``stopped(*arguments)``: runs the command, and a signal comes after its first step."""
 

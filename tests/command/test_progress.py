@@ -4,7 +4,7 @@ import itertools
 import pytest
 
 from texsynth.command import progress as display
-from texsynth.synthesis.loop import Progress
+from texsynth.synthesis.progress import Progress
 
 
 def make_progress(step=1, steps=100, fraction=0.5):

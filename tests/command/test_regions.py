@@ -2,12 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
+from tests.command.conftest import names
 from tests.conftest import make_texture
-from texsynth.command import cli
 from texsynth.command.regions import parse_region
 from texsynth.errors import ConfigError
 
@@ -31,16 +30,6 @@ def folder(tmp_path, monkeypatch):
     halves(RED, BLUE).save("guide.png")
     halves(RED, BLUE).rotate(90).resize((40, 36), Image.Resampling.NEAREST).save("wanted.png")
     return tmp_path
-
-
-@pytest.fixture
-def run_main():
-    """The command with no settings but those of a record or checkpoint."""
-    return lambda *arguments: CliRunner().invoke(cli.main, [*arguments])
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 GUIDED = ["stone.png", "--guide", "guide.png", "--target-guide", "wanted.png"]

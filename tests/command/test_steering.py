@@ -2,12 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 import texsynth
+from tests.command.conftest import names
 from tests.conftest import make_texture
-from texsynth.command import cli
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "32", "-n", "2", "--layers", "conv1_1,pool1", "--preset", "gatys"]
@@ -26,16 +25,6 @@ def folder(tmp_path, monkeypatch):
     Image.fromarray(grey).save("map.png")
     (tmp_path / "torn.png").write_bytes((tmp_path / "map.png").read_bytes()[:60])
     return tmp_path
-
-
-@pytest.fixture
-def run_main():
-    """The command with no settings but those of a record or checkpoint."""
-    return lambda *arguments: CliRunner().invoke(cli.main, [*arguments])
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("option", ["turn", "scale-map"])

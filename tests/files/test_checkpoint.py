@@ -22,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from texsynth.errors import CheckpointError
-from texsynth.files import checkpoint
+from texsynth.files import checkpoint_format
 from texsynth.files.checkpoint import load, previous_of, save
 
 DTYPES = ["<f4", "<f8", "<i8", "|u1"]
@@ -342,7 +342,7 @@ def craft(path, members=None, head=None, **extra):
     }
     content |= head or {}
     everything = {
-        "x.npy": checkpoint._npy_header("<f4", (3,)) + array.tobytes(),
+        "x.npy": checkpoint_format.npy_header("<f4", (3,)) + array.tobytes(),
         "fields.json": json.dumps(content),
     }
     with zipfile.ZipFile(path, "w") as archive:
@@ -360,7 +360,7 @@ def test_what_is_crafted_is_a_checkpoint_but_for_what_is_wrong(tmp_path):
 def test_the_header_is_numpys(tmp_path):
     for dtype, shape in itertools.product(DTYPES, [(), (3,), (0, 5), (2,) * 32]):
         with (tmp_path / "x.npy").open("wb") as file:
-            file.write(checkpoint._npy_header(dtype, shape))
+            file.write(checkpoint_format.npy_header(dtype, shape))
         with (tmp_path / "x.npy").open("rb") as file:
             assert np.lib.format.read_magic(file) == (1, 0)
             read = np.lib.format.read_array_header_1_0(file)
@@ -473,7 +473,7 @@ def test_a_product_of_huge_numbers_is_not_computed(tmp_path):
 @pytest.mark.parametrize("shape", [[0, 2**62, 2**62], [2**63 - 1, 0]])
 def test_an_empty_array_of_an_absurd_shape_is_told(tmp_path, shape):
     head = {"arrays": {"x": {"dtype": "<f4", "shape": shape}}}
-    member = checkpoint._npy_header("<f4", tuple(shape))
+    member = checkpoint_format.npy_header("<f4", tuple(shape))
     path = craft(tmp_path / "run.ckpt", {"x.npy": member}, head)
     assert refusal(path).startswith("damaged")
 
@@ -481,14 +481,14 @@ def test_an_empty_array_of_an_absurd_shape_is_told(tmp_path, shape):
 @pytest.mark.parametrize(
     ("head", "told"),
     [
-        (checkpoint._npy_header("<f4", (2**40,)), True),
-        (checkpoint._npy_header("<i8", (3,)), True),
-        (checkpoint._npy_header("|O", (3,)), True),
-        (checkpoint._npy_header("<f4", (1, 3)), True),
-        (checkpoint._npy_header("<f4", (3,)).replace(b"False", b"True "), True),
-        (checkpoint._npy_header("<f4", (3,)).replace(b"\1\0", b"\2\0"), True),
+        (checkpoint_format.npy_header("<f4", (2**40,)), True),
+        (checkpoint_format.npy_header("<i8", (3,)), True),
+        (checkpoint_format.npy_header("|O", (3,)), True),
+        (checkpoint_format.npy_header("<f4", (1, 3)), True),
+        (checkpoint_format.npy_header("<f4", (3,)).replace(b"False", b"True "), True),
+        (checkpoint_format.npy_header("<f4", (3,)).replace(b"\1\0", b"\2\0"), True),
         (bytes(128), True),
-        (checkpoint._npy_header("<f4", (3,)), False),
+        (checkpoint_format.npy_header("<f4", (3,)), False),
     ],
 )
 def test_a_header_that_lies_is_told(tmp_path, head, told):
@@ -526,7 +526,7 @@ def test_wrong_members_are_told(tmp_path, members, message):
 @pytest.mark.parametrize("name", ["../x", "/x", "X", "", "x\n", "y" * 1000])
 def test_arrays_of_other_names_are_told(tmp_path, name):
     arrays = {name: {"dtype": "<f4", "shape": [3]}}
-    data = checkpoint._npy_header("<f4", (3,)) + bytes(12)
+    data = checkpoint_format.npy_header("<f4", (3,)) + bytes(12)
     path = craft(tmp_path / "run.ckpt", {"x.npy": None, f"{name}.npy": data}, {"arrays": arrays})
     message = refusal(path)
     assert message.startswith("damaged (invalid array name ") and len(message) < 300
@@ -580,7 +580,7 @@ def test_members_that_say_they_are_compressed_are_told(tmp_path, name, offset, l
 
 def test_a_member_larger_than_the_file_is_told_before_memory_is_taken(tmp_path):
     head = {"arrays": {"x": {"dtype": "|u1", "shape": [2**30]}}}
-    size = len(checkpoint._npy_header("|u1", (2**30,))) + 2**30
+    size = len(checkpoint_format.npy_header("|u1", (2**30,))) + 2**30
     path = patch(craft(tmp_path / "run.ckpt", head=head), "x.npy", 20, "<LL", size, size)
     with allocating_at_most(2**20):
         assert refusal(path) == "damaged (its members are larger than the file)"
@@ -589,7 +589,7 @@ def test_a_member_larger_than_the_file_is_told_before_memory_is_taken(tmp_path):
 def test_members_that_share_their_bytes_are_told(tmp_path):
     """Each fits into the file, but not all of them do."""
     arrays = {name: {"dtype": "|u1", "shape": [1000]} for name in "abc"}
-    data = checkpoint._npy_header("|u1", (1000,)) + bytes(1000)
+    data = checkpoint_format.npy_header("|u1", (1000,)) + bytes(1000)
     path = craft(tmp_path / "run.ckpt", {"x.npy": None, "a.npy": data}, {"arrays": arrays})
     content = path.read_bytes()
     start = content.index(b"PK\1\2")
@@ -619,7 +619,7 @@ def test_a_member_that_ends_too_soon_is_told(tmp_path):
 
 def test_members_that_were_exchanged_are_told(tmp_path):
     arrays = {name: {"dtype": "|u1", "shape": [3]} for name in "ab"}
-    header = checkpoint._npy_header("|u1", (3,))
+    header = checkpoint_format.npy_header("|u1", (3,))
     members = {"x.npy": None, "a.npy": header + b"aaa", "b.npy": header + b"bbb"}
     path = craft(tmp_path / "run.ckpt", members, {"arrays": arrays})
     with zipfile.ZipFile(path) as archive:
@@ -642,7 +642,7 @@ def test_lack_of_memory_is_no_damage(tmp_path, monkeypatch):
         raise MemoryError
 
     path = craft(tmp_path / "run.ckpt")
-    monkeypatch.setattr(checkpoint.np, "empty", refuse)
+    monkeypatch.setattr(checkpoint_format.np, "empty", refuse)
     with pytest.raises(MemoryError):
         load(path)
 

@@ -73,7 +73,9 @@ def test_compiling_is_said_once_where_kernels_are_kept(places, caplog):
         try_out()
         (cache._folder(winograd.SOURCES) / "kernel.nbi").touch()
         try_out()
-    assert caplog.messages == ["compiling the Winograd engine (half a minute, once per machine)"]
+    assert caplog.messages == [
+        "compiling the Winograd engine first: half a minute more, once per machine"
+    ]
 
 
 def test_numbas_own_setting_is_as_it_was(monkeypatch):

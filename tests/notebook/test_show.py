@@ -18,7 +18,7 @@ from tests.conftest import make_texture
 from texsynth import Config, images, mix, repair, synthesize
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.notebook import Show, bars, show
-from texsynth.synthesis.loop import Progress
+from texsynth.synthesis.progress import Progress
 from texsynth.synthesis.result import STOPPED
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")

@@ -1,26 +1,23 @@
-"""What fits a budget: sums by hand, and estimates against real processes."""
+"""What memory a synthesis takes: sums by hand, and estimates against real processes."""
 
 import json
 import os
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, GramLoss, RangePenalty
 from texsynth.losses.gram import ShiftedGramLoss
 from texsynth.network import architecture, device
 from texsynth.network.winograd.kernels import backward_kernels, forward_kernels
-from texsynth.objective import blocks, memory
+from texsynth.objective import block_choice, memory
 from texsynth.objective.held_memory import Held, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
-from texsynth.values import parse_memory
 
 DEFAULT = ("conv1_1", "pool1", "pool2", "pool3", "pool4")
 
@@ -38,7 +35,7 @@ def test_kernels_in_bfloat16_take_half():
     assert memory.block_bytes("winograd", DEFAULT, (64, 64)) == memory.block_bytes(
         "winograd-bf16", DEFAULT, (64, 64)
     )
-    assert memory.choose(1e9, (1024, 1024), DEFAULT, "winograd-bf16").keep is not None
+    assert block_choice.choose(1e9, (1024, 1024), DEFAULT, "winograd-bf16").keep is not None
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -63,53 +60,12 @@ def test_what_is_held_by_hand():
     assert held_bytes(Held(planes=1, parts=2), (), canvas, exemplar) == 4 * 100 * 200
 
 
-def test_what_is_held_leaves_less_for_blocks_and_pairs():
-    size = (2048, 2048)
-    alone = memory.choose(2e9, size, DEFAULT, "winograd")
-    held = int(0.4e9)
-    beside = memory.choose(2e9, size, DEFAULT, "winograd", held=held)
-    less = memory.choose(2e9 - held, size, DEFAULT, "winograd")
-    assert (beside.block, beside.keep, beside.pairs) == (less.block, less.keep, less.pairs)
-    assert beside.bytes == less.bytes + held <= 2e9
-    assert (beside.block, beside.pairs) != (alone.block, alone.pairs)
-
-
 def test_engine_bytes_by_hand():
     """conv1_1 and its gradient, conv1_2 as a bit each, pool1 and its gradient, seven windows."""
     one = memory.block_bytes("winograd", ("conv1_1", "pool1"), (100, 101))
     two = memory.block_bytes("winograd", ("conv1_1", "pool1"), (100, 100))
     per_pixel = 2 * 256 + 256 / 32 + 2 * 64 + 7 * 12
     assert one - two == pytest.approx(100 * per_pixel, abs=1)
-
-
-@pytest.mark.parametrize("engine", ["winograd", "plain", "cuda", "plain-gpu"])
-@pytest.mark.parametrize("size", [(512, 512), (1024, 700), (4096, 4096), (64, 64)])
-@pytest.mark.parametrize("budget", [1e9, 2e9, 4e9, 16e9, 1e12])
-def test_choice_fits_and_is_the_largest_that_does(engine, size, budget):
-    try:
-        choice = memory.choose(budget, size, DEFAULT, engine)
-    except ConfigError:
-        assert size == (4096, 4096) and budget < 4e9
-        return
-
-    def total(core, keep, pairs):
-        planned = blocks.plan(size, DEFAULT, core)
-        window = planned[0].shape
-        return (
-            memory.block_bytes(engine, DEFAULT, window)
-            + (len(planned) - 1) * memory.kept_bytes(DEFAULT, keep, window)
-            + memory.history_bytes(size, pairs)
-            + memory.process_bytes(engine, DEFAULT)
-        )
-
-    assert choice.bytes == total(choice.block, choice.keep, choice.pairs) <= budget
-    assert memory.FEWEST_PAIRS <= choice.pairs <= memory.MOST_PAIRS
-    assert choice.block >= 64
-    if choice.block < max(size):
-        assert total(max(size), None, choice.pairs) > budget
-    if choice.pairs < memory.MOST_PAIRS:
-        assert total(min(1024, max(size)), None, choice.pairs + 1) > budget or choice.block < 1024
-    assert engine == "winograd" or choice.keep is None
 
 
 def test_kept_bytes_by_hand():
@@ -120,89 +76,6 @@ def test_kept_bytes_by_hand():
     per_pixel += 4 * 256 / 64 + 3 * 256 / 8 / 16
     assert memory.kept_bytes(DEFAULT, "conv3_1", (64, 80)) == 64 * 80 * per_pixel
     assert memory.kept_bytes(("pool4",), "conv3_1", (64, 80)) == 64 * 80 * (per_pixel - 16)
-
-
-def test_what_is_kept_is_what_takes_the_least_time():
-    """Nothing, then the deepest block, then more, as memory grows; and smaller blocks for it."""
-    size, process = (4096, 4096), memory.process_bytes("winograd", DEFAULT)
-    budgets = [process + gb * 1e9 for gb in (2.32, 2.52, 3.02, 3.52)]
-    choices = [memory.choose(budget, size, DEFAULT, "winograd") for budget in budgets]
-    works = [choice.work for choice in choices]
-    assert works == sorted(works, reverse=True) and works[0] > works[-1]
-    assert choices[-1].keep == "conv3_1"
-    assert f"{choices[-1].keep} and deeper kept" in choices[-1].description
-    kept = memory.choose(4e9, size, DEFAULT, "winograd").work
-    assert kept < 0.9 * memory.choose(4e9, size, DEFAULT, "plain").work
-
-
-def test_work_by_hand():
-    """Two windows, the first pass of one of them, all of it statistics and activations."""
-    whole = memory.choose(1e12, (512, 512), DEFAULT, "plain")
-    assert whole.work == 512 * 512
-    size = (128, 1024)
-    (height, width), number = blocks.outline(size, DEFAULT, 512)
-    assert number == 2
-    enough = memory.process_bytes("plain", DEFAULT) + memory.history_bytes(size, 3)
-    enough += memory.block_bytes("plain", DEFAULT, (height, width))
-    halves = memory.choose(enough, size, DEFAULT, "plain")
-    assert halves.block == 512
-    assert halves.work == pytest.approx(height * width * (2 + 0.46))
-
-
-def test_plenty_takes_the_whole_image_and_all_pairs():
-    choice = memory.choose(1e12, (300, 500), DEFAULT, "winograd")
-    assert (choice.block, choice.pairs) == (500, 20)
-    assert choice.description.startswith("1 block of 500x300 px (")
-
-
-def test_description_names_blocks_and_pairs():
-    choice = memory.choose(6e9, (4096, 4096), DEFAULT, "winograd")
-    assert "25 blocks of 896x896 px, conv3_1 and deeper kept (" in choice.description
-    assert f"image and {choice.pairs} curvature pairs (" in choice.description
-    assert "\n" not in choice.description
-
-
-def test_wrapping_blocks_overlap_on_both_sides():
-    plain = memory.choose(2e9, (2048, 2048), DEFAULT, "winograd")
-    wrapped = memory.choose(2e9, (2048, 2048), DEFAULT, "winograd", (True, True))
-    assert wrapped.block <= plain.block
-
-
-def test_the_overlap_at_the_edges_of_an_image_that_wraps_is_counted():
-    """In the windows, in what is kept of them, and in the time that they take."""
-    size, wrap = (1024, 2048), (True, True)
-    choice = memory.choose(1.5e9, size, DEFAULT, "winograd", wrap)
-    window, number = blocks.outline(size, DEFAULT, choice.block, wrap)
-    assert window != blocks.outline(size, DEFAULT, choice.block)[0]
-    taken = memory.block_bytes("winograd", DEFAULT, window)
-    taken += (number - 1) * memory.kept_bytes(DEFAULT, choice.keep, window)
-    taken += memory.history_bytes(size, choice.pairs) + memory.process_bytes("winograd", DEFAULT)
-    assert choice.bytes == taken and choice.keep == "conv2_1"
-    assert number < choice.work / np.prod(window) < number + 1
-    assert f"{number} blocks of {window[1]}x{window[0]} px" in choice.description
-
-
-def test_pixels_alone_need_no_network():
-    choice = memory.choose(1e9, (512, 512), (), "plain")
-    assert (choice.block, choice.pairs) == (512, 20)
-
-
-def test_too_little_memory_says_how_much_is_needed():
-    with pytest.raises(ConfigError, match=r"for 4096x2048 px, not 1\.0 GB$") as one:
-        memory.choose(1e9, (2048, 4096), DEFAULT, "winograd")
-    needed = parse_memory(str(one.value).split("at least ")[1].split(" for")[0])
-    choice = memory.choose(needed * 1.05, (2048, 4096), DEFAULT, "winograd")
-    assert choice.pairs == memory.FEWEST_PAIRS
-
-
-def test_available_on_this_machine():
-    amount = memory.available(device.select(-1))
-    assert amount is None or 0 < amount < 2**50
-
-
-def test_available_on_the_cpu_is_what_the_machine_leaves(monkeypatch):
-    monkeypatch.setattr("texsynth.machine.free_memory", lambda: 77)
-    assert memory.available(device.select(-1)) == 77
 
 
 @pytest.mark.parametrize(
@@ -218,29 +91,6 @@ def test_available_on_the_cpu_is_what_the_machine_leaves(monkeypatch):
 def test_an_engine_is_counted_by_where_it_computes(engine, xp, model):
     precision = "bf16" if model.endswith("bf16") else "fp32"
     assert memory.model(engine, SimpleNamespace(xp=xp), precision) == model
-
-
-def test_what_cupy_keeps_in_reserve_is_available():
-    """And the device is asked that will compute."""
-    entered = []
-
-    @contextmanager
-    def one():
-        entered.append("in")
-        yield
-        entered.append("out")
-
-    def free():
-        assert entered == ["in"]
-        return 1000, 9000
-
-    pool = SimpleNamespace(free_bytes=lambda: 77)
-    xp = SimpleNamespace(
-        cuda=SimpleNamespace(runtime=SimpleNamespace(memGetInfo=free)),
-        get_default_memory_pool=lambda: pool,
-    )
-    assert memory.available(SimpleNamespace(xp=xp, device=one())) == 1077
-    assert entered == ["in", "out"]
 
 
 def test_a_gpu_has_no_room_for_the_interpreter():
@@ -356,16 +206,11 @@ def test_vgg19_takes_more():
     more = memory.block_bytes("plain", DEFAULT, size, table=vgg19)
     more -= memory.block_bytes("plain", DEFAULT, size)
     assert more == 4 * (256 / 4**2 + 512 / 8**2) * 256**2
-    choices = [memory.choose(2e9, (2048, 2048), DEFAULT, "winograd", table=t) for t in TABLES]
+    choices = [block_choice.choose(2e9, (2048, 2048), DEFAULT, "winograd", table=t) for t in TABLES]
     assert choices[0].work < choices[1].work
 
 
 TABLES = (architecture.VGG16, architecture.VGG19)
-
-
-@pytest.mark.gpu
-def test_available_on_a_gpu(gpu):
-    assert 0 < memory.available(gpu) < 2**50
 
 
 PEAKS = """

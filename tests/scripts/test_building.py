@@ -208,3 +208,23 @@ def test_pictures_and_links_of_the_readme_hold_on_an_index():
     assert "[日本語の README](https://host/a/b/blob/HEAD/README.ja.md)" in shown
     targets = [found["target"] for found in described._LINK.finditer(shown)]
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+
+
+@pytest.mark.parametrize("given", [None, {}, {"--global-option": "--quiet"}])
+def test_a_wheel_is_built_outside_the_tree(backend, monkeypatch, given):
+    """What stays in a folder ``build`` there would be in the next wheel too."""
+    asked = []
+
+    def build(folder, settings, metadata):
+        *others, command, option, base = settings["--global-option"]
+        assert (command, option) == ("build", "--build-base")
+        asked.append((folder, metadata, others, Path(base)))
+        assert not any(Path(base).iterdir()) and not Path(base).is_relative_to(ROOT)
+        return "texsynth.whl"
+
+    monkeypatch.setattr(backend.build_meta, "build_wheel", build)
+    assert backend.build_wheel("wheels", given, "metadata") == "texsynth.whl"
+    ((folder, metadata, others, base),) = asked
+    assert (folder, metadata) == ("wheels", "metadata")
+    assert others == (["--quiet"] if given else []) and not base.exists()
+    assert given in (None, {}, {"--global-option": "--quiet"})

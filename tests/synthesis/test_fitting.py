@@ -16,10 +16,10 @@ from texsynth.objective.held_memory import Held
 from texsynth.objective.team import ALONE
 from texsynth.synthesis import fitting, pyramid
 from texsynth.synthesis.holes import Damaged
+from texsynth.synthesis.masked import Source
 from texsynth.synthesis.mixture import Mixture
 from texsynth.synthesis.regions import painted
 from texsynth.synthesis.repair_study import RepairStudy
-from texsynth.synthesis.varied import Source
 from texsynth.synthesis.workshop import Workshop
 
 GRAM = LOSSES["gram"](dict.fromkeys(("conv1_1", "pool1", "pool2", "pool3", "pool4"), 1.0))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("weights_read_once")
 @pytest.fixture
 def clock(monkeypatch):
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(forecast, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(forecast, "clock", SimpleNamespace(now=lambda: clock.now))
     return clock
 
 

@@ -9,36 +9,30 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Checkpoints, Config, images, metrics, optimizers, weights
+from texsynth import Checkpoints, images, metrics, optimizers, weights
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
 from texsynth.network import architecture, engine
 from texsynth.network import device as device_module
 from texsynth.network.vgg import VGGFeatures
-from texsynth.objective import memory
+from texsynth.objective import block_choice, memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.team import Alone
 from texsynth.objective.whole import Objective
-from texsynth.synthesis import level_losses, loop, workshop
+from texsynth.synthesis import level_losses, workshop
+from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.loop import make_variation
+from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
 from texsynth.terms import LOSSES, Term
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
-
-
-@pytest.fixture
-def config(random_weights_file):
-    def config(**settings):
-        defaults = {
-            "size": 32,
-            "iterations": 3,
-            "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
-            "weights": str(random_weights_file),
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+SETTINGS = {
+    "size": 32,
+    "iterations": 3,
+    "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
+}
 
 
 @pytest.fixture
@@ -55,6 +49,26 @@ def test_result_tells_everything(config, exemplar):
     assert result.reason == "all 3 steps of the last level were taken"
     assert result.evaluations >= 4
     assert result.seconds > 0
+
+
+def test_compiling_is_told_and_no_time_includes_it(config, exemplar, compiled, monkeypatch, caplog):
+    steps, left = LevelRun.steps, []
+
+    def compiling(self):
+        for loss in steps(self):
+            compiled.seconds += 5000 if len(self.losses) == 1 else 0.5
+            yield loss
+
+    monkeypatch.setattr(LevelRun, "steps", compiling)
+    with caplog.at_level("INFO", "texsynth"):
+        result = texsynth.synthesize(
+            exemplar,
+            config(engine="plain"),
+            callback=lambda progress: left.append(progress.seconds_left),
+        )
+    assert 0 < result.seconds < 2500 and max(left) < 2500
+    told = [each for each in caplog.messages if "compiling" in each]
+    assert told == ["compiling took 83 min; times are told without it"]
 
 
 def test_the_loss_falls_and_so_do_the_errors(config, exemplar):
@@ -161,7 +175,7 @@ def test_a_callback_can_stop_it_and_gets_the_image_at_full_size(config, exemplar
     result = texsynth.synthesize(exemplar, config(levels=2), callback=stop)
     assert len(seen) == stop_at
     assert result.image.shape == exemplar.shape
-    assert result.reason == loop.STOPPED
+    assert result.reason == STOPPED
 
 
 @pytest.mark.parametrize("preset", ["natural", "gatys"])
@@ -340,7 +354,7 @@ def test_the_optimizer_allows_for_what_rounding_does(
     monkeypatch.setattr(optimizers, "make", lambda *asked: told.append(asked[-1]) or make(*asked))
     workshop = Workshop(config(engine="plain", levels=1, preset="gatys"))
     workshop.precision = precision  # whatever this processor has
-    loop.make_variation(workshop.study(exemplar), 0)
+    make_variation(workshop.study(exemplar), 0)
     assert told == [noise]
 
 
@@ -526,7 +540,7 @@ def free_memory(monkeypatch, share):
     """Lets so much of what the whole of ``IN_BLOCKS`` takes be free; returns how much that is."""
     layers = ["conv1_1", "pool1", "pool2"]
     free = int(share * memory.whole_bytes("plain", layers, (272, 304)))
-    monkeypatch.setattr(memory, "available", lambda device: free)
+    monkeypatch.setattr(block_choice, "available", lambda device: free)
     return free
 
 
@@ -544,9 +558,9 @@ def test_where_memory_is_short_it_is_measured_in_it_too(config, exemplar, monkey
     monkeypatch.setattr(BlockObjective, "rest", lambda self: told.append("rest") or rest(self))
     settings = {"engine": "plain", "preset": "natural", "losses": "gram", "levels": 1}
     study = Workshop(config(**settings)).study(exemplar)
-    loop.make_variation(study, 0)
+    make_variation(study, 0)
     study.adopt({"pairs": 5, "block": 32, "keep": None})
-    loop.make_variation(study, 0)
+    make_variation(study, 0)
     assert told == [512, "rest", "rest", 256]
 
 
@@ -557,7 +571,7 @@ def test_blocks_of_what_tiles_are_planned_as_it_wraps(config, exemplar, monkeypa
     Workshop(config(engine="plain", tile="xy", **IN_BLOCKS)).study(exemplar)
     layers = ["conv1_1", "pool1", "pool2"]
     wrapped, plain = (
-        memory.choose(0.8 * free, (240, 272), layers, "plain", wrap).description
+        block_choice.choose(0.8 * free, (240, 272), layers, "plain", wrap).description
         for wrap in ((True, True), (False, False))
     )
     assert wrapped in caplog.text and plain not in caplog.text
@@ -618,7 +632,7 @@ def test_another_process_can_stop_it_before_each_evaluation_and_after_each_step(
             return len(asked) == stop_at
 
     result = texsynth.synthesize(exemplar, config(preset="gatys"), team=Beside())
-    assert (result.reason == loop.STOPPED) == (stop_at is not None)
+    assert (result.reason == STOPPED) == (stop_at is not None)
     assert len(asked) == (result.evaluations + 3 if stop_at is None else stop_at) + 1
 
 
@@ -628,7 +642,7 @@ def test_one_answer_ends_it_even_while_the_time_is_tried(config, exemplar, stop_
     answers = iter([number == stop_at for number in range(1, 1000)])
     settings = config(preset="gatys", levels=2, iterations=40)
     result = texsynth.synthesize(exemplar, settings, stop=lambda: next(answers))
-    assert (result.reason, result.history, result.evaluations) == (loop.STOPPED, [[]], 0)
+    assert (result.reason, result.history, result.evaluations) == (STOPPED, [[]], 0)
     assert result.image.shape == exemplar.shape
 
 

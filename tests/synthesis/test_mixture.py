@@ -3,32 +3,18 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Checkpoints, Config, Mixture, Workshop, images
+from texsynth import Checkpoints, Mixture, Workshop, images
 from texsynth.errors import ConfigError
-from texsynth.metrics import gram_error
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.statistics import spectrum
 
-pytestmark = pytest.mark.usefixtures("weights_read_once")
-
-
-@pytest.fixture
-def config(random_weights_file, monkeypatch):
-    # The mean of covariances of 512 channels takes longer than these small syntheses.
-    monkeypatch.setattr(gram_error, "HELD_OUT", "pool1")
-    monkeypatch.setattr(gram_error, "DEFAULT_LAYERS", ("conv1_1", "pool1"))
-
-    def config(**settings):
-        defaults = {
-            "preset": "natural",
-            "size": 48,
-            "iterations": 2,
-            "layers": ["conv1_1", "pool1"],
-            "weights": random_weights_file,
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+pytestmark = pytest.mark.usefixtures("weights_read_once", "two_layers_measured")
+SETTINGS = {
+    "preset": "natural",
+    "size": 48,
+    "iterations": 2,
+    "layers": ["conv1_1", "pool1"],
+}
 
 
 @pytest.fixture

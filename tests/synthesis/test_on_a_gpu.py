@@ -8,13 +8,15 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
+from tests.synthesis.conftest import after
 from texsynth import Checkpoints, Config, optimizers, weights
 from texsynth.errors import ConfigError, DivergenceError
-from texsynth.objective import blocks, memory
+from texsynth.objective import block_choice, blocks, memory
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.optimizers import LBFGS, DeviceAdam, DeviceLBFGS
-from texsynth.synthesis import loop, sources, workshop
+from texsynth.synthesis import sources, workshop
 from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
 
 pytestmark = pytest.mark.gpu
@@ -56,17 +58,6 @@ def same(one, other):
     assert one.history == other.history
     assert one.errors == other.errors
     assert one.reason == other.reason
-
-
-def after(steps):
-    """A callback that stops after so many steps, over all levels."""
-    seen = []
-
-    def callback(progress):
-        seen.append(progress.step)
-        return len(seen) == steps
-
-    return callback
 
 
 def test_auto_is_the_engine_for_a_gpu(config, exemplar):
@@ -144,7 +135,7 @@ def test_resumed_is_bit_for_bit_the_same(config, exemplar, quick, tmp_path, way)
         stopped = texsynth.synthesize(
             exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
         )
-        assert stopped.reason == loop.STOPPED
+        assert stopped.reason == STOPPED
         same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
 
 
@@ -162,7 +153,7 @@ def test_a_stop_in_the_middle_of_a_step_changes_nothing(
             return len(asked) > number
 
         stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
-        assert (stopped.reason, stopped.evaluations) == (loop.STOPPED, number)
+        assert (stopped.reason, stopped.evaluations) == (STOPPED, number)
         same(texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path)), whole)
 
 
@@ -224,7 +215,7 @@ def test_what_does_not_fit_is_made_in_blocks(config, exemplar, quick, monkeypatc
     layers, size = tuple(settings.layers), (14, 130)
     whole = texsynth.synthesize(exemplar, settings)
     budget = memory.process_bytes("cuda", layers)
-    budget += memory.history_bytes(size, memory.FEWEST_PAIRS)
+    budget += memory.history_bytes(size, block_choice.FEWEST_PAIRS)
     budget += memory.block_bytes("cuda", layers, blocks.outline(size, layers, 65)[0])
     short = dataclasses.replace(settings, memory=budget)
     sides, evaluate = set(), BlockObjective._evaluate

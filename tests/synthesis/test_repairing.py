@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as arrays
 import texsynth
 from tests.conftest import make_texture
 from texsynth import metrics
-from texsynth.config import Config
 from texsynth.errors import ConfigError
 from texsynth.synthesis import holes
 from texsynth.synthesis.holes import Damaged
@@ -18,22 +17,8 @@ from texsynth.synthesis.repairing import repair
 from texsynth.synthesis.workshop import Workshop
 
 SHALLOW = {"layers": ["conv1_1", "pool1"], "engine": "plain", "iterations": 2}
-
-
-@pytest.fixture
-def config(random_weights_file, weights_read_once):
-    def config(**settings):
-        return Config(
-            **{
-                "weights": random_weights_file,
-                "losses": "gram",
-                "precision": "fp32",
-                **SHALLOW,
-                **settings,
-            }
-        )
-
-    return config
+SETTINGS = {"losses": "gram", "precision": "fp32", **SHALLOW}
+pytestmark = pytest.mark.usefixtures("weights_read_once")
 
 
 def disc(height, width, radius, centre=None):

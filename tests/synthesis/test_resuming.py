@@ -11,31 +11,25 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Checkpoints, Config, images
+from tests.synthesis.conftest import after
+from texsynth import Checkpoints, images
 from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.losses import GramLoss
 from texsynth.objective.block_objective import BlockObjective
-from texsynth.synthesis import forecast, loop, octave, resuming
+from texsynth.synthesis import forecast, octave, resuming
 from texsynth.synthesis.level_run import LevelRun
+from texsynth.synthesis.loop import make_variation
+from texsynth.synthesis.result import STOPPED
 from texsynth.synthesis.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
-
-
-@pytest.fixture(scope="module")
-def config(random_weights_file):
-    def config(**settings):
-        defaults = {
-            "size": 40,
-            "iterations": 6,
-            "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
-            "weights": str(random_weights_file),
-            "engine": "plain",
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+SETTINGS = {
+    "size": 40,
+    "iterations": 6,
+    "layers": {"conv1_1": 1, "pool1": 1, "pool2": 1},
+    "engine": "plain",
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +40,6 @@ def exemplar():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "run.ckpt"
-
-
-def after(steps):
-    """A callback that stops after so many steps, over all levels."""
-    seen = []
-
-    def callback(progress):
-        seen.append(progress.step)
-        return len(seen) == steps
-
-    return callback
 
 
 def same(one, other):
@@ -95,7 +78,7 @@ def test_resumed_is_bit_for_bit_the_same(way, stop_after, config, exemplar, path
     stopped = texsynth.synthesize(
         exemplar, settings, callback=after(stop_after), checkpoints=Checkpoints(path)
     )
-    assert stopped.reason == loop.STOPPED
+    assert stopped.reason == STOPPED
     resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
     same(resumed, whole(way))
 
@@ -151,7 +134,7 @@ def test_in_blocks_as_it_was_planned(config, exemplar, path, monkeypatch):
             made.append(self.block), f(self, image))[1]
     )  # fmt: skip
     free = 3.3e8
-    monkeypatch.setattr("texsynth.objective.memory.available", lambda device: free)
+    monkeypatch.setattr("texsynth.objective.block_choice.available", lambda device: free)
     whole = texsynth.synthesize(exemplar, settings)
     blocks = set(made)
     assert len(blocks) == 1
@@ -175,7 +158,7 @@ def test_a_stop_in_the_middle_of_a_step_gives_that_step_up(config, exemplar, pat
             return len(asked) > number
 
         stopped = texsynth.synthesize(exemplar, settings, stop=stop, checkpoints=Checkpoints(path))
-        assert stopped.reason == loop.STOPPED
+        assert stopped.reason == STOPPED
         assert stopped.evaluations == number
         resumed = texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
         np.testing.assert_array_equal(resumed.image, whole.image)
@@ -310,7 +293,7 @@ def test_an_array_that_would_be_spread_over_the_image_is_refused(saved, exemplar
 def test_time_left_is_at_the_pace_since_it_was_resumed(saved, exemplar, path, monkeypatch):
     """Two of six steps are done; the third took ten seconds, and three are left."""
     clock, left = [0.0], []
-    monkeypatch.setattr(forecast, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(forecast, "clock", SimpleNamespace(now=lambda: clock[0]))
 
     def tick():
         clock[0] = 10.0
@@ -336,10 +319,10 @@ def test_a_seed_of_several_is_resumed_as_that_seed(config, exemplar, path):
     settings = config(preset="gatys", iterations=3)
     study = Workshop(settings).study(exemplar)
     whole = texsynth.synthesize(exemplar, dataclasses.replace(settings, seed=5))
-    loop.make_variation(study, 5, callback=after(2), checkpoints=Checkpoints(path))
-    same(loop.make_variation(study, 5, checkpoints=Checkpoints(resume=path)), whole)
+    make_variation(study, 5, callback=after(2), checkpoints=Checkpoints(path))
+    same(make_variation(study, 5, checkpoints=Checkpoints(resume=path)), whole)
     with pytest.raises(ConfigError, match="seed was 5, not 0"):
-        loop.make_variation(study, 0, checkpoints=Checkpoints(resume=path))
+        make_variation(study, 0, checkpoints=Checkpoints(resume=path))
 
 
 def test_other_losses_of_the_caller_are_refused(saved, exemplar, path):

@@ -5,35 +5,22 @@ import pytest
 
 import texsynth
 from tests.materials.drawn import drawn
-from texsynth import Checkpoints, Config
+from texsynth import Checkpoints
 from texsynth.errors import ConfigError, ImageError
-from texsynth.metrics import gram_error, seam_scores
+from texsynth.metrics import seam_scores
 from texsynth.objective import memory
 from texsynth.synthesis.stacked import StackStudy, make_stack
 from texsynth.synthesis.workshop import Workshop
 
-pytestmark = pytest.mark.usefixtures("weights_read_once")
-
-
-@pytest.fixture
-def config(random_weights_file, monkeypatch):
-    # Gram matrices of 512 channels take longer than these small syntheses.
-    monkeypatch.setattr(gram_error, "HELD_OUT", "pool1")
-    monkeypatch.setattr(gram_error, "DEFAULT_LAYERS", ("conv1_1", "pool1"))
-
-    def config(**settings):
-        defaults = {
-            "preset": "natural",
-            "size": 0,
-            "iterations": 2,
-            "levels": 2,
-            "layers": ["conv1_1", "pool1"],
-            "weights": random_weights_file,
-            "precision": "fp32",
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+pytestmark = pytest.mark.usefixtures("weights_read_once", "two_layers_measured")
+SETTINGS = {
+    "preset": "natural",
+    "size": 0,
+    "iterations": 2,
+    "levels": 2,
+    "layers": ["conv1_1", "pool1"],
+    "precision": "fp32",
+}
 
 
 def on_a_sheet(maps):

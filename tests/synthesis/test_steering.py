@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Config, Steered, Workshop, images, steer
+from texsynth import Steered, Workshop, images, steer
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.synthesis import steering
@@ -16,23 +16,14 @@ from texsynth.synthesis import steering
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 SIDE = 48
 FIELDS = array_shapes(min_dims=2, max_dims=2, max_side=5)
-
-
-@pytest.fixture
-def config(random_weights_file):
-    def config(**settings):
-        defaults = {
-            "preset": "natural",
-            "size": SIDE,
-            "precision": "fp32",
-            "iterations": 2,
-            "layers": ["conv1_1", "pool1"],
-            "levels": 2,
-            "weights": random_weights_file,
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+SETTINGS = {
+    "preset": "natural",
+    "size": SIDE,
+    "precision": "fp32",
+    "iterations": 2,
+    "layers": ["conv1_1", "pool1"],
+    "levels": 2,
+}
 
 
 @pytest.fixture

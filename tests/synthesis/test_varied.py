@@ -5,7 +5,7 @@ import pytest
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import Config, Source, Workshop, images, make_variation
+from texsynth import Source, Workshop, images, make_variation
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.synthesis import varied
@@ -14,24 +14,15 @@ from texsynth.synthesis.varied import Varied
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 SIDE = 48
-
-
-@pytest.fixture
-def config(random_weights_file):
-    def config(**settings):
-        defaults = {
-            "preset": "natural",
-            "size": SIDE,
-            "precision": "fp32",
-            "iterations": 2,
-            "layers": ["conv1_1", "pool1"],
-            "levels": 2,
-            "output_size": (SIDE, SIDE),
-            "weights": random_weights_file,
-        }
-        return Config(**{**defaults, **settings})
-
-    return config
+SETTINGS = {
+    "preset": "natural",
+    "size": SIDE,
+    "precision": "fp32",
+    "iterations": 2,
+    "layers": ["conv1_1", "pool1"],
+    "levels": 2,
+    "output_size": (SIDE, SIDE),
+}
 
 
 @pytest.fixture

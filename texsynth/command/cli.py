@@ -11,7 +11,6 @@ import sys
 import click
 
 from texsynth import config as settings
-from texsynth import values
 from texsynth.command import audience, dry_run, regions, steered
 from texsynth.command.asked import Asked
 from texsynth.command.configured import configured_options
@@ -21,12 +20,12 @@ from texsynth.command.environment import by_environment, given_names
 from texsynth.command.filming import film_options
 from texsynth.command.folders import expanded
 from texsynth.command.keeping import keeping_options
+from texsynth.command.method import method_options
 from texsynth.command.shared import (
     HELP_OPTIONS,
     PATH,
     downloads_forbidden,
     failure,
-    from_text,
     set_up_logging,
 )
 from texsynth.command.tiling import TileAlone
@@ -35,14 +34,7 @@ from texsynth.command.work import carry_out
 from texsynth.config import Config
 from texsynth.errors import TexsynthError
 from texsynth.files.depths import DEPTHS, QUALITY
-from texsynth.terms import LOSSES, parse_layers, parse_term
 from texsynth.version import __version__
-
-
-def _terms(context, parameter, texts):
-    """Parses the texts of an option that may come several times; none means ``None``."""
-    parse = from_text(parse_term)
-    return tuple(parse(context, parameter, text) for text in texts) or None
 
 
 class _Command(TileAlone):
@@ -117,141 +109,7 @@ class _Command(TileAlone):
     type=click.IntRange(1, 100),
     help=f"Quality of a JPEG.  [default: {QUALITY}]",
 )
-@click.option(
-    "--size",
-    default=Config.size,
-    show_default=True,
-    help="Resize IMAGE first, so that its longer side has this many pixels; 0 keeps its size.",
-)
-@click.option(
-    "--flatten",
-    metavar="SCALE",
-    type=float,
-    help="Take slow drifts of light and colour out of IMAGE first: what varies more slowly than a"
-    " Gaussian of SCALE pixels of IMAGE at its --size.",
-)
-@click.option(
-    "--input-range",
-    metavar="LOW,HIGH",
-    callback=from_text(values.parse_range),
-    help="Which values are black and white in an image whose type does not say so: floating-point"
-    " numbers, or integers with a sign or beyond 16 bits.",
-)
-@click.option(
-    "--output-size",
-    metavar="WxH",
-    callback=from_text(values.parse_size),
-    help="Size of the texture in pixels; one number is a square.  [default: size of the exemplar]",
-)
-@click.option(
-    "-n",
-    "--iterations",
-    type=int,
-    help="Optimizer steps at full size; the next coarser level takes twice, coarser ones four"
-    " times as many.  [default: set by the preset: 60, regular 80, gatys 180, paper 2000]",
-)
-@click.option(
-    "--quick/--no-quick",
-    default=Config.quick,
-    help="Take a quarter of these steps at each level, for a picture to judge by in a third of the"
-    " time.",
-)
-@click.option(
-    "--optimizer",
-    default=Config.optimizer,
-    show_default=True,
-    type=click.Choice(settings.OPTIMIZERS),
-    help="Optimizer of the image.",
-)
-@click.option(
-    "--lr",
-    "learning_rate",
-    default=Config.learning_rate,
-    show_default=True,
-    help="Step size for Adam, in grey levels.",
-)
-@click.option(
-    "--loss",
-    "losses",
-    metavar="NAME[=WEIGHT][:LAYERS]",
-    multiple=True,
-    callback=_terms,
-    help=f"A loss term, one of {', '.join(LOSSES)}; repeat the option to add terms."
-    "  [default: set by the preset]",
-)
-@click.option(
-    "--layers",
-    metavar="NAME[=WEIGHT],...",
-    callback=from_text(parse_layers),
-    help="Layers of the Gram loss, conv1_1 to pool5, and their weights."
-    f"  [default: {','.join(settings.DEFAULT_LAYERS)}]",
-)
-@click.option(
-    "--components",
-    metavar="K",
-    type=int,
-    help="Take Gram losses along the K principal components of each layer of the exemplar, not all"
-    " its channels.",
-)
-@click.option(
-    "--pooling",
-    default=Config.pooling,
-    show_default=True,
-    type=click.Choice(settings.POOLINGS),
-    help="Pooling of the network.",
-)
-@click.option(
-    "--levels",
-    type=int,
-    help="Number of pyramid levels, coarse to fine; 1 is full size only."
-    "  [default: set by the preset: 1, or as many as the size allows]",
-)
-@click.option(
-    "--margin",
-    type=int,
-    help="Extra pixels to make beyond each edge and crop at the end.  [default: set by the preset]",
-)
-@click.option(
-    "--detail/--no-detail",
-    default=None,
-    help="Start each level with fine detail of the exemplar.  [default: set by the preset: only"
-    " gatys and paper do without]",
-)
-@click.option(
-    "--tile",
-    metavar="[x|y|xy]",
-    type=click.Choice(settings.TILINGS),
-    help="Make a texture that tiles without a seam: x across, y down, xy (or no value) both ways."
-    " Also writes <name>_tiled.png, a 2 x 2 tiling.",
-)
-@click.option(
-    "--match-colours/--no-match-colours",
-    default=None,
-    help="Match the exemplar's colour histogram at the end.  [default: set by the preset: only"
-    " paper does]",
-)
-@click.option(
-    "--init",
-    type=click.Path(readable=False),
-    metavar="noise|phase|IMAGE",
-    help="Where to start: uniform noise, the exemplar with random phases, or an image."
-    "  [default: set by the preset]",
-)
-@click.option(
-    "--target",
-    "target_path",
-    metavar="FILE",
-    type=PATH,
-    help="Make the texture from statistics alone, as python -m texsynth.statistics saved them, in"
-    " the place of IMAGE; as by preset gatys, or by preset paper.",
-)
-@click.option(
-    "--memory",
-    metavar="SIZE",
-    callback=from_text(values.parse_memory),
-    help="Device memory that the run may use, such as 4GB; larger textures are made in blocks."
-    "  [default: four fifths of what is free]",
-)
+@method_options
 @regions.region_options
 @steered.steering_options
 @click.option("--seed", default=Config.seed, show_default=True, help="Random seed.")

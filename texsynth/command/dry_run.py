@@ -3,7 +3,6 @@
 import functools
 import itertools
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, downloads_forbidden
 from texsynth.errors import ConfigError, TexsynthError, WeightsError
 from texsynth.files.printable import printable
+from texsynth.network import clock
 from texsynth.values import format_memory, format_time
 
 _log = logging.getLogger("texsynth")
@@ -126,7 +126,7 @@ class _Plan:
     """What would be made with the same settings, told part by part."""
 
     def __init__(self, config):
-        self._config, self._began = config, time.perf_counter()
+        self._config, self._began = config, clock.now()
         self._tried = 0.0  # seconds that a run does not take
         self._seconds = 0.0  # of all textures; None if nobody knows
         self._known = {}  # estimates
@@ -155,7 +155,7 @@ class _Plan:
             told.append(f"{self._there} already there")
         if self._seconds is not None:
             # Reading and making the network, too, and whatever else was done once.
-            once = time.perf_counter() - self._began - self._tried
+            once = clock.now() - self._began - self._tried
             told.append(f"about {format_time(once + self._seconds)}")
         click.echo(f"in all: {', '.join(told)}; nothing was written")
 
@@ -187,9 +187,9 @@ class _Plan:
         if key not in self._known:
             study.workshop.device.use()
             study.make_network()  # which a run does once too
-            began = time.perf_counter()
+            began = clock.now()
             self._known[key] = estimate(study)
-            self._tried += time.perf_counter() - began
+            self._tried += clock.now() - began
             _log.debug("%s", self._known[key])
         return self._known[key]
 

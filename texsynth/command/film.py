@@ -9,14 +9,12 @@ from texsynth.command.environment import by_environment
 from texsynth.command.filming import FRAMES, bounds_of_films
 from texsynth.command.shared import (
     HELP_OPTIONS,
-    NO_MEMORY,
     PATH,
     OneLineErrors,
-    failure,
+    check_out,
+    failures_told,
     set_up_logging,
 )
-from texsynth.errors import ConfigError, TexsynthError
-from texsynth.files import check_target
 
 
 @click.command("texsynth film", cls=OneLineErrors, context_settings=HELP_OPTIONS)
@@ -37,13 +35,9 @@ def main(paths, out, frames, loops, overwrites, quiet, verbose):
     Smaller images are brought to the size of the last one.
     """
     set_up_logging(quiet, verbose)
-    try:
+    with failures_told():
         _check_out(out, paths, overwrites)
         _make(paths, out, frames or FRAMES, loops is not False)
-    except TexsynthError as error:
-        raise failure(error, error) from error
-    except MemoryError as error:
-        raise failure(NO_MEMORY, error) from error
     if not quiet:
         click.echo(out)
 
@@ -58,9 +52,7 @@ def _check_out(out: Path, paths, overwrites):
     from texsynth import films  # imports NumPy, which takes a moment
 
     films.format_of(out)
-    check_target("--out", out, paths)
-    if out.exists() and not overwrites:
-        raise ConfigError(f"{out} already exists; --overwrite replaces it")
+    check_out(out, paths, overwrites)
 
 
 def _make(paths, out, count, loops):

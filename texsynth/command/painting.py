@@ -114,8 +114,8 @@ class Painting(Composition):
     def study(self, workshop, gallery):
         """See :class:`Composition`."""
         from texsynth.images.labels import name_of
+        from texsynth.synthesis.masked import Source
         from texsynth.synthesis.regions import painted
-        from texsynth.synthesis.varied import Source
 
         wanted, sources = self.wanted(gallery), {}
         for number, (colour, (picture, mask)) in enumerate(self.textures(gallery).items()):

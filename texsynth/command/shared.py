@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from texsynth.command.environment import variable_of
-from texsynth.errors import ConfigError
+from texsynth.errors import ConfigError, TexsynthError
+from texsynth.files import check_target
 from texsynth.files.printable import one_line
 from texsynth.machine import OFFLINE
 
@@ -131,6 +132,24 @@ def downloads_forbidden(is_so):
             os.environ.update({} if before is None else {OFFLINE: before})
 
 
+def check_out(out, read, overwrites):
+    """Makes sure that the file for ``--out`` can be written, and that nothing is lost by it.
+
+    Args:
+        out (pathlib.Path): The file.
+        read: Paths of the files that are read.
+        overwrites (bool): Whether it may take the place of one that is there.
+
+    Raises:
+        texsynth.errors.ConfigError: It is a folder, is in none, is one of those that are read, or
+            is there already.
+        texsynth.errors.TexsynthError: Its folder cannot be written.
+    """
+    check_target("--out", out, read)
+    if out.exists() and not overwrites:
+        raise ConfigError(f"{out} already exists; --overwrite replaces it")
+
+
 def failure(message, error, written=()):
     """Makes the exception that ends a command with one line and an exit code.
 
@@ -149,6 +168,17 @@ def failure(message, error, written=()):
     else:
         exception.exit_code = EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE
     return exception
+
+
+@contextlib.contextmanager
+def failures_told():
+    """A context manager in which what cannot be done, or lacks memory, ends the command."""
+    try:
+        yield
+    except TexsynthError as error:
+        raise failure(error, error) from error
+    except MemoryError as error:
+        raise failure(NO_MEMORY, error) from error
 
 
 class _Lines(logging.Formatter):

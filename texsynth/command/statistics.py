@@ -11,17 +11,16 @@ from texsynth.command.environment import by_environment
 from texsynth.command.folders import expanded
 from texsynth.command.shared import (
     HELP_OPTIONS,
-    NO_MEMORY,
     PATH,
     OneLineErrors,
+    check_out,
     downloads_forbidden,
-    failure,
+    failures_told,
     from_text,
     set_up_logging,
 )
 from texsynth.config import Config
-from texsynth.errors import ConfigError, StatisticsError, TexsynthError
-from texsynth.files import check_target
+from texsynth.errors import ConfigError, StatisticsError
 from texsynth.terms import parse_layers
 
 
@@ -69,16 +68,11 @@ def main(paths, out, input_range, offline, overwrites, quiet, verbose, **options
     stands for the images in it.
     """
     set_up_logging(quiet, verbose)
-    try:
-        with downloads_forbidden(offline):
-            config = Config(input_range=input_range, **options)
-            files = expanded(paths)
-            _check_out(out, files, overwrites)
-            _measured(files, config).save(out)
-    except TexsynthError as error:
-        raise failure(error, error) from error
-    except MemoryError as error:
-        raise failure(NO_MEMORY, error) from error
+    with failures_told(), downloads_forbidden(offline):
+        config = Config(input_range=input_range, **options)
+        files = expanded(paths)
+        _check_out(out, files, overwrites)
+        _measured(files, config).save(out)
     if not quiet:
         click.echo(out)
 
@@ -98,9 +92,7 @@ by_environment(main, "statistics")
 def _check_out(out, files, overwrites):
     if out.suffix.lower() != ".npz":
         raise ConfigError(f"--out must be a .npz file, not {out}")
-    check_target("--out", out, files)
-    if out.exists() and not overwrites:
-        raise ConfigError(f"{out} already exists; --overwrite replaces it")
+    check_out(out, files, overwrites)
 
 
 def _measured(files: tuple[Path, ...], config):

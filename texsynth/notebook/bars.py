@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from texsynth.command.progress import describe
-from texsynth.synthesis.loop import Progress
+from texsynth.synthesis.progress import Progress
 
 _TEXT_UNITS = 30
 

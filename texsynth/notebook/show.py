@@ -16,7 +16,7 @@ from texsynth.command.progress import describe
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.notebook import bars
 from texsynth.notebook.frame import compose
-from texsynth.synthesis.loop import Progress
+from texsynth.synthesis.progress import Progress
 
 _SECONDS_BETWEEN_FRAMES = 0.5
 _SMALLEST, _LARGEST = 16, 4096  # pixels

@@ -13,8 +13,8 @@ from texsynth.losses import IMAGE, check_additive, check_takes_masks, report
 from texsynth.losses.loss import Partial
 from texsynth.network import architecture
 from texsynth.objective import blocks
+from texsynth.objective.block_choice import SMALLEST_CORE
 from texsynth.objective.masks import NO_MASKS
-from texsynth.objective.memory import SMALLEST_CORE
 from texsynth.objective.whole import Undivided, loss_value
 
 _log = logging.getLogger(__name__)

@@ -1,11 +1,10 @@
 """What a synthesis will take, found by a short trial of all its parts, before it is made."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from texsynth import images
-from texsynth.network import engine
+from texsynth.network import clock, engine
 from texsynth.synthesis.errors_of import errors_of
 from texsynth.synthesis.forecast import Forecast
 
@@ -16,7 +15,7 @@ _SHARE = 0.05  # of what its steps take
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one texture.
+    """Seconds of one texture, without compiling.
 
     Attributes:
         trial (float): What it takes to try each level, which a synthesis does too.
@@ -43,21 +42,21 @@ def estimate(study: Any) -> Estimate:
     Raises:
         texsynth.errors.TexsynthError: The weights cannot be had, or the loss cannot be computed.
     """
-    forecast, began = Forecast(study.plan), time.perf_counter()
+    forecast, began = Forecast(study.plan), clock.now()
     numbers = range(1, len(study.plan) + 1)
     with engine.threads(study.workshop.engine):
         for number in numbers:
             forecast.try_level(study, number)
-        trial = time.perf_counter() - began
+        trial = clock.now() - began
         for number, seconds in enumerate(forecast.seconds(), 1):
             most = min(_TRIAL, _SHARE * seconds)
             if forecast.pace(number) < most:
                 forecast.try_level(study, number, most)
-        tried = time.perf_counter()
+        tried = clock.now()
         texture = study.start(0)
         for number in numbers:
             texture = study.begun(number, texture)
         texture = study.enlarged(texture)
     errors_of(study, images.rounded(images.to_values(study.finished(texture))))
-    rest = time.perf_counter() - tried
+    rest = clock.now() - tried
     return Estimate(trial, tuple(forecast.seconds()), rest)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive, parted
-from texsynth.objective import memory, on_contrast
+from texsynth.objective import block_choice, memory, on_contrast
 from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
@@ -61,7 +61,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
         check_additive(finest)
     budget = workshop.config.memory
     if budget is None:
-        free = memory.available(workshop.device)
+        free = block_choice.available(workshop.device)
         budget = math.inf if free is None else _SHARE * free
     budget = workshop.team.least(budget)  # or each would plan, and wait, for itself
     # The exemplar goes through the network too.
@@ -77,7 +77,9 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
     if parted(finest)[1]:
         beside += on_contrast.image_bytes(size)
-    choice = memory.choose(budget, size, layers, model, wrap, workshop.table, channels, beside)
+    choice = block_choice.choose(
+        budget, size, layers, model, wrap, workshop.table, channels, beside
+    )
     try:
         check_additive(finest)
     except ConfigError as error:
@@ -111,7 +113,7 @@ def _whole_bytes(workshop, model, losses, level, channels, held, may_record=Fals
     found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, *network)
     if of_contrast:
         seen = level_losses.layers_of(of_contrast)
-        found += memory.block_bytes(model, seen, size, level.margin, workshop.table)
+        found += memory.second_bytes(model, seen, size, level.margin, workshop.table)
         found += on_contrast.image_bytes(size)
     if model != "cuda":  # which counts all losses; elsewhere, Gram matrices take next to nothing
         coarse = [loss for loss in losses if level_losses.is_coarse(loss)]

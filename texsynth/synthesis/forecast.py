@@ -1,7 +1,6 @@
 """How long the rest of a synthesis will take: each level at a pace of its own."""
 
 import statistics
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 
 from texsynth import images
 from texsynth.compat import chainer
-from texsynth.network import device
+from texsynth.network import clock, device
 from texsynth.synthesis.pyramid import Level
 from texsynth.typing import Size
 
@@ -91,7 +90,7 @@ class Forecast:
             evaluations (int): How many there were so far.
         """
         self._ends.clear()
-        self._ends.append((time.perf_counter(), evaluations))
+        self._ends.append((clock.now(), evaluations))
         self._steps = 0
 
     def step(self, number: int, evaluations: int) -> None:
@@ -101,7 +100,7 @@ class Forecast:
             number (int): Its level, from 1.
             evaluations (int): How many there were so far.
         """
-        self._ends.append((time.perf_counter(), evaluations))
+        self._ends.append((clock.now(), evaluations))
         self._steps += 1
         if self._steps == 2:
             self._ends.popleft()  # the first step, with what is done once
@@ -162,6 +161,6 @@ def _tried(study: Any, number: int, repeats: bool, most: float) -> float:
 
 
 def _timed(evaluate: Callable[[Any], Any], image: Any) -> float:
-    began = time.perf_counter()
+    began = clock.now()
     float(evaluate(image))  # which waits for a GPU
-    return time.perf_counter() - began
+    return clock.now() - began

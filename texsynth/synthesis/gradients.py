@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from texsynth.errors import ConfigError
-from texsynth.synthesis.varied import Source, Varied
+from texsynth.synthesis.masked import Source
+from texsynth.synthesis.varied import Varied
 from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Array
 

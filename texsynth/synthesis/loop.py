@@ -1,73 +1,29 @@
-"""The synthesis itself: ``synthesize`` goes through the levels, coarse to fine."""
+"""The synthesis itself: from an exemplar to a texture, at one call."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from texsynth import images
 from texsynth.config import Config
-from texsynth.files.checkpoint import Checkpoint
 from texsynth.losses import Loss
-from texsynth.network import engine
+from texsynth.network import clock, engine
 from texsynth.objective.team import ALONE, Alone, Team
-from texsynth.optimizers import Stopped
-from texsynth.synthesis import environment, presets
+from texsynth.synthesis import environment
 from texsynth.synthesis.errors_of import errors_of
-from texsynth.synthesis.forecast import Forecast
-from texsynth.synthesis.level_run import LevelRun
-from texsynth.synthesis.result import NO_STEPS, STOPPED, Result
+from texsynth.synthesis.progress import Callback
+from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints
+from texsynth.synthesis.run import Run
 from texsynth.synthesis.study import Study
 from texsynth.synthesis.workshop import Workshop
 from texsynth.targets import Statistics
-from texsynth.typing import Batch, Pixels
+from texsynth.typing import Batch
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback is told after each step.
-
-    Attributes:
-        level: Pyramid level, 1 is the coarsest.
-        levels: Number of levels.
-        step: Step within the level, from 1.
-        steps: Steps that the level will take at most.
-        loss: Loss after the step (before it with Adam).
-        evaluations: Computations of loss and gradient so far, over all levels.
-        fraction: Share of the whole work that is done, 0..1, by pixels.
-        seconds_left: What the rest will take: this level at the pace of its last steps, finer ones
-            at that of an evaluation that was tried, or, if they have few steps, by pixels.
-        size: ``(width, height)`` of the image now, without its margin.
-        scheme: What the preset and the settings came to.
-    """
-
-    level: int
-    levels: int
-    step: int
-    steps: int
-    loss: float
-    evaluations: int
-    fraction: float
-    seconds_left: float
-    size: tuple[int, int]
-    scheme: presets.Scheme
-    _run: Any = field(repr=False, default=None)  # the LevelRun
-
-    def pixels(self) -> Pixels:
-        """Returns the image as it is now, ``(H, W, 3)`` uint8; not where processes share it."""
-        return cast(Pixels, self._run.study.shown(images.centre(self._run.pixels(), self.size)))
-
-
-Callback: TypeAlias = Callable[[Progress], bool | None]
-"""Called after each step; the synthesis ends when it returns ``True``.
-
-One that is a context manager too is entered for the time of the levels.
-"""
+__all__ = ["Callback", "make_variation", "optimised", "synthesize"]
 
 
 def synthesize(
@@ -174,25 +130,6 @@ def make_variation(
     )
 
 
-def _entered(callback: Callback | None) -> contextlib.AbstractContextManager[Any]:
-    """The callback, if it is to know when the steps begin and end."""
-    if isinstance(callback, contextlib.AbstractContextManager):
-        return callback
-    return contextlib.nullcontext()
-
-
-class Run(Protocol):
-    """How a texture came about, see :class:`texsynth.synthesis.result.Result`."""
-
-    history: list[list[float]]
-    reason: Any
-    seconds: float
-
-    @property
-    def evaluations(self) -> int:
-        """Computations of loss and gradient."""
-
-
 def optimised(
     study: Study,
     seed: int,
@@ -222,7 +159,7 @@ def optimised(
     study.make_network()
     checkpoints = Checkpoints() if checkpoints is None else checkpoints
     resumed = checkpoints.begin(study, seed, init)
-    run = _Run(study, callback, stop, checkpoints)
+    run = Run(study, callback, stop, checkpoints)
     start = None
     if resumed is None:
         start = study.start(seed) if init is None else init
@@ -231,146 +168,13 @@ def optimised(
     ignored = np.errstate(over="ignore", invalid="ignore")
     with engine.threads(workshop.engine), ignored, _entered(callback):
         texture = run.through_levels(start, resumed)
-    run.seconds = time.perf_counter() - run.began
+    run.seconds = clock.now() - run.began
     # A coarser one, if it was stopped there.
     return study.enlarged(texture), run
 
 
-def _remembered(stop: Callable[[], bool]) -> Callable[[], bool]:
-    """Returns ``stop``, not asked again once it said so: it may have been before a trial."""
-    is_over = False
-
-    def answer() -> bool:
-        nonlocal is_over
-        is_over = is_over or bool(stop())
-        return is_over
-
-    return answer
-
-
-class _Run:
-    """One synthesis under way: what goes on from level to level."""
-
-    def __init__(
-        self,
-        study: Study,
-        callback: Callback | None,
-        stop: Callable[[], bool] | None,
-        checkpoints: Checkpoints,
-    ) -> None:
-        self._study = study
-        self._plan = study.plan
-        self._team: Team | Alone = study.workshop.team
-        self._callback = callback or (lambda progress: False)
-        self._stop = _remembered(stop or (lambda: False))
-        self._checkpoints = checkpoints
-        self.history: list[list[float]] = []
-        self._forecast = Forecast(study.plan)
-        self._evaluated_before = 0  # in earlier levels
-        self._level: Any = None  # the LevelRun
-        self.reason: Any = None  # a text in the end
-        self.began = time.perf_counter()
-        self.seconds = 0.0
-
-    @property
-    def evaluations(self) -> int:
-        return self._evaluated_before + (self._level.evaluations if self._level else 0)
-
-    def through_levels(self, texture: Any, resumed: Checkpoint | None) -> Batch:
-        """Optimises ``texture``, ``(1, 3, H, W)`` float32, at each level; returns the last one."""
-        if not (self._plan[-1].steps or resumed) and self._study.keep(1) is None:
-            self.history, self.reason = [[]], NO_STEPS
-            return cast(Batch, self._study.begun(1, texture))
-        first = 1 if resumed is None else self._level_of(resumed)
-        self._forecast.try_levels(self._study, first, self._stop)
-        for number in range(first, len(self._plan) + 1):
-            self._begin(number, texture, resumed if number == first else None)
-            self.history.append(self._level.losses)
-            self._forecast.begin(self.evaluations)
-            self._through_steps()
-            texture = self._level.texture()
-            self._evaluated_before = self.evaluations
-            self._level.end()
-            self._level = None
-            if self.reason == STOPPED:
-                break
-        return cast(Batch, texture)
-
-    def _level_of(self, resumed: Checkpoint) -> int:
-        """Returns the number of the level in which a checkpoint was saved."""
-        with self._checkpoints.reading():
-            number: int = resumed.fields["run"]["level"]
-            if number not in range(1, len(self._plan) + 1):
-                raise ValueError(f"there is no level {number}")
-        return number
-
-    def _begin(self, number: int, texture: Any, resumed: Checkpoint | None) -> None:
-        """Begins a level, or goes back to where a checkpoint was saved in it."""
-        with self._checkpoints.reading() if resumed else contextlib.nullcontext():
-            self._level = LevelRun(self._study, number, texture, self._stop)
-            if resumed:
-                self._level.restore(resumed.fields["run"], resumed.arrays)
-                self.history = list(resumed.fields["history"])
-                self._evaluated_before = int(resumed.fields["evaluations_before"])
-
-    def _through_steps(self) -> None:
-        level, steps = self._level, self._level.steps()
-        saved, goes_on = None, True
-        while goes_on:
-            goes_on = self._take(steps)
-            step = len(level.losses)
-            if goes_on:
-                is_due = self._checkpoints.is_due(step)
-            else:
-                is_last = self.reason == STOPPED or level.number == len(self._plan)
-                is_due = is_last and saved != step
-            if is_due:
-                saved = step if self._save() else None  # or it is tried again at the end
-
-    def _take(self, steps: Iterator[float]) -> bool:
-        """Takes a step and tells of it; returns whether there may be another."""
-        try:
-            loss = next(steps, None)
-            if loss is None:
-                self.reason = self._level.reason
-                return False
-            self._forecast.step(self._level.number, self.evaluations)
-            if self._team.any(self._callback(self._progress(loss))):
-                raise Stopped
-        except Stopped:
-            self.reason = STOPPED
-            return False
-        return True
-
-    def _save(self) -> bool:
-        """Saves the state; returns whether that went well, the same to all processes."""
-        fields, arrays = self._level.state()
-        self._checkpoints.save(
-            self._study,
-            {
-                "history": self.history[:-1],
-                "evaluations_before": self._evaluated_before,
-                "run": fields,
-            },
-            arrays,
-        )
-        return self._team.any(self._checkpoints.is_saved)  # as the first of them knows
-
-    def _progress(self, loss: float) -> Progress:
-        run, level = self._level, self._level.level
-        done_here = level.work * len(run.losses) / level.steps
-        done = sum(earlier.work for earlier in self._plan[: run.number - 1]) + done_here
-        work = sum(each.work for each in self._plan)
-        return Progress(
-            level=run.number,
-            levels=len(self._plan),
-            step=len(run.losses),
-            steps=level.steps,
-            loss=loss,
-            evaluations=self.evaluations,
-            fraction=done / work,
-            seconds_left=self._forecast.seconds_left(run.number, level.steps - len(run.losses)),
-            size=level.output_size,
-            scheme=self._study.scheme,
-            _run=run,
-        )
+def _entered(callback: Callback | None) -> contextlib.AbstractContextManager[Any]:
+    """The callback, if it is to know when the steps begin and end."""
+    if isinstance(callback, contextlib.AbstractContextManager):
+        return callback
+    return contextlib.nullcontext()

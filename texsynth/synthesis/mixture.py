@@ -20,8 +20,9 @@ from texsynth.objective.held_memory import Held
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
 from texsynth.synthesis import fitting, level_losses, presets
-from texsynth.synthesis.loop import Callback, make_variation
+from texsynth.synthesis.loop import make_variation
 from texsynth.synthesis.planning import plan_for, without_edge
+from texsynth.synthesis.progress import Callback
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints

@@ -8,10 +8,12 @@ import numpy.typing as npt
 
 from texsynth.config import Config
 from texsynth.errors import ConfigError
-from texsynth.synthesis.loop import Callback, make_variation
+from texsynth.synthesis.loop import make_variation
+from texsynth.synthesis.masked import Source
+from texsynth.synthesis.progress import Callback
 from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints
-from texsynth.synthesis.varied import Source, Varied
+from texsynth.synthesis.varied import Varied
 from texsynth.synthesis.workshop import Workshop
 
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from texsynth.config import Config
 from texsynth.losses import Loss
 from texsynth.synthesis.holes import BAND, Damaged
-from texsynth.synthesis.loop import Callback, make_variation
+from texsynth.synthesis.loop import make_variation
+from texsynth.synthesis.progress import Callback
 from texsynth.synthesis.repair_study import RepairStudy
 from texsynth.synthesis.workshop import Workshop
 

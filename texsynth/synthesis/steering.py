@@ -17,13 +17,15 @@ from texsynth.errors import ConfigError
 from texsynth.images import turning
 from texsynth.network import architecture
 from texsynth.synthesis import presets
-from texsynth.synthesis.loop import Callback, make_variation
+from texsynth.synthesis.loop import make_variation
+from texsynth.synthesis.masked import Source
 from texsynth.synthesis.planning import plan_for
+from texsynth.synthesis.progress import Callback
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.regions import at_size_of
 from texsynth.synthesis.result import Result
 from texsynth.synthesis.resuming import Checkpoints
-from texsynth.synthesis.varied import Source, Varied
+from texsynth.synthesis.varied import Varied
 from texsynth.synthesis.workshop import Workshop
 from texsynth.typing import Array, Batch
 

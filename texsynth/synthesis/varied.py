@@ -7,7 +7,7 @@ weight for each position, which goes through the network's own geometry as activ
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.held_memory import Held
 from texsynth.statistics import colours, gram, spectrum
 from texsynth.synthesis import level_losses, octave, presets
+from texsynth.synthesis.masked import Source, filled, mask_of
 from texsynth.synthesis.mixture import Mixture
 from texsynth.synthesis.planning import without_edge
 from texsynth.synthesis.pyramid import Level
@@ -32,20 +33,6 @@ from texsynth.typing import Array, Batch, Wrap
 from texsynth.values import check_shares
 
 _SHARPNESS = 4  # power of the share of a label that a position of an exemplar sees
-
-
-class Source(NamedTuple):
-    """Where a texture is taken from.
-
-    Attributes:
-        pixels: ``(H, W, 3)`` array, RGB, 0..255.
-        mask: ``(H, W)`` array, 0..1: which part of it has the texture; ``None`` if all of it has.
-        name: What messages call it.
-    """
-
-    pixels: npt.ArrayLike
-    mask: npt.ArrayLike | None = None
-    name: str = "the exemplar"
 
 
 class Varied(Mixture):
@@ -83,7 +70,7 @@ class Varied(Mixture):
         check_takes_masks(self.losses)
         mixing.measured(self.losses)  # raises if one cannot be mixed
         self._masks = [
-            _mask_of(source, exemplar) for source, exemplar in zip(sources, exemplars, strict=True)
+            mask_of(source, exemplar) for source, exemplar in zip(sources, exemplars, strict=True)
         ]
         self._check_sources(sources)
         at_full_size = self._weights_at(self.plan[-1])
@@ -94,7 +81,7 @@ class Varied(Mixture):
         self._parts = [check_shares(parts[number], len(sources)) for number in there]
         self._areas = tuple(float(areas[number]) for number in there)
         self._filled = [
-            _filled(exemplar, mask)
+            filled(exemplar, mask)
             for exemplar, mask in zip(self._exemplars, self._masks, strict=True)
         ]
         shares = np.average(self._parts, axis=0, weights=self._areas)
@@ -310,23 +297,3 @@ class Varied(Mixture):
         arrays = [*self._exemplars, *(m for m in self._masks if m is not None), self._weights]
         sums = [images.checksum(each) for each in arrays]
         return hashlib.sha256(repr((sums, self._parts, self._transports)).encode()).hexdigest()
-
-
-def _mask_of(source: Source, exemplar: Batch) -> Batch | None:
-    """The mask of a source at the size of its exemplar, ``(1, 1, H, W)`` float32."""
-    if source.mask is None:
-        return None
-    mask = np.asarray(source.mask, np.float32)[None, None]
-    return np.clip(images.resize(mask, exemplar.shape[:1:-1]), 0, 1)
-
-
-def _filled(exemplar: Batch, mask: Batch | None) -> Batch:
-    """An exemplar with the mean and the variances that it has under its mask, and nothing beside.
-
-    What is beside has the mean colour; what is under the mask is raised by as much as it lacks.
-    """
-    if mask is None:
-        return exemplar
-    mean = (exemplar * mask).sum(axis=(2, 3), keepdims=True) / mask.sum()
-    filled: Batch = mean + (exemplar - mean) * mask / np.sqrt((mask**2).mean())
-    return filled

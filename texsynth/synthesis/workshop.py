@@ -14,7 +14,7 @@ from texsynth.config import Config
 from texsynth.errors import ConfigError
 from texsynth.losses import Loss, RangePenalty, make_losses
 from texsynth.network import architecture, device, engine
-from texsynth.objective import memory
+from texsynth.objective import block_choice
 from texsynth.objective.team import ALONE, Alone, Team
 from texsynth.synthesis.study import Study
 from texsynth.targets import Statistics
@@ -115,7 +115,7 @@ class Workshop:
                 activations = features(chainer.Variable(trial))
                 float(sum(x.array.sum() for x in activations.values()))  # a GPU is waited for
                 seconds = time.perf_counter() - began
-        return seconds / memory.FORWARD / side**2
+        return seconds / block_choice.FORWARD / side**2
 
     def losses(self, scheme):
         """Returns the losses to sum, the range penalty among them.

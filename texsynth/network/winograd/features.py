@@ -26,7 +26,7 @@ def try_out():
         how_often = "once per machine"
         if not cache.is_kept():
             how_often = "on every run, as no cache folder can be written (see NUMBA_CACHE_DIR)"
-        _log.info("compiling the Winograd engine (half a minute, %s)", how_often)
+        _log.info("compiling the Winograd engine first: half a minute more, %s", how_often)
     gram_sum(np.zeros((1, 1, 1, 64), np.float32))
 
 
