@@ -9,7 +9,8 @@ import pytest
 import texsynth
 from tests.conftest import make_texture
 from tests.synthesis.conftest import after
-from texsynth import Checkpoints, Config, optimizers, weights
+from texsynth import Checkpoints, Config, images, optimizers, weights
+from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError
 from texsynth.objective import block_choice, blocks, memory
 from texsynth.objective.block_objective import BlockObjective
@@ -73,6 +74,21 @@ def test_evaluations_are_recorded_and_steps_decided_there(config, exemplar, opti
     run = LevelRun(study, 1, np.zeros((1, 3, 14, 16), np.float32))
     assert type(run._optimizer) is kind
     assert type(run._objective).__name__ == "CapturedObjective"
+
+
+def test_evaluations_of_even_contrast_are_recorded_too(config, exemplar):
+    study = Workshop(config(preset="natural")).study(exemplar)
+    study.workshop.device.use()
+    objective = study.objective(1)
+    kinds = [type(each).__name__ for each in (objective._plain, objective._contrast)]
+    assert kinds == ["CapturedObjective", "CapturedObjective"]
+    image = chainer.Parameter(study.workshop.device.send(make_image(study)))
+    losses = [float(objective(image)) for _ in range(2)]
+    assert losses[0] == losses[1] > 0
+
+
+def make_image(study):
+    return images.noise(study.plan[0].canvas_size, 0, np.full(3, 128.0))
 
 
 def on_the_cpu(settings):
