@@ -26,7 +26,7 @@ def render(report):
     """Returns the page as text.
 
     Args:
-        report (texsynth.evaluation.report.Report): The report.
+        report (texsynth.evaluation.evaluated.Report): The report.
     """
     script = assets.text_of("game.js")
     style = assets.text_of("base.css") + assets.text_of("game.css") + _file("page.css")
