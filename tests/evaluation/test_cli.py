@@ -432,7 +432,7 @@ def test_it_runs_as_a_module(folder, random_weights_file):
 
 def test_every_option_has_a_help_and_defaults_are_said():
     options = [option for option in evaluate.main.params if option.param_type_name == "option"]
-    assert len(options) == 22
+    assert len(options) == 23
     assert all(option.help for option in options)
     text = CliRunner().invoke(evaluate.main, ["-h"]).stdout
     assert "the size recorded in OUTPUT, or 0" in " ".join(text.split())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from texsynth.evaluation import record, regions, repairs
+from texsynth.evaluation import record, regions, repairs, stacks
 from texsynth.metrics import Measures
 from texsynth.version import __version__
 
@@ -27,6 +27,8 @@ class Evaluated:
             :class:`texsynth.metrics.Rectangle`.
         repair: What was measured of it as a repair, a
             :class:`texsynth.evaluation.repairs.Repair`; or ``None``.
+        of_stack: Which map of which stack it is, a :class:`texsynth.evaluation.stacks.OfStack`, or
+            ``None``; pixels and exemplar are the pictures then that the network sees.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Evaluated:
     region: regions.Region | None = None
     rectangles: tuple | None = None
     repair: repairs.Repair | None = None
+    of_stack: stacks.OfStack | None = None
 
     def as_dict(self):
         """Returns it as plain values, ready for JSON."""
@@ -59,6 +62,8 @@ class Evaluated:
             }
         if self.repair is not None:
             found["repair"] = self.repair.as_dict()
+        if self.of_stack is not None:
+            found["map"] = self.of_stack._asdict()
         return found
 
 
@@ -71,19 +76,25 @@ class Report:
         outputs: A list of :class:`Evaluated`.
         network: Name of the network that measured them.
         failed: Pairs of the name of an output that could not be measured, and why.
+        stacks: Of folders of maps, a list of :class:`texsynth.evaluation.stacks.Stack`; their maps
+            are the outputs.
     """
 
     source: str
     outputs: list
     network: str = "vgg16"
     failed: list = field(default_factory=list)
+    stacks: list = field(default_factory=list)
 
     def as_dict(self):
         """Returns the report as plain values, ready for JSON."""
-        return {
+        found = {
             "texsynth": __version__,
             "source": self.source,
             "network": self.network,
             "outputs": [output.as_dict() for output in self.outputs],
             "failed": [{"file": name, "error": why} for name, why in self.failed],
         }
+        if self.stacks:
+            found["stacks"] = [stack.as_dict() for stack in self.stacks]
+        return found

@@ -46,8 +46,8 @@ def make(
             twice, the weights cannot be had, or the device cannot be used.
     """
     source_path, output_paths = asked.source, asked.outputs
-    _check_distinct([*([] if source_path is None else [source_path]), *output_paths])
-    names = [_name(path, output_paths) for path in output_paths]
+    check_distinct([*([] if source_path is None else [source_path]), *output_paths])
+    names = names_of(output_paths)
     outputs, failed, first = [], [], None
     for name, path in zip(names, output_paths, strict=True):
         try:
@@ -133,7 +133,7 @@ class _Bench:
     def _whole(self, name, path, pixels, made):
         source = self._from.batch
         size = source.shape[:1:-1]
-        size = _exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
+        size = exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
         key = size, self._pooling or made.pooling or "average", made.layers or (), made.flatten
         if key not in self._evaluators:
             fitted = images.fit(source, size)
@@ -170,7 +170,15 @@ class _Bench:
         return found, failed
 
 
-def _exemplar_size(source_size, asked, recorded, output_size):
+def exemplar_size(source_size, asked, recorded, output_size):
+    """Returns the size, ``(width, height)``, that an exemplar is compared at.
+
+    Args:
+        source_size: Its own.
+        asked (int): Longer side that was asked for, 0 keeps its own; or ``None``.
+        recorded (int): That which the output's file names, or ``None``.
+        output_size: ``(width, height)`` of the output.
+    """
     if asked is not None:
         return images.fitted_size(source_size, asked)
     # A file may name any size: not one for which there would not be the memory.
@@ -186,14 +194,28 @@ def _named(path, function, *arguments):
         raise ImageError(f"{path}: {error}") from error
 
 
-def _name(path, paths):
-    """What to call a path among others: its last part, or all of it if names are not distinct."""
-    is_distinct = len({printable(other.name) for other in paths}) == len(paths)
-    return printable(path.name if is_distinct else str(path))
+def names_of(paths):
+    """Returns what to call paths: their last parts, or all of them if names are not distinct.
+
+    Args:
+        paths: Paths of files or folders.
+    """
+    short = [printable(path.name or str(path)) for path in paths]
+    return short if len(set(short)) == len(short) else [printable(str(path)) for path in paths]
 
 
-def _check_distinct(paths):
+def check_distinct(paths):
+    """Makes sure that no two paths are of one file or folder.
+
+    Args:
+        paths: Paths, some of which may not be there.
+
+    Raises:
+        texsynth.errors.ConfigError: Two are.
+    """
     for number, path in enumerate(paths):
         for other in paths[:number]:
             if is_same_file(path, other):
-                raise ConfigError(f"{path} and {other} are the same file")
+                raise ConfigError(
+                    f"{path} and {other} are the same {'folder' if path.is_dir() else 'file'}"
+                )

@@ -74,18 +74,26 @@ def as_text(report):
     first = max(map(len, [report.source, *labels]))
     columns = zip(*[cells for _, rows in parts for _, cells, _ in rows], strict=True)
     widths = [max(map(len, [name, *cells])) for name, cells in zip(names, columns, strict=True)]
-    lines = [_line(report.source, names, first, widths)]
+    lines = [aligned(report.source, names, first, widths)]
     for title, rows in parts:
         lines += ["", title]
-        lines += [_line(f"  {label}", cells, first, widths) for label, cells, _ in rows]
+        lines += [aligned(f"  {label}", cells, first, widths) for label, cells, _ in rows]
     if remarks := notes(report):
         lines += ["", *remarks]
     return "\n".join(lines)
 
 
-def _line(label, cells, first, widths):
-    aligned = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-    return f"{label.ljust(first)}  {aligned}"
+def aligned(label, cells, first, widths):
+    """Returns a line of a table of plain text.
+
+    Args:
+        label (str): What stands first, to the left.
+        cells: A str for each column, to the right.
+        first (int): Characters of the first column.
+        widths: Characters of each other column.
+    """
+    right = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    return f"{label.ljust(first)}  {right}"
 
 
 def _optimised(report):
