@@ -96,8 +96,8 @@ def read_deep(path: StrPath, input_range: Range | None = None) -> npt.NDArray[An
 
     Returns:
         numpy.ndarray: ``(H, W, 3)`` RGB: uint8, or, of a file of more than 8 bits, floating-point
-        numbers, 0..255. A file with a colour profile other than sRGB has 8 bits (and a warning is
-        logged if it had more).
+        numbers, 0..255. With a colour profile other than sRGB that takes the package imagecodecs;
+        without it they are uint8, and a warning is logged.
 
     Raises:
         texsynth.errors.ImageError: As there.
