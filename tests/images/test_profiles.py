@@ -7,10 +7,12 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from tests.images import pictures
 from texsynth import images
 from texsynth.images import colour, profiles, srgb
+from texsynth.materials import finding, reading
 
 D50 = np.array([0.9642, 1.0, 0.8249])  # as ICC profiles have it
 _BRADFORD = np.array(
@@ -221,6 +223,52 @@ def test_values_that_are_no_colours_are_never_converted(tmp_path):
         profile = pictures.GREY if channels == 1 else P3
         values = images.read_map(write(tmp_path / "a.png", given, profile))
         np.testing.assert_array_equal(np.rint(values * 65535), given)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_values_that_are_colours_are_converted_if_that_is_said(tmp_path, channels):
+    """Such as an albedo's; alpha is none."""
+    given = integers(channels)
+    profile = pictures.GREY if channels == 1 else P3
+    path = write(tmp_path / "a.png", given, profile)
+    values = images.read_map(path, as_colours=True)
+    colours, _ = images.read_deep_apart(path)
+    np.testing.assert_allclose(values[..., :3], colours / 255, atol=1e-6)
+    np.testing.assert_array_equal(np.rint(values[..., 3:] * 65535), given[..., 3:])
+    plain = write(tmp_path / "b.png", given, srgb.profile())
+    np.testing.assert_array_equal(images.read_map(plain, True), images.read_map(plain))
+
+
+def test_8_bits_of_colours_are_as_images_of_8_bits_have_them(tmp_path, monkeypatch, caplog):
+    """For which no package is needed; and deeper ones have as many without it."""
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    pixels = np.random.default_rng(5).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=P3)
+    values = images.read_map(tmp_path / "a.png", as_colours=True)
+    np.testing.assert_allclose(255 * values, images.read(tmp_path / "a.png"), atol=1e-4)
+    assert not np.array_equal(np.rint(255 * values), pixels) and not caplog.records
+    path = write(tmp_path / "b.png", integers(), P3)
+    values = images.read_map(path, as_colours=True)
+    np.testing.assert_allclose(255 * values, images.read(path), atol=1e-4)
+    assert "b.png: its colour profile is applied at 8 bits a channel" in caplog.text
+
+
+def test_the_profile_of_an_albedo_counts_and_that_of_another_map_does_not(tmp_path):
+    given = integers()
+    for name in ("albedo", "normal"):
+        there = given // 4 + 32768 if name == "normal" else given  # out of the surface
+        write(tmp_path / f"{name}.png", there, P3)
+    stack = reading.read(finding.find(finding.listed(tmp_path)))
+    expected = by_definition(given / 65535, _P3, curve_of_srgb)
+    np.testing.assert_allclose(255 * stack["albedo"], expected, atol=0.2)
+    np.testing.assert_array_equal(np.rint(65535 * stack["normal"]), given // 4 + 32768)
+
+
+def test_a_grey_albedo_is_brought_to_srgb_too(tmp_path):
+    write(tmp_path / "albedo.png", given := integers(1), pictures.GREY)
+    found = reading.read(finding.find(finding.listed(tmp_path)))["albedo"]
+    expected = encoded_srgb((given / 65535) ** pictures.GREY_GAMMA)
+    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=2e-4)
 
 
 def test_profiles_that_fit_no_colours_are_left_out():
