@@ -2,6 +2,9 @@
 
 import logging
 from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
 
 from texsynth import images, weights
 from texsynth.errors import ImageError
@@ -46,7 +49,7 @@ def make(
     found = finding.find(finding.listed(paths[0]))
     _tell(source, found)
     bench = _Bench(_Source(found, convention, size), pooling, gpu, weights_path, network)
-    measured, failed, first = [], [], None
+    measured, jobs, failed, first = [], [], [], None
     for name, path in zip(names, paths[1:], strict=True):
         try:
             several = stack_files.made(path, name)
@@ -57,16 +60,21 @@ def make(
         for files in several:
             _tell(*files)
             try:
-                stack, unmeasured = bench.measure(*files)
+                stack, of_maps, lacking = bench.measure(*files)
                 measured.append(stack)
-                failed += unmeasured
+                jobs += of_maps
+                failed += lacking
             except ImageError as error:
                 failed.append((files.name, printable(str(error))))
                 first = first or ImageError(f"{files.name}: {error}")
     if not measured:
         raise first
-    outputs = [output for stack in measured for output in stack.outputs]
-    return Report(source, outputs, network, failed, measured)
+    outputs, unmeasured = bench.maps(jobs)
+    whole = [
+        replace(stack, outputs=tuple(each for each in outputs if each.of_stack.stack == stack.name))
+        for stack in measured
+    ]
+    return Report(source, outputs, network, failed + unmeasured, whole)
 
 
 def _tell(name, found):
@@ -97,21 +105,35 @@ class _Source:
         return stack if made.flatten is None else flattened(stack, made.flatten)
 
 
+class _Job(NamedTuple):
+    """A map to be measured as a picture, and by what."""
+
+    of_stack: stacks.OfStack
+    exemplar: np.ndarray
+    pixels: np.ndarray
+    made: record.Record
+    pooling: str
+
+    @property
+    def evaluator(self):
+        """What says which evaluator it takes."""
+        return images.checksum(self.exemplar), self.pooling, self.made.layers or ()
+
+
 class _Bench:
-    """What measures stacks: an evaluator for each map that they ask for."""
+    """What measures stacks, and maps as pictures."""
 
     def __init__(self, source, pooling, gpu, weights_path, network):
         self._source, self._pooling = source, pooling
         self._device = device.select(gpu)
         self._weights = weights.load(weights_path or weights.find_or_fetch(network), network)
-        self._evaluators = {}
 
     def measure(self, name, found):
-        """Measures a stack.
+        """Measures a stack as a whole.
 
         Returns:
-            tuple: A :class:`texsynth.evaluation.stacks.Stack`; and pairs of name and reason of maps
-            that could not be measured.
+            tuple: A :class:`texsynth.evaluation.stacks.Stack`; its maps that are to be measured as
+            pictures; and pairs of name and reason of those that cannot be.
 
         Raises:
             texsynth.errors.ImageError: It is unusable, or has no map that the exemplar has.
@@ -128,25 +150,38 @@ class _Bench:
         files = {kind: found.maps[kind].path.name for kind in both}
         whole = stacks.described(name, files, exemplar, {kind: stack[kind] for kind in both}, raw)
         failed = [(f"{name} {kind}", "there is no such map") for kind in raw if kind not in stack]
-        outputs = []
-        pictures = stacks.as_pictures(exemplar, stack, both)
-        for kind, pair in pictures.items():
-            of_stack = stacks.OfStack(name, kind, files[kind])
-            try:
-                outputs.append(self._map(of_stack, *pair, made))
-            except ImageError as error:
-                failed.append((f"{name} {kind}", printable(str(error))))
-        return replace(whole, outputs=tuple(outputs)), failed
-
-    def _map(self, of_stack, exemplar, pixels, made):
-        """Measures a map as a picture."""
         pooling = self._pooling or made.pooling or "average"
-        layers = made.layers or ()
-        key = images.checksum(exemplar), pooling, layers
-        if key not in self._evaluators:
-            self._evaluators[key] = Evaluator(
-                exemplar, self._weights, pooling, self._device, layers
-            )
-        measures = self._evaluators[key].measure(pixels)
-        name = f"{of_stack.stack} {of_stack.kind}"
+        jobs = [
+            _Job(stacks.OfStack(name, kind, files[kind]), *pair, made, pooling)
+            for kind, pair in stacks.as_pictures(exemplar, stack, both).items()
+        ]
+        return whole, jobs, failed
+
+    def maps(self, jobs):
+        """Measures maps as pictures, with one evaluator at a time, for each takes much memory.
+
+        Returns:
+            tuple: A list of :class:`texsynth.evaluation.evaluated.Evaluated` in the order of the
+            maps; and pairs of name and reason of those that could not be measured.
+        """
+        found, failed = {}, []
+        for key in dict.fromkeys(job.evaluator for job in jobs):
+            those = [job for job in jobs if job.evaluator == key]
+            evaluator = None
+            for job in those:
+                name = f"{job.of_stack.stack} {job.of_stack.kind}"
+                try:
+                    evaluator = evaluator or self._evaluator(job)
+                    found[job.of_stack] = self._measured(name, job, evaluator)
+                except ImageError as error:
+                    failed.append((name, printable(str(error))))
+        return [found[job.of_stack] for job in jobs if job.of_stack in found], failed
+
+    def _evaluator(self, job):
+        layers = job.made.layers or ()
+        return Evaluator(job.exemplar, self._weights, job.pooling, self._device, layers)
+
+    def _measured(self, name, job, evaluator):
+        of_stack, exemplar, pixels, made, pooling = job
+        measures = evaluator.measure(pixels)
         return Evaluated(name, pixels, exemplar, made, pooling, measures, of_stack=of_stack)
