@@ -14,6 +14,7 @@ from described import absolute, source  # noqa: E402
 SOURCE = source()
 MPI = ["mpi4py>=4.0", "mpich>=4.2; platform_system == 'Linux'"]  # elsewhere, one's own MPI
 NOTEBOOK = ["ipython>=8.18", "tqdm>=4.66"]
+PROFILES = ["imagecodecs>=2024.9"]
 LIVE = ["starlette>=0.40", "uvicorn>=0.30"]
 
 setup(
@@ -89,17 +90,18 @@ setup(
         "live": LIVE,
         "mpi": MPI,
         "notebook": NOTEBOOK,
+        "profiles": PROFILES,
         "test": [
             *LIVE,
             *MPI,
             *NOTEBOOK,
+            *PROFILES,
             "OpenEXR>=3.5",
             "av>=14.0",
             "axe-core-python==0.1.0",
             "build>=1.2",
             "hypothesis>=6.100",
             "godot-parser>=0.1.7",
-            "imagecodecs>=2024.9",
             "import-linter>=2.1",
             "materialx>=1.39",
             "mypy==2.4.1",

@@ -8,7 +8,7 @@ from tests.browser import view, wait_for
 from tests.conftest import make_texture
 from texsynth import files
 from texsynth.evaluation import page, record
-from texsynth.evaluation.report import Evaluated, Report
+from texsynth.evaluation.evaluated import Evaluated, Report
 from texsynth.metrics import Evaluator
 
 NASTY = '<script>document.title="run"</script>"&\'$source.png'

@@ -16,7 +16,8 @@ import texsynth
 from tests.conftest import make_texture
 from texsynth import command, evaluate, files, images
 from texsynth.errors import TexsynthError
-from texsynth.evaluation import page, report, table
+from texsynth.evaluation import evaluated as outcome
+from texsynth.evaluation import page, table
 from texsynth.evaluation.record import Record
 from texsynth.metrics import Measures
 
@@ -176,7 +177,7 @@ def evaluated(name, **changes):
         "copies": None,
     }
     pictures = (np.zeros((height, width, 3), np.uint8) for height, width in ((30, 40), (60, 80)))
-    return report.Evaluated(name, *pictures, Record(), "max", Measures(**(measures | changes)))
+    return outcome.Evaluated(name, *pictures, Record(), "max", Measures(**(measures | changes)))
 
 
 def test_each_measure_is_in_its_row():
@@ -188,7 +189,7 @@ def test_each_measure_is_in_its_row():
         tell_apart=None,
         copied_share=None,
     )
-    assert table.sections(report.Report("s.png", [evaluated("a.png"), lacking])) == [
+    assert table.sections(outcome.Report("s.png", [evaluated("a.png"), lacking])) == [
         ("relative Gram error, optimised by default", [("conv1_1", ["0.125", "1.000"], "0")]),
         ("relative Gram error, held out", [("pool5", ["0.250", "-"], "0")]),
         (
@@ -225,13 +226,13 @@ def test_each_measure_is_in_its_row():
 def test_no_seam_is_told_of_what_was_not_made_to_tile():
     one = evaluated("a.png")
     outputs = [dataclasses.replace(one, record=Record(tile=t)) for t in (None, "", "x", "xy")]
-    found = report.Report("s.png", outputs)
+    found = outcome.Report("s.png", outputs)
     rows = {label: cells for _, rows in table.sections(found) for label, cells, _ in rows}
     assert rows["seam in x, z-score"] == ["+1.5", "-", "+1.5", "+1.5"]
     assert rows["seam in y, z-score"] == ["-2.5", "-", "-", "-2.5"]
     note = "- at a seam: not made to tile along that axis"
     assert table.notes(found)[-1] == note and table.as_text(found).endswith(f"\n\n{note}")
-    assert note not in table.notes(report.Report("s.png", [outputs[0], outputs[3]]))
+    assert note not in table.notes(outcome.Report("s.png", [outputs[0], outputs[3]]))
     assert found.as_dict()["outputs"][1]["measures"]["seam"] == {"x": 1.5, "y": -2.5}
 
 
@@ -431,7 +432,7 @@ def test_it_runs_as_a_module(folder, random_weights_file):
 
 def test_every_option_has_a_help_and_defaults_are_said():
     options = [option for option in evaluate.main.params if option.param_type_name == "option"]
-    assert len(options) == 22
+    assert len(options) == 23
     assert all(option.help for option in options)
     text = CliRunner().invoke(evaluate.main, ["-h"]).stdout
     assert "the size recorded in OUTPUT, or 0" in " ".join(text.split())

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.conftest import make_texture
 from tests.evaluation.conftest import HISTORY, view
 from texsynth.evaluation import page, plots, record, verdict
-from texsynth.evaluation.report import Report
+from texsynth.evaluation.evaluated import Report
 
 # Together: the page and the browser take a while.
 pytestmark = pytest.mark.xdist_group("page")

@@ -111,23 +111,14 @@ def test_8_bits_are_as_they_are_read_elsewhere(tmp_path):
         np.testing.assert_array_equal(deep, plain)
 
 
-def test_a_profile_of_srgb_keeps_16_bits_and_another_is_applied_at_8(tmp_path, caplog):
+def test_a_profile_of_srgb_keeps_16_bits(tmp_path, caplog):
     given = integers(3)
     write(tmp_path / "a.tif", given, iccprofile=srgb.profile())
     np.testing.assert_allclose(images.read_deep(tmp_path / "a.tif"), given / 257, rtol=1e-6)
+    chunk = pictures.chunk(b"iCCP", b"x\0\0" + zlib.compress(srgb.profile()))
+    (tmp_path / "a.png").write_bytes(pictures.png(given, 16, 2, chunk))
+    np.testing.assert_allclose(images.read_deep(tmp_path / "a.png"), given / 257, rtol=1e-6)
     assert not caplog.records
-    write(tmp_path / "b.tif", given, iccprofile=pictures.RGB)
-    pixels = images.read_deep(tmp_path / "b.tif")
-    assert "b.tif: its colour profile is applied at 8 bits a channel" in caplog.text
-    np.testing.assert_array_equal(pixels, images.read(tmp_path / "b.tif"))
-
-
-def test_a_png_of_16_bits_with_a_profile(tmp_path):
-    given = integers(1)
-    for profile, dtype in ((srgb.profile(), np.float32), (pictures.GREY, np.uint8)):
-        chunk = pictures.chunk(b"iCCP", b"x\0\0" + zlib.compress(profile))
-        (tmp_path / "a.png").write_bytes(pictures.png(given, 16, 0, chunk))
-        assert images.read_deep(tmp_path / "a.png").dtype == dtype
 
 
 def test_which_profiles_change_nothing():

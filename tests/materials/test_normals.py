@@ -45,3 +45,15 @@ def test_what_is_raised_has_unit_length(seed, scale):
 def test_no_normal_map(value, told):
     with pytest.raises(ImageError, match=told):
         normals.vectors(np.full((4, 4, 3), value, np.float32))
+
+
+def test_lengths_are_those_of_the_file():
+    encoded = drawn()["normal"]
+    assert normals.off_unit(encoded).largest < 1e-6
+    short = encoded.copy()
+    short[3, 4] = (0.5, 0.5, 0.9)  # 0.8 long
+    off = normals.off_unit(short)
+    assert off.largest == pytest.approx(0.2, abs=1e-6)
+    assert off.mean == pytest.approx(0.2 / short[..., 0].size, rel=1e-3)
+    rounded = np.rint(encoded * 255).astype(np.float32) / 255
+    assert 0.001 < normals.off_unit(rounded).largest < 3**0.5 / 255 + 1e-6

@@ -22,11 +22,15 @@ from texsynth.command.cli import taken_over
 from texsynth.command.environment import given_names
 from texsynth.command.tiling import TileAlone
 from texsynth.errors import ConfigError, TexsynthError
+from texsynth.evaluation import stack_files
+from texsynth.materials import finding
+from texsynth.materials.kinds import CONVENTIONS
 from texsynth.version import __version__
 
 _STANDARD_OUTPUT = Path("-")
 _MAPS = ("guide_path", "target_guide_path", "regions")
 _MENDING = ("mask", "source", "tile", "band", "grow")
+_FOR_PICTURES = (*_MAPS, *_MENDING, "input_range", "record_path")
 
 
 @click.command("texsynth.evaluate", cls=TileAlone, context_settings=HELP_OPTIONS)
@@ -70,6 +74,14 @@ _MENDING = ("mask", "source", "tile", "band", "grow")
     type=PATH,
     help="Take EXEMPLAR, and maps or mask, from the record of the outputs, which come alone then.",
 )
+@click.option(
+    "--normal",
+    "convention",
+    type=click.Choice(CONVENTIONS),
+    help="Of folders of maps: which way the green of normal maps points where the file's name does"
+    " not say it, gl (OpenGL) up, dx (DirectX) down.  [default: for EXEMPLAR as OUTPUT's name says,"
+    " or gl]",
+)
 @device_options
 @click.option(
     "--weights",
@@ -98,6 +110,9 @@ def main(context, paths, json_path, html_path, offline, quiet, verbose, **option
     a map beside EXEMPLAR there is none, and --region names the images), a repair of EXEMPLAR by its
     edge, too, and by what was to be kept (--mask). A record beside OUTPUT says these, or --record.
 
+    A folder of maps, or a pattern of files such as "maps/wall_*", is compared with such folders:
+    each map as a picture, and how the maps lie on one another (see texsynth material).
+
     An OUTPUT that cannot be measured is named at the end; the others are measured all the same.
 
     Prints a table of measures, which are defined in docs/metrics.md.
@@ -110,14 +125,15 @@ def main(context, paths, json_path, html_path, offline, quiet, verbose, **option
         mending = {name: value for name, value in mending.items() if name in given_names(context)}
         record_path, weights = options.pop("record_path"), options["weights_path"]
         _check_outputs(paths, record_path, maps)
-        read = [*paths, *(path for path in (weights, record_path) if path is not None)]
+        are_stacks = _are_stacks(context, paths)
+        read = stack_files.all_of(paths) if are_stacks else [*paths]
+        read += [path for path in (weights, record_path) if path is not None]
         targets = _checked_targets(read, json_path, html_path)
-        # Chainer takes a second to import: usage errors need not wait for it.
-        from texsynth.evaluation import making, report, table
-
         with downloads_forbidden(offline):
-            asked = making.asked(paths, record_path, mending, maps)
-            found = report.make(asked, **options)
+            if are_stacks:
+                found = _of_stacks(paths, options)
+            else:
+                found = _of_pictures(paths, record_path, mending, maps, options)
         as_json = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
         for path, kind in targets:
             files.write_text(path, f"{as_json}\n" if kind == "json" else _page(found))
@@ -125,7 +141,7 @@ def main(context, paths, json_path, html_path, offline, quiet, verbose, **option
         if json_path == _STANDARD_OUTPUT:
             _print(as_json)
         elif not quiet:
-            _print(table.as_text(found))
+            _print(_table(found))
         if found.failed:
             raise failure(_told_of(found), None, written)
     except KeyboardInterrupt as error:
@@ -158,6 +174,42 @@ main.params += [
     ),
 ]
 by_environment(main, "evaluate")
+
+
+def _are_stacks(context, paths):
+    """Whether folders of maps are to be compared, once it is sure that all options go with it."""
+    given = given_names(context)
+    options = {each.name: each.opts[-1] for each in context.command.params}
+    if not finding.is_of_maps(paths[0]):
+        if "convention" in given:
+            raise ConfigError(f"--normal is for folders of maps, and {paths[0]} is none")
+        return False
+    stack_files.check(paths, [options[name] for name in _FOR_PICTURES if name in given])
+    return True
+
+
+# Chainer takes a second to import: usage errors need not wait for it.
+
+
+def _of_stacks(paths, options):
+    from texsynth.evaluation import stack_report
+
+    del options["input_range"]
+    return stack_report.make(paths, **options)
+
+
+def _of_pictures(paths, record_path, mending, maps, options):
+    from texsynth.evaluation import making, report
+
+    del options["convention"]
+    return report.make(making.asked(paths, record_path, mending, maps), **options)
+
+
+def _table(found):
+    from texsynth.evaluation import stack_table, table
+
+    stacks = [text for text in map(stack_table.as_text, found.stacks) if text]
+    return "\n\n\n".join([*stacks, table.as_text(found)])
 
 
 def _check_outputs(paths, record_path, maps):

@@ -6,16 +6,14 @@ it: whatever text an image file carried cannot become part of it.
 
 import base64
 import hashlib
-import io
 from html import escape
-from importlib import resources
 from string import Template
 
 import numpy as np
-from PIL import Image
 
-from texsynth.evaluation import plots, table, verdict
+from texsynth.evaluation import pieces, plots, stack_page, table, verdict
 from texsynth.live import assets
+from texsynth.materials.kinds import KINDS
 from texsynth.metrics.luminance import luminance
 from texsynth.version import __version__
 
@@ -26,19 +24,19 @@ def render(report):
     """Returns the page as text.
 
     Args:
-        report (texsynth.evaluation.report.Report): The report.
+        report (texsynth.evaluation.evaluated.Report): The report.
     """
     script = assets.text_of("game.js")
-    style = assets.text_of("base.css") + assets.text_of("game.css") + _file("page.css")
+    style = assets.text_of("base.css") + assets.text_of("game.css") + pieces.text_of("page.css")
     notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in table.notes(report))
-    return Template(_file("page.html")).substitute(
+    return Template(pieces.text_of("page.html")).substitute(
         source=escape(report.source),
         game=assets.game(_exemplars(report)),
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
-        outputs="\n".join(map(_output, report.outputs)),
+        outputs=_outputs(report),
         table=_table(report),
         notes=notes,
         verdicts=_verdicts(report),
@@ -48,10 +46,9 @@ def render(report):
 
 def _verdicts(report):
     """A sentence about each output, and a line about each that could not be measured."""
-    told = [
-        f"<li><b>{escape(output.name)}</b>: {escape(_verdict(output))}</li>"
-        for output in report.outputs
-    ]
+    all_told = [(stack.name, verdict.of_stack(stack)) for stack in report.stacks]
+    all_told += [(output.name, _verdict(output)) for output in report.outputs]
+    told = [f"<li><b>{escape(name)}</b>: {escape(words)}</li>" for name, words in all_told]
     told += [
         f'<li class="failed"><b>{escape(name)}</b> could not be measured: {escape(why)}</li>'
         for name, why in report.failed
@@ -68,7 +65,17 @@ def _exemplars(report):
 def _verdict(output):
     if output.repair is not None:
         return verdict.of_repair(output.repair)
-    return verdict.sentence(output.measures)
+    is_linear = output.of_stack is not None and not KINDS[output.of_stack.kind].is_colour
+    return verdict.sentence(output.measures, "values" if is_linear else "colours")
+
+
+def _outputs(report):
+    """An article about each output, those of a stack in a section of it."""
+    if not report.stacks:
+        return "\n".join(map(_output, report.outputs))
+    return "\n".join(
+        stack_page.section(stack, "\n".join(map(_output, stack.outputs))) for stack in report.stacks
+    )
 
 
 def _output(output):
@@ -79,7 +86,7 @@ def _output(output):
     # Both at one scale; small ones are enlarged by a whole number, for each pixel to be seen.
     widest = max(width, exemplar_width)
     scale = _COLUMN // widest if widest <= _COLUMN else _COLUMN / widest
-    return Template(_file("output.html")).substitute(
+    return Template(pieces.text_of("output.html")).substitute(
         enlarged=" enlarged" if scale > 1 else "",
         shown=max(1, round(scale * width)),
         shown_height=max(1, round(scale * height)),
@@ -87,16 +94,16 @@ def _output(output):
         exemplar_shown_height=max(1, round(scale * exemplar_height)),
         name=escape(output.name),
         made=_made(output.record) + _where(output),
-        exemplar=_data_url(output.exemplar, "PNG"),
+        exemplar=pieces.data_url(output.exemplar, "PNG"),
         exemplar_width=exemplar_width,
         exemplar_height=exemplar_height,
-        texture=_data_url(output.pixels, "PNG"),
+        texture=pieces.data_url(output.pixels, "PNG"),
         width=width,
         height=height,
         loss=_loss(output.record.history),
         spectra=plots.spectra(*measures.spectra) or _absent("There is nothing to draw."),
         spectrum_distance=f"{measures.spectrum_distance:.3f}",
-        grey=_data_url(np.rint(luminance(output.pixels)).astype(np.uint8), "JPEG"),
+        grey=pieces.data_url(np.rint(luminance(output.pixels)).astype(np.uint8), "JPEG"),
         copies=_copies_path(measures.copies),
         copied=table.percent(measures.copied_share),
         repetition=table.percent(measures.repetition_share),
@@ -122,7 +129,9 @@ def _made(record):
 
 
 def _where(output):
-    """Says what of a painted output is shown; nothing of other outputs."""
+    """Says what of a painted output or a map is shown; nothing of other outputs."""
+    if output.of_stack is not None:
+        return stack_page.seen(output.of_stack)
     if output.region is None:
         return ""
     own, its = output.rectangles
@@ -179,15 +188,5 @@ def _table(report):
     return "".join([*parts, "</table>"])
 
 
-def _data_url(pixels, kind):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format=kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 def _hash(text):
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _file(name):
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,98 +1,16 @@
-"""Measures outputs against their source, and keeps together what belongs to each."""
+"""Measures outputs against their source."""
 
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import replace
 
 from texsynth import images, weights
 from texsynth.command.provenance import Picture
 from texsynth.errors import ConfigError, ImageError
 from texsynth.evaluation import making, record, regions, repairs
+from texsynth.evaluation.evaluated import Evaluated, Report
 from texsynth.files import is_same_file
 from texsynth.files.printable import printable
-from texsynth.metrics import Evaluator, Measures, measure_part
+from texsynth.metrics import Evaluator, measure_part
 from texsynth.network import device
-from texsynth.version import __version__
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """One output and what was found out about it.
-
-    Attributes:
-        name: What to call it, printable.
-        pixels: ``(H, W, 3)`` uint8.
-        exemplar: ``(H, W, 3)`` uint8: the source at the size it was compared at.
-        record: What its file says.
-        pooling: Pooling of the network that measured it.
-        measures: The measures.
-        region: Which region of it was measured, if it was painted by a map, a
-            :class:`texsynth.evaluation.regions.Region`; pixels and exemplar are the rectangles then
-            that were compared.
-        rectangles: Of a region, where they are in output and exemplar, a pair of
-            :class:`texsynth.metrics.Rectangle`.
-        repair: What was measured of it as a repair, a
-            :class:`texsynth.evaluation.repairs.Repair`; or ``None``.
-    """
-
-    name: str
-    pixels: np.ndarray
-    exemplar: np.ndarray
-    record: record.Record
-    pooling: str
-    measures: Measures
-    region: regions.Region | None = None
-    rectangles: tuple | None = None
-    repair: repairs.Repair | None = None
-
-    def as_dict(self):
-        """Returns it as plain values, ready for JSON."""
-        found = {
-            "file": self.name,
-            "size": list(self.pixels.shape[1::-1]),
-            "exemplar_size": list(self.exemplar.shape[1::-1]),
-            "pooling": self.pooling,
-            "optimised": self.record.layers and list(self.record.layers),
-            "measures": self.measures.as_dict(),
-        }
-        if self.region is not None:
-            found["region"] = {
-                "colour": self.region.colour,
-                "share": self.region.share,
-                "exemplar": self.region.source,
-                "rectangle": list(self.rectangles[0]),
-                "exemplar_rectangle": list(self.rectangles[1]),
-            }
-        if self.repair is not None:
-            found["repair"] = self.repair.as_dict()
-        return found
-
-
-@dataclass(frozen=True)
-class Report:
-    """A source and its outputs.
-
-    Attributes:
-        source: Name of the source, printable.
-        outputs: A list of :class:`Evaluated`.
-        network: Name of the network that measured them.
-        failed: Pairs of the name of an output that could not be measured, and why.
-    """
-
-    source: str
-    outputs: list
-    network: str = "vgg16"
-    failed: list = field(default_factory=list)
-
-    def as_dict(self):
-        """Returns the report as plain values, ready for JSON."""
-        return {
-            "texsynth": __version__,
-            "source": self.source,
-            "network": self.network,
-            "outputs": [output.as_dict() for output in self.outputs],
-            "failed": [{"file": name, "error": why} for name, why in self.failed],
-        }
 
 
 def make(
@@ -128,8 +46,8 @@ def make(
             twice, the weights cannot be had, or the device cannot be used.
     """
     source_path, output_paths = asked.source, asked.outputs
-    _check_distinct([*([] if source_path is None else [source_path]), *output_paths])
-    names = [_name(path, output_paths) for path in output_paths]
+    check_distinct([*([] if source_path is None else [source_path]), *output_paths])
+    names = names_of(output_paths)
     outputs, failed, first = [], [], None
     for name, path in zip(names, output_paths, strict=True):
         try:
@@ -215,7 +133,7 @@ class _Bench:
     def _whole(self, name, path, pixels, made):
         source = self._from.batch
         size = source.shape[:1:-1]
-        size = _exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
+        size = exemplar_size(size, self._size, made.size, pixels.shape[1::-1])
         key = size, self._pooling or made.pooling or "average", made.layers or (), made.flatten
         if key not in self._evaluators:
             fitted = images.fit(source, size)
@@ -252,7 +170,15 @@ class _Bench:
         return found, failed
 
 
-def _exemplar_size(source_size, asked, recorded, output_size):
+def exemplar_size(source_size, asked, recorded, output_size):
+    """Returns the size, ``(width, height)``, that an exemplar is compared at.
+
+    Args:
+        source_size: Its own.
+        asked (int): Longer side that was asked for, 0 keeps its own; or ``None``.
+        recorded (int): That which the output's file names, or ``None``.
+        output_size: ``(width, height)`` of the output.
+    """
     if asked is not None:
         return images.fitted_size(source_size, asked)
     # A file may name any size: not one for which there would not be the memory.
@@ -268,14 +194,28 @@ def _named(path, function, *arguments):
         raise ImageError(f"{path}: {error}") from error
 
 
-def _name(path, paths):
-    """What to call a path among others: its last part, or all of it if names are not distinct."""
-    is_distinct = len({printable(other.name) for other in paths}) == len(paths)
-    return printable(path.name if is_distinct else str(path))
+def names_of(paths):
+    """Returns what to call paths: their last parts, or all of them if names are not distinct.
+
+    Args:
+        paths: Paths of files or folders.
+    """
+    short = [printable(path.name or str(path)) for path in paths]
+    return short if len(set(short)) == len(short) else [printable(str(path)) for path in paths]
 
 
-def _check_distinct(paths):
+def check_distinct(paths):
+    """Makes sure that no two paths are of one file or folder.
+
+    Args:
+        paths: Paths, some of which may not be there.
+
+    Raises:
+        texsynth.errors.ConfigError: Two are.
+    """
     for number, path in enumerate(paths):
         for other in paths[:number]:
             if is_same_file(path, other):
-                raise ConfigError(f"{path} and {other} are the same file")
+                raise ConfigError(
+                    f"{path} and {other} are the same {'folder' if path.is_dir() else 'file'}"
+                )

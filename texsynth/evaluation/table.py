@@ -13,7 +13,7 @@ def sections(report):
     which were, the layers that are optimised by default are taken.
 
     Args:
-        report (texsynth.evaluation.report.Report): The report.
+        report (texsynth.evaluation.evaluated.Report): The report.
 
     Returns:
         list: ``(title, rows)``, a row being ``(label, cells, ideal)``: one cell a str for each
@@ -44,7 +44,7 @@ def has_marks(report):
     """Whether a cell is marked by ``*``: this output did not optimise a layer that others did.
 
     Args:
-        report (texsynth.evaluation.report.Report): The report.
+        report (texsynth.evaluation.evaluated.Report): The report.
     """
     return any(
         "*" in cell for _, rows in sections(report) for _, cells, _ in rows for cell in cells
@@ -55,7 +55,7 @@ def notes(report):
     """Returns lines that explain what some cells have, a list of str.
 
     Args:
-        report (texsynth.evaluation.report.Report): The report.
+        report (texsynth.evaluation.evaluated.Report): The report.
     """
     is_untiled = any(output.record.tile not in (None, "xy") for output in report.outputs)
     found = ["* not optimised in this output"] if has_marks(report) else []
@@ -66,7 +66,7 @@ def as_text(report):
     """Returns the table as aligned plain text.
 
     Args:
-        report (texsynth.evaluation.report.Report): The report.
+        report (texsynth.evaluation.evaluated.Report): The report.
     """
     parts = sections(report)
     names = [output.name for output in report.outputs]
@@ -74,18 +74,26 @@ def as_text(report):
     first = max(map(len, [report.source, *labels]))
     columns = zip(*[cells for _, rows in parts for _, cells, _ in rows], strict=True)
     widths = [max(map(len, [name, *cells])) for name, cells in zip(names, columns, strict=True)]
-    lines = [_line(report.source, names, first, widths)]
+    lines = [aligned(report.source, names, first, widths)]
     for title, rows in parts:
         lines += ["", title]
-        lines += [_line(f"  {label}", cells, first, widths) for label, cells, _ in rows]
+        lines += [aligned(f"  {label}", cells, first, widths) for label, cells, _ in rows]
     if remarks := notes(report):
         lines += ["", *remarks]
     return "\n".join(lines)
 
 
-def _line(label, cells, first, widths):
-    aligned = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-    return f"{label.ljust(first)}  {aligned}"
+def aligned(label, cells, first, widths):
+    """Returns a line of a table of plain text.
+
+    Args:
+        label (str): What stands first, to the left.
+        cells: A str for each column, to the right.
+        first (int): Characters of the first column.
+        widths: Characters of each other column.
+    """
+    right = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    return f"{label.ljust(first)}  {right}"
 
 
 def _optimised(report):

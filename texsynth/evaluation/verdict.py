@@ -14,6 +14,13 @@ _SOFT, _SHARP = 0.75, 1.35
 _GRID = 1.5
 _COLOURS = 8  # grey levels
 _ORDINARY = 2  # standard deviations
+_LIE = (
+    (0.9, "Its maps lie on one another as the exemplar's do"),
+    (0.6, "Its maps lie on one another for the most part"),
+    (0.2, "Its maps have little to do with one another"),
+    (-float("inf"), "Its maps have nothing to do with one another"),
+)  # by the share of the exemplar's alignment that was kept
+_OFF_UNIT = 0.02  # of the length of a normal
 
 
 def of_repair(repair):
@@ -36,11 +43,32 @@ def of_repair(repair):
     return f"{kept}; the step across the edge of what was made anew {kind} ({told})."
 
 
-def sentence(measures):
+def of_stack(stack):
+    """Returns the verdict on a stack of maps as a whole.
+
+    Args:
+        stack (texsynth.evaluation.stacks.Stack): What was measured of it.
+
+    Returns:
+        str: One sentence of plain text.
+    """
+    if stack.kept is None:
+        told = f"Whether its maps lie on one another could not be measured: {stack.without}"
+    else:
+        words = next(words for limit, words in _LIE if stack.kept >= limit)
+        told = f"{words}: {stack.kept:.2f} of the exemplar's alignment was kept"
+    own = stack.lengths and stack.lengths[1]
+    if own and own.largest > _OFF_UNIT:
+        told += f"; some normals are {100 * own.largest:.0f} % from unit length"
+    return f"{told}."
+
+
+def sentence(measures, values="colours"):
     """Returns the verdict on a texture.
 
     Args:
         measures (texsynth.metrics.Measures): Its measures.
+        values (str): What its numbers are called.
 
     Returns:
         str: One sentence of plain text.
@@ -57,7 +85,7 @@ def sentence(measures):
         looks = next(words for limit, words in _LOOKS if measures.tell_apart <= limit)
         share = round(100 * measures.tell_apart)
         looks += f": a classifier is right about {share} % of their patches, and 50 % is chance"
-    told = [looks, *_differences(measures)]
+    told = [looks, *_differences(measures, values)]
     if excess is not None and excess > BEYOND_REPETITION:
         told.append(f"{round(100 * measures.copied_share)} % of its patches are copied")
     return f"{'; '.join(told)}."
@@ -77,7 +105,7 @@ def copied_beyond_repetition(measures):
     return measures.copied_share - measures.repetition_share
 
 
-def _differences(measures):
+def _differences(measures, values):
     """What a person would notice first."""
     if measures.detail < _SOFT:
         yield "it is softer"
@@ -86,4 +114,4 @@ def _differences(measures):
     if measures.grid > _GRID:
         yield "a fine grid shows"
     if measures.colour_distance > _COLOURS:
-        yield "its colours are others"
+        yield f"its {values} are others"

@@ -1,24 +1,21 @@
 """The bytes of an image file to pixels at full depth.
 
 It is done as in :mod:`texsynth.images.decoding`, but that nothing is rounded. What has 8 bits, and
-what must go through a colour profile (Pillow applies those at 8 bits), is left to that module.
+what must go through a colour profile that cannot be applied at full depth, is left to that module.
 """
 
-import logging
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from texsynth.images import colour, decoding, exr, process_state, samples, srgb, tiff
+from texsynth.images import colour, decoding, exr, process_state, profiles, samples, srgb, tiff
 from texsynth.images.picture import Deep, Picture, keyed
 from texsynth.images.png import Png
 from texsynth.images.samples import Range
 from texsynth.images.tiff_directory import Directory
 from texsynth.typing import Alpha, StrPath
-
-_log = logging.getLogger(__name__)
 
 
 def decode(content: bytes, path: StrPath, input_range: Range | None = None) -> npt.NDArray[Any]:
@@ -87,14 +84,15 @@ def _decoded(content: bytes, path: StrPath, input_range: Range | None) -> Deep |
             return _of_exr(exr.decode(content, most, path), input_range, path)
         if tags is not None and tiff.is_for_us(tags):
             decoding.check_weight(tags, most)
-            if _is_deep(tags, path):
-                return samples.deep_of_tiff(tags, input_range, path)
+            if (conversion := _for_tiff(tags, path)) is not None:
+                found = samples.deep_of_tiff(tags, input_range, path)
+                return found._replace(colours=conversion(found.colours))
             return samples.of_tiff(tags, input_range, path)
         with decoding.loaded(content, most, path) as (file, as_png):
             orientation = decoding.orientation_of(file)
-            found = _of_pillow(file, as_png, input_range, path)
-            if found is not None:
-                return found._replace(orientation=orientation)
+            deep = _of_pillow(file, as_png, input_range, path)
+            if deep is not None:
+                return deep._replace(orientation=orientation)
             picture = decoding.picture_of(file, as_png, input_range, path)
             return picture._replace(orientation=orientation)
 
@@ -112,10 +110,12 @@ def _of_exr(values: npt.NDArray[Any], input_range: Range | None, path: StrPath) 
     return Deep(srgb.encoded(shares) * 255, alpha)
 
 
-def _is_deep(tags: Directory, path: StrPath) -> bool:
-    """Whether a TIFF has more than 8 bits, and colours that are sRGB's."""
+def _for_tiff(tags: Directory, path: StrPath) -> profiles.Conversion | None:
+    """What brings a TIFF's colours to sRGB; ``None`` if it has 8 bits, or other colours."""
     bits, channels = tiff.depth(tags)
-    return bits > 8 and channels < 4 and _is_srgb(tags.profile, channels == 1, path)
+    if bits <= 8 or channels >= 4:
+        return None
+    return profiles.to_srgb(tags.profile, channels == 1, path)
 
 
 def _of_pillow(
@@ -126,10 +126,12 @@ def _of_pillow(
     is_deep_png = as_png is not None and as_png.bits == 16
     if not (is_grey or is_deep_png):
         return None
-    if not _is_srgb(decoding.profile_of(file, as_png), is_grey, path):
+    conversion = profiles.to_srgb(decoding.profile_of(file, as_png), is_grey, path)
+    if conversion is None:
         return None
     if decoding.is_numbers(file):
-        return Deep(samples.deep_of_numbers(np.asarray(file), input_range, path)[..., None])
+        numbers = samples.deep_of_numbers(np.asarray(file), input_range, path)
+        return Deep(conversion(numbers[..., None]))
     samples.warn_unused(input_range, path)
     key = as_png.key if as_png is not None else ()
     if as_png is not None and not is_grey:
@@ -139,11 +141,4 @@ def _of_pillow(
     alpha = values[..., -1] if values.shape[2] % 2 == 0 else None
     opaque = np.asarray(keyed(values, key)) if key else None
     colours = samples.deep_of_integers(values[..., : values.shape[2] - (alpha is not None)])
-    return Deep(colours, opaque if alpha is None else samples.deep_of_integers(alpha))
-
-
-def _is_srgb(profile: object, is_grey: bool, path: StrPath) -> bool:
-    if colour.changes_nothing(profile, is_grey):
-        return True
-    _log.warning("%s: its colour profile is applied at 8 bits a channel", path)
-    return False
+    return Deep(conversion(colours), opaque if alpha is None else samples.deep_of_integers(alpha))

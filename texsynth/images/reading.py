@@ -96,8 +96,8 @@ def read_deep(path: StrPath, input_range: Range | None = None) -> npt.NDArray[An
 
     Returns:
         numpy.ndarray: ``(H, W, 3)`` RGB: uint8, or, of a file of more than 8 bits, floating-point
-        numbers, 0..255. A file with a colour profile other than sRGB has 8 bits (and a warning is
-        logged if it had more).
+        numbers, 0..255. With a colour profile other than sRGB that takes the package imagecodecs;
+        without it they are uint8, and a warning is logged.
 
     Raises:
         texsynth.errors.ImageError: As there.
@@ -129,7 +129,7 @@ def rounded(pixels: npt.NDArray[Any]) -> Pixels:
     return pixels if pixels.dtype == np.uint8 else np.rint(pixels).astype(np.uint8)
 
 
-def read_map(path: StrPath) -> Map:
+def read_map(path: StrPath, as_colours: bool = False) -> Map:
     """Reads the values of an image file at full depth and as they are, such as those of normals.
 
     Integers are divided by their largest value, so that white is 1, and all of up to 16 bits come
@@ -138,6 +138,8 @@ def read_map(path: StrPath) -> Map:
 
     Args:
         path: As for :func:`read`; or of an OpenEXR file, if there is the package OpenEXR.
+        as_colours (bool): Whether the values are colours, such as an albedo's: then a colour
+            profile is applied, as by :func:`read_deep`.
 
     Returns:
         numpy.ndarray: ``(H, W, C)`` float32: grey; grey and alpha; RGB; or RGB and alpha.
@@ -146,7 +148,7 @@ def read_map(path: StrPath) -> Map:
         texsynth.errors.ImageError: As there; or it has other channels, or values that are not
             finite.
     """
-    return _read(path, None, lambda content, path, _: values.decode(content, path))
+    return _read(path, None, lambda content, path, _: values.decode(content, path, as_colours))
 
 
 def _decode(content: bytes, path: Path, input_range: Range | None) -> Pixels:

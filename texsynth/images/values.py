@@ -1,4 +1,7 @@
-"""The bytes of an image file to its values: at full depth, upright, in no colours but its own."""
+"""The bytes of an image file to its values: at full depth, upright, and in its own colours.
+
+Only where they are said to be colours are they brought to sRGB by the file's profile.
+"""
 
 from typing import Any
 
@@ -7,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from texsynth.errors import ImageError
-from texsynth.images import decoding, exr, process_state, samples, tiff
-from texsynth.images.picture import turned
+from texsynth.images import colour, decoding, exr, process_state, profiles, samples, tiff
+from texsynth.images.picture import Picture, turned
 from texsynth.images.png import Png
 from texsynth.images.tiff_directory import Directory, Tag
 from texsynth.typing import Map, StrPath
@@ -19,12 +22,13 @@ _PLAIN = {
 }  # fmt: skip
 
 
-def decode(content: bytes, path: StrPath) -> Map:
+def decode(content: bytes, path: StrPath, as_colours: bool = False) -> Map:
     """Returns the values of an image file, its first frame's, see :func:`texsynth.images.read_map`.
 
     Args:
         content (bytes): The whole file.
         path: What to call it in messages.
+        as_colours (bool): As there.
 
     Raises:
         texsynth.errors.ImageError: It would cost too much, or is of a kind that is not supported.
@@ -32,18 +36,44 @@ def decode(content: bytes, path: StrPath) -> Map:
     """
     tags = decoding.directory_of(content, path)
     most = decoding.most_pixels(len(content))
+    profile: object = None
     with process_state.alone():
         if exr.is_one(content):
             values, orientation = exr.decode(content, most, path), 1
         elif tags is not None and tiff.is_for_us(tags):
             decoding.check_weight(tags, most)
             values, orientation = _of_tiff(tags, path), tags.value(Tag.ORIENTATION, 1)
+            profile = tags.profile
         else:
             with decoding.loaded(content, most, path) as (file, as_png):
                 values, orientation = _of_pillow(file, as_png, path), decoding.orientation_of(file)
+                profile = decoding.profile_of(file, as_png)
     if not np.isfinite(values).all():
         raise ImageError(f"{path} has values that are not finite numbers")
+    if as_colours:
+        values = _in_srgb(values, profile, path)
     return np.ascontiguousarray(turned(values, orientation))
+
+
+def _in_srgb(values: Map, profile: object, path: StrPath) -> Map:
+    """Colours brought to sRGB; alpha stays, and so does what is beyond 0..1 and no colour."""
+    number = values.shape[2] - (values.shape[2] % 2 == 0)
+    if colour.changes_nothing(profile, number == 1) or values.min() < 0 or values.max() > 1:
+        return values
+    levels = 255 * values[..., :number]
+    conversion = None
+    if np.abs(levels - np.rint(levels)).max() > 1e-3:  # it has more than 8 bits
+        conversion = profiles.to_srgb(profile, number == 1, path)
+    found = _by_pillow(levels, profile, path) if conversion is None else conversion(levels)
+    shares: Map = np.concatenate([found / np.float32(255), values[..., number:]], axis=2)
+    return shares
+
+
+def _by_pillow(levels: Map, profile: object, path: StrPath) -> Map:
+    """Colours of 0..255, rounded, and so brought to sRGB."""
+    rounded = np.rint(levels).astype(np.uint8)
+    picture = Picture(Image.fromarray(rounded[..., 0] if rounded.shape[2] == 1 else rounded))
+    return np.asarray(colour.to_rgb(picture._replace(profile=profile), path), np.float32)
 
 
 def _of_tiff(tags: Directory, path: StrPath) -> Map:

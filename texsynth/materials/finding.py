@@ -79,6 +79,15 @@ def listed(where: str | Path) -> list[Path]:
     return found
 
 
+def is_of_maps(where: Path) -> bool:
+    """Says whether a path is a folder, or a pattern of files, as :func:`listed` takes it.
+
+    Args:
+        where: A path; what is there as a file is none, whatever its name.
+    """
+    return where.is_dir() or (any(x in str(where) for x in "*?[") and not where.exists())
+
+
 def _matching(pattern: Path) -> Iterator[Path]:
     return Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
 

@@ -1,5 +1,7 @@
 """Normal maps: unit vectors as colours, and the two conventions of their green."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from texsynth.errors import ImageError
@@ -28,6 +30,30 @@ def vectors(encoded: Map) -> Map:
         raise ImageError("the normal map has vectors that point into the surface (blue below half)")
     unit: Map = (found / np.maximum(length, _SHORTEST)).astype(np.float32)
     return unit
+
+
+class OffUnit(NamedTuple):
+    """How far the vectors of a normal map are from unit length.
+
+    Attributes:
+        mean: Mean of ``| |n| - 1 |`` over the pixels.
+        largest: The largest of them.
+    """
+
+    mean: float
+    largest: float
+
+
+def off_unit(encoded: Map) -> OffUnit:
+    """Returns how far vectors are from unit length, as they are, before :func:`vectors`.
+
+    Rounding alone comes to 0.007 at most in files of 8 bits, and to 0.00003 in those of 16.
+
+    Args:
+        encoded: ``(H, W, 3)``, each part ``n / 2 + 1 / 2``.
+    """
+    off = np.abs(np.linalg.norm(2 * encoded.astype(np.float64) - 1, axis=2) - 1)
+    return OffUnit(float(off.mean()), float(off.max()))
 
 
 def encoded(vectors: Map) -> Map:

@@ -97,6 +97,21 @@ class Planes:
                 found[name] = np.ascontiguousarray(values.clip(0, 1), dtype=np.float32)
         return {name: found[name] for name in KINDS if name in found}
 
+    def picture(self, name: str, batch: Batch) -> Batch:
+        """Returns a map as a picture, ``(1, 3, H, W)``, as a network for photographs can see it.
+
+        Colours are as they are, normals have x and y in red and green and 0 in blue, others are
+        grey.
+
+        Args:
+            name: Its kind's, one of :attr:`places`.
+            batch: ``(1, K, H, W)`` float32, planes.
+        """
+        found = batch[:, self.places[name]]
+        if found.shape[1] == 2:
+            return np.concatenate([found, np.zeros_like(found[:, :1])], axis=1)
+        return np.repeat(found, 3, axis=1) if found.shape[1] == 1 else found
+
     def signals(self) -> dict[str, list[Array]]:
         """Returns what of each map is seen beside other maps: rows ``(K,)`` over the planes.
 

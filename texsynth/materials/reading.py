@@ -19,7 +19,7 @@ _OF_LIGHT = (".exr", ".hdr", ".pfm")  # files whose colours are amounts of light
 
 
 def read(found: Found, convention: Convention = "gl") -> Stack:
-    """Reads a stack at full depth.
+    """Reads a stack at full depth, colours in sRGB if their file has another profile.
 
     Args:
         found: Which files are which maps.
@@ -31,7 +31,8 @@ def read(found: Found, convention: Convention = "gl") -> Stack:
     Raises:
         texsynth.errors.ImageError: A file cannot be read, or is not such a map.
     """
-    files = {path: images.read_map(path) for path in {each.path for each in found.maps.values()}}
+    colours = {taken.path: KINDS[name].is_colour for name, taken in found.maps.items()}
+    files = {path: images.read_map(path, as_colours) for path, as_colours in colours.items()}
     stack = {
         name: _as_kind(KINDS[name], taken, files[taken.path]) for name, taken in found.maps.items()
     }
