@@ -45,9 +45,42 @@ def test_an_exemplar_is_made_of_its_own_patches(random):
     np.testing.assert_allclose(found[inner], exemplar[inner], rtol=1e-4)
 
 
-def test_small_images_stay(random):
-    texture = batch(random, 5, 4, 20)
-    assert piecing.pieced(texture, batch(random, 5, 9, 9), piecing.FINE) is texture
+@pytest.mark.parametrize(("way", "side"), [(piecing.FINE, 4), (piecing.COARSEST, 8)])
+def test_small_images_stay(random, way, side):
+    texture = batch(random, 5, side, 20)
+    assert piecing.pieced(texture, batch(random, 5, 9, 9), way) is texture
+
+
+def test_it_is_made_of_patches_again_and_again(random):
+    texture, exemplar = batch(random, 3, 12, 13), batch(random, 3, 14, 15)
+    way = piecing.Piecing(Laying(1, 2, 1.2), reach=3, times=2)
+    once = piecing.pieced(texture, exemplar, way._replace(times=1), (True, True))
+    again = piecing.pieced(once, exemplar, way._replace(times=1), (True, True))
+    assert np.abs(again - once).max() > 1
+    np.testing.assert_array_equal(piecing.pieced(texture, exemplar, way, (True, True)), again)
+
+
+def wall(joint, courses=8, length=12, thickness=6):
+    """Bricks of 1 between beds of 0 and joints of another value, ``(1, 1, H, W)``."""
+    side = courses * thickness
+    bricks = np.ones((1, 1, side, side), np.float32)
+    for course in range(courses):
+        rows = slice(course * thickness, (course + 1) * thickness)
+        bricks[:, :, rows, course % 2 * length // 2 :: length] = joint
+    bricks[:, :, ::thickness] = 0
+    return bricks
+
+
+def test_faint_joints_last_at_the_coarsest_level(random):
+    """To a small patch around one, a brick that goes on is nearer."""
+    exemplar, faint = wall(0), wall(0.6)
+    noisy = faint + 0.25 * random.standard_normal(faint.shape).astype(np.float32)
+    joints = (0, 0, slice(3, None, 12), slice(0, None, 12))  # their middles, of every other course
+    coarse, coarsest = (
+        1 - piecing.pieced(noisy, exemplar, way, (True, True))[joints].mean()
+        for way in (piecing.COARSE, piecing.COARSEST)
+    )
+    assert coarse < 0.6 and coarsest > 0.85
 
 
 def parted(stack, noise, random):

@@ -8,19 +8,41 @@ for example-based synthesis*, take turns so between the nearest patches and thei
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
 from texsynth import images
 from texsynth.compat import chainer
 from texsynth.objective.team import ALONE, Alone, Team
-from texsynth.synthesis.patches import SIDE, Laying, lay, nearest_patches
+from texsynth.synthesis.patches import REACH, Laying, lay, nearest_patches
 from texsynth.typing import Batch, Wrap
 
-COARSE = Laying(step=1, spread=2, sigma=1.2)
+
+class Piecing(NamedTuple):
+    """How a texture is made of patches.
+
+    Attributes:
+        laying: How they are laid.
+        reach: Pixels on each side of the middle of those that are compared.
+        times: How often they are searched and laid, each time around what was laid before.
+    """
+
+    laying: Laying
+    reach: int = REACH
+    times: int = 1
+
+
+_SOFTLY = Laying(step=1, spread=2, sigma=1.2)
+
+COARSEST = Piecing(_SOFTLY, reach=4, times=3)
+"""For the first level, where what belongs together is few pixels wide: to a small patch around a
+faint joint, one that has none is nearer."""
+
+COARSE = Piecing(_SOFTLY)
 """For what is enlarged next: seams would be, too."""
 
-FINE = Laying(step=1, spread=2, sigma=0.8)
+FINE = Piecing(Laying(step=1, spread=2, sigma=0.8))
 """For what is done: wider weights average grain away."""
 
 
@@ -30,7 +52,7 @@ _MOST_GAIN = 1.6
 def pieced(
     texture: Batch,
     exemplar: Batch,
-    laying: Laying,
+    way: Piecing,
     wrap: Wrap = (False, False),
     xp: ModuleType = np,
     team: Team | Alone = ALONE,
@@ -40,7 +62,7 @@ def pieced(
     Args:
         texture: ``(1, C, h, w)`` float32, NumPy.
         exemplar: ``(1, C, H, W)`` float32, NumPy, of the same scale.
-        laying: How patches are laid.
+        way: How patches are compared and laid.
         wrap: ``(rows, columns)``: whether opposite edges of the texture are neighbours.
         xp: What computes, NumPy or CuPy.
         team: Processes that share the search, each with the same arguments.
@@ -49,12 +71,14 @@ def pieced(
         numpy.ndarray: ``(1, C, h, w)`` float32; where an image is smaller than a patch, the texture
         as it is.
     """
-    if min(*texture.shape[2:], *exemplar.shape[2:]) < SIDE:
+    if min(*texture.shape[2:], *exemplar.shape[2:]) < 2 * way.reach + 1:
         return texture
-    matches = nearest_patches(texture, exemplar, wrap, xp, team)
-    laid = lay(xp.asarray(exemplar), xp.asarray(matches), texture.shape[:1:-1], wrap, xp, laying)
-    found: Batch = chainer.get_device("@numpy").send(laid)
-    return found
+    size, pieces = texture.shape[:1:-1], xp.asarray(exemplar)
+    for _ in range(way.times):
+        matches = nearest_patches(texture, exemplar, wrap, xp, team, reach=way.reach)
+        laid = lay(pieces, xp.asarray(matches), size, wrap, xp, way.laying)
+        texture = chainer.get_device("@numpy").send(laid)
+    return texture
 
 
 def with_deviation(
