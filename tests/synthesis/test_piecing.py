@@ -116,9 +116,27 @@ def test_the_octave_is_laid_in_all_maps_where_it_belongs(random):
     assert alignment_kept(alignment(stack, planes.stack(joint))) > 0.9
 
 
-def test_the_finest_octave_gets_the_exemplars_deviation(random):
-    exemplar, texture = batch(random, 3, 21, 24), 0.8 * batch(random, 3, 17, 22)
-    found = piecing.with_deviation(texture, exemplar, [slice(0, 1), slice(1, 3)])
-    for group in (slice(0, 1), slice(1, 3)):
-        own, wanted = (piecing._finest(x[:, group], (False, False)) for x in (found, exemplar))
-        assert own.std() == pytest.approx(wanted.std(), rel=0.1)
+def octaves(image, group):
+    """Deviations of the octaves, the finest first."""
+    found, rest = [], image[:, group]
+    while min(rest.shape[2:]) >= 32:
+        octave, rest = piecing._parted(rest, (False, False))
+        found.append(float(octave.std()))
+    return found
+
+
+def test_octaves_get_the_exemplars_deviations(random):
+    exemplar, noise = batch(random, 3, 70, 64), batch(random, 3, 66, 80)
+    texture = 0.7 * noise + 20 * np.sin(np.arange(80, dtype=np.float32) / 4)
+    groups = [slice(0, 1), slice(1, 3)]
+    found = piecing.with_deviation(texture, exemplar, groups)
+    for group in groups:
+        wanted = octaves(exemplar, group)
+        assert octaves(found, group) == pytest.approx(wanted, rel=0.1) and len(wanted) == 2
+        assert octaves(texture, group) != pytest.approx(wanted, rel=0.2)
+
+
+def test_octaves_of_little_deviation_are_not_blown_up(random):
+    exemplar = batch(random, 1, 64, 64)
+    found = piecing.with_deviation(exemplar / 100, exemplar, [slice(None)])
+    assert 1 < found.std() / (exemplar / 100).std() <= 1.6

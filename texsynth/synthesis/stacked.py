@@ -255,7 +255,8 @@ class StackStudy(Study):
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
         if number == 1 or not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
-        way = piecing.COARSEST if number == 2 else piecing.COARSE
+        is_wide = number == 2 and self.scheme.name == "regular"
+        way = piecing.COARSEST if is_wide else piecing.COARSE
         texture = self._pieced(texture, self.plan[number - 2], way)
         source = without_edge(self.exemplar, level) * self._balance
         xp, team = self.workshop.device.xp, self.workshop.team
