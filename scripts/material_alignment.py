@@ -1,17 +1,17 @@
-"""Prints how well maps fit that were made together, and one by one, of a drawn stack.
+"""Prints how well maps fit that were made together, and one by one, and what each way takes.
 
-``scripts/material_alignment SIZE OUT`` draws stones in mortar, makes their maps both ways, and
-writes those that were made together to the folder OUT.
+``scripts/material_alignment OUT`` draws stones in mortar, or reads the maps of a folder, makes maps
+of them both ways, and writes them to the folders OUT/together and OUT/alone.
 """
 
-import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 
 import texsynth
-from texsynth.materials import writing
+from texsynth.materials import finding, reading, writing
 from texsynth.metrics.alignment import alignment, alignment_kept
 
 _STONE = 22  # pixels across, about
@@ -73,31 +73,66 @@ def drawn(size, seed=1):
     return {name: values.clip(0, 1).astype(np.float32) for name, values in maps.items()}
 
 
-def main(size, folder):
-    """Makes the maps both ways, and prints the table."""
-    stack = drawn(size)
-    config = texsynth.Config(size=0, tile="xy", preset="natural")
+def timed(make):
+    """What a function returns, and the seconds of a processor that it took."""
     began = time.process_time()
-    together = texsynth.synthesize_stack(stack, config).maps
-    middle = time.process_time()
-    alone = {
-        name: texsynth.synthesize_stack(
-            {name: stack[name]}, texsynth.Config(size=0, tile="xy", preset="natural", seed=seed)
-        ).maps[name]
-        for seed, name in enumerate(stack)
-    }
-    ended = time.process_time()
-    found, apart = alignment(stack, together), alignment(stack, alone)
+    return make(), time.process_time() - began
+
+
+def made(stack, settings):
+    """Maps of a stack, made together and one by one: another seed for each of them."""
+
+    def together():
+        return texsynth.synthesize_stack(stack, texsynth.Config(**settings)).maps
+
+    def alone():
+        found = {}
+        for seed, name in enumerate(stack):
+            config = texsynth.Config(**settings, seed=seed)
+            found |= texsynth.synthesize_stack({name: stack[name]}, config).maps
+        return found
+
+    return {"together": timed(together), "alone": timed(alone)}
+
+
+def furthest_from_unit(maps):
+    """How far a normal is from unit length at most."""
+    return float(abs(np.linalg.norm(2.0 * maps["normal"] - 1, axis=2) - 1).max())
+
+
+def table(stack, together, alone):
+    """Prints what was kept of the exemplar's alignment, by pairs of maps, and the seconds."""
+    (maps, joint_seconds), (others, lone_seconds) = together, alone
+    found, apart = alignment(stack, maps), alignment(stack, others)
     print("| maps | exemplar | made together | made one by one |\n|---|---|---|---|")
     for pair, each in found.items():
         print(f"| {', '.join(pair)} | {each.exemplar:.2f} | {each.output:.2f} |", end="")
         print(f" {apart[pair].output:.2f} |")
     kept = alignment_kept(found), alignment_kept(apart)
     print("| all, of the exemplar's own | 1 | {:.2f} | {:.2f} |".format(*kept))
-    print(f"| seconds of a processor | | {middle - began:.0f} | {ended - middle:.0f} |")
-    folder.mkdir(parents=True, exist_ok=True)
-    writing.write(together, writing.paths(together, folder, "gl"), "gl")
+    print(f"| seconds of a processor | | {joint_seconds:.0f} | {lone_seconds:.0f} |")
+    if "normal" in maps:
+        print(f"normals are within {furthest_from_unit(maps):.1g} of unit length")
+
+
+@click.command()
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--size", type=click.IntRange(64), default=128, show_default=True, help="Of stones.")
+@click.option("--maps", "where", help="Maps of this folder, not stones.")
+@click.option("--output-size", type=click.IntRange(64), help="Side of what is made, in pixels.")
+@click.option("-n", "--iterations", type=click.IntRange(0), help="Steps at full size.")
+@click.option("--preset", default="natural", show_default=True)
+def main(out, size, where, output_size, iterations, preset):
+    """Make maps both ways, print the table, and write them to OUT."""
+    stack = drawn(size) if where is None else reading.read(finding.find(finding.listed(where)))
+    asked = {"output_size": (output_size, output_size) if output_size else None}
+    settings = {"size": 0, "tile": "xy", "preset": preset, "iterations": iterations} | asked
+    both = made(stack, settings)
+    table(stack, **both)
+    for name, (maps, _) in both.items():
+        (out / name).mkdir(parents=True, exist_ok=True)
+        writing.write(maps, writing.paths(maps, out / name, "gl"), "gl")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main()

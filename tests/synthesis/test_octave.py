@@ -15,22 +15,23 @@ def batch(random, height, width):
     return random.uniform(0, 255, (1, 3, height, width)).astype(np.float32)
 
 
-def nearest_by_hand(texture, exemplar, wrap):
-    """Middles of nearest 5x5 patches, one difference after another, in float64."""
+def nearest_by_hand(texture, exemplar, wrap, reach=2):
+    """Middles of nearest patches, one difference after another, in float64."""
+    side, rim = 2 * reach + 1, (reach, reach)
     modes = ["wrap" if each else "reflect" for each in wrap]
-    padded = np.pad(texture[0].astype(float), ((0, 0), (2, 2), (0, 0)), mode=modes[0])
-    padded = np.pad(padded, ((0, 0), (0, 0), (2, 2)), mode=modes[1])
+    padded = np.pad(texture[0].astype(float), ((0, 0), rim, (0, 0)), mode=modes[0])
+    padded = np.pad(padded, ((0, 0), (0, 0), rim), mode=modes[1])
     height, width = texture.shape[2:]
     found = np.empty((2, height, width), int)
     for y in range(height):
         for x in range(width):
-            patch = padded[:, y : y + 5, x : x + 5]
+            patch = padded[:, y : y + side, x : x + side]
             distances = {
-                (row + 2, column + 2): np.square(
-                    exemplar[0, :, row : row + 5, column : column + 5] - patch
+                (row + reach, column + reach): np.square(
+                    exemplar[0, :, row : row + side, column : column + side] - patch
                 ).sum()
-                for row in range(exemplar.shape[2] - 4)
-                for column in range(exemplar.shape[3] - 4)
+                for row in range(exemplar.shape[2] - side + 1)
+                for column in range(exemplar.shape[3] - side + 1)
             }
             found[:, y, x] = min(distances, key=distances.get)
     return found
@@ -41,6 +42,12 @@ def test_patches_are_the_nearest(random, wrap):
     texture, exemplar = batch(random, 6, 7), batch(random, 9, 8)
     found = patches.nearest_patches(texture, exemplar, wrap)
     np.testing.assert_array_equal(found, nearest_by_hand(texture, exemplar, wrap))
+
+
+def test_patches_of_another_size_are_the_nearest(random):
+    texture, exemplar, wrap = batch(random, 8, 9), batch(random, 11, 12), (True, False)
+    found = patches.nearest_patches(texture, exemplar, wrap, reach=3)
+    np.testing.assert_array_equal(found, nearest_by_hand(texture, exemplar, wrap, reach=3))
 
 
 def test_parts_of_the_search_find_the_same(random, monkeypatch):

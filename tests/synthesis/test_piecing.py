@@ -45,9 +45,42 @@ def test_an_exemplar_is_made_of_its_own_patches(random):
     np.testing.assert_allclose(found[inner], exemplar[inner], rtol=1e-4)
 
 
-def test_small_images_stay(random):
-    texture = batch(random, 5, 4, 20)
-    assert piecing.pieced(texture, batch(random, 5, 9, 9), piecing.FINE) is texture
+@pytest.mark.parametrize(("way", "side"), [(piecing.FINE, 4), (piecing.COARSEST, 8)])
+def test_small_images_stay(random, way, side):
+    texture = batch(random, 5, side, 20)
+    assert piecing.pieced(texture, batch(random, 5, 9, 9), way) is texture
+
+
+def test_it_is_made_of_patches_again_and_again(random):
+    texture, exemplar = batch(random, 3, 12, 13), batch(random, 3, 14, 15)
+    way = piecing.Piecing(Laying(1, 2, 1.2), reach=3, times=2)
+    once = piecing.pieced(texture, exemplar, way._replace(times=1), (True, True))
+    again = piecing.pieced(once, exemplar, way._replace(times=1), (True, True))
+    assert np.abs(again - once).max() > 1
+    np.testing.assert_array_equal(piecing.pieced(texture, exemplar, way, (True, True)), again)
+
+
+def wall(joint, courses=8, length=12, thickness=6):
+    """Bricks of 1 between beds of 0 and joints of another value, ``(1, 1, H, W)``."""
+    side = courses * thickness
+    bricks = np.ones((1, 1, side, side), np.float32)
+    for course in range(courses):
+        rows = slice(course * thickness, (course + 1) * thickness)
+        bricks[:, :, rows, course % 2 * length // 2 :: length] = joint
+    bricks[:, :, ::thickness] = 0
+    return bricks
+
+
+def test_faint_joints_last_at_the_coarsest_level(random):
+    """To a small patch around one, a brick that goes on is nearer."""
+    exemplar, faint = wall(0), wall(0.6)
+    noisy = faint + 0.25 * random.standard_normal(faint.shape).astype(np.float32)
+    joints = (0, 0, slice(3, None, 12), slice(0, None, 12))  # their middles, of every other course
+    coarse, coarsest = (
+        1 - piecing.pieced(noisy, exemplar, way, (True, True))[joints].mean()
+        for way in (piecing.COARSE, piecing.COARSEST)
+    )
+    assert coarse < 0.6 and coarsest > 0.85
 
 
 def parted(stack, noise, random):
@@ -83,9 +116,27 @@ def test_the_octave_is_laid_in_all_maps_where_it_belongs(random):
     assert alignment_kept(alignment(stack, planes.stack(joint))) > 0.9
 
 
-def test_the_finest_octave_gets_the_exemplars_deviation(random):
-    exemplar, texture = batch(random, 3, 21, 24), 0.8 * batch(random, 3, 17, 22)
-    found = piecing.with_deviation(texture, exemplar, [slice(0, 1), slice(1, 3)])
-    for group in (slice(0, 1), slice(1, 3)):
-        own, wanted = (piecing._finest(x[:, group], (False, False)) for x in (found, exemplar))
-        assert own.std() == pytest.approx(wanted.std(), rel=0.1)
+def octaves(image, group):
+    """Deviations of the octaves, the finest first."""
+    found, rest = [], image[:, group]
+    while min(rest.shape[2:]) >= 32:
+        octave, rest = piecing._parted(rest, (False, False))
+        found.append(float(octave.std()))
+    return found
+
+
+def test_octaves_get_the_exemplars_deviations(random):
+    exemplar, noise = batch(random, 3, 70, 64), batch(random, 3, 66, 80)
+    texture = 0.7 * noise + 20 * np.sin(np.arange(80, dtype=np.float32) / 4)
+    groups = [slice(0, 1), slice(1, 3)]
+    found = piecing.with_deviation(texture, exemplar, groups)
+    for group in groups:
+        wanted = octaves(exemplar, group)
+        assert octaves(found, group) == pytest.approx(wanted, rel=0.1) and len(wanted) == 2
+        assert octaves(texture, group) != pytest.approx(wanted, rel=0.2)
+
+
+def test_octaves_of_little_deviation_are_not_blown_up(random):
+    exemplar = batch(random, 1, 64, 64)
+    found = piecing.with_deviation(exemplar / 100, exemplar, [slice(None)])
+    assert 1 < found.std() / (exemplar / 100).std() <= 1.6

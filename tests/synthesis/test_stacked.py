@@ -9,6 +9,7 @@ from texsynth import Checkpoints
 from texsynth.errors import ConfigError, ImageError
 from texsynth.metrics import seam_scores
 from texsynth.objective import memory
+from texsynth.synthesis import piecing
 from texsynth.synthesis.stacked import StackStudy, make_stack
 from texsynth.synthesis.workshop import Workshop
 
@@ -145,3 +146,18 @@ def test_what_is_no_stack(config):
         texsynth.synthesize_stack(drawn() | {"ao": drawn(32)["ao"]}, config())
     with pytest.raises(ConfigError, match="too small"):
         texsynth.synthesize_stack(drawn(24), config(layers=["pool4", "pool5"]))
+
+
+@pytest.mark.parametrize(("preset", "ways"), [("natural", "COARSE"), ("regular", "COARSEST")])
+def test_wide_patches_are_for_the_coarsest_level_of_what_repeats(config, monkeypatch, preset, ways):
+    study = StackStudy(Workshop(config(preset=preset, levels=3)), drawn(64))
+    used = []
+
+    def recorded(texture, exemplar, way, *others):
+        used.append(way)
+        return texture
+
+    monkeypatch.setattr(piecing, "pieced", recorded)
+    texture = study.begun(2, study.start(0))
+    study.begun(3, texture)
+    assert used == [getattr(piecing, ways), piecing.COARSE]

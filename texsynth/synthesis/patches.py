@@ -13,7 +13,7 @@ from texsynth.statistics import nearest as search
 from texsynth.typing import Array, Batch, Size, Wrap
 
 REACH = 2
-"""Pixels on each side of a patch's middle: patches are 5x5."""
+"""Pixels on each side of a patch's middle, if nothing else is asked for: patches are 5x5."""
 
 SIDE = 2 * REACH + 1
 
@@ -44,50 +44,52 @@ def nearest_patches(
     team: Team | Alone = ALONE,
     corners: Array | None = None,
     wanted: Array | None = None,
+    reach: int = REACH,
 ) -> Array:
     """Finds, for each pixel of a texture, the patch of an exemplar nearest to the one around it.
 
-    The search is exact, by the sum of squared differences of 5x5 patches; of an exemplar with more
+    The search is exact, by the sum of squared differences of the patches; of an exemplar with more
     than 65536 patches, that many are compared, spread evenly.
 
     Args:
         texture: ``(1, C, h, w)`` float32, NumPy; mirrored at edges that do not wrap.
-        exemplar: ``(1, C, H, W)`` float32, NumPy, sides of at least 5.
+        exemplar: ``(1, C, H, W)`` float32, NumPy, sides of at least a patch's.
         wrap: As for :func:`texsynth.synthesis.octave.transfer`.
         xp: As there.
         team: As there.
-        corners: ``(H - 4, W - 4)`` bool: where the upper left corner of a patch may be; ``None``
-            takes all.
+        corners: ``(H - 2 reach, W - 2 reach)`` bool: where the upper left corner of a patch may
+            be; ``None`` takes all.
         wanted: ``(h, w)`` bool: of which pixels it is asked; ``None`` asks of all.
+        reach: Pixels on each side of a patch's middle.
 
     Returns:
         numpy.ndarray: ``(2, h, w)`` int64: row and column in ``exemplar`` of the middle of the
         nearest patch; of any patch where it is not asked.
     """
     height, width = texture.shape[2:]
-    padded = xp.asarray(_padded(texture, wrap)[0])
+    padded = xp.asarray(_padded(texture, wrap, reach)[0])
     if corners is None:
-        corners = everywhere(exemplar.shape[2:])
+        corners = everywhere(exemplar.shape[2:], reach)
     if wanted is None:
         wanted = np.ones((height, width), bool)
     rows, columns = _compared(corners)
-    keys = patches(xp.asarray(exemplar[0]), xp)[xp.asarray(rows), xp.asarray(columns)]
+    keys = patches(xp.asarray(exemplar[0]), xp, reach)[xp.asarray(rows), xp.asarray(columns)]
     keys = keys.reshape(len(rows), -1)
     mean = keys.mean(axis=0)
     keys = search.prepared(keys - mean)
     found = np.zeros((height, width), np.float64)  # processes add up; float64 holds any index
     for part in _shares(height, width * keys.shape[1], team):
-        queries = patches(padded[:, part.start : part.stop + 2 * REACH], xp)
+        queries = patches(padded[:, part.start : part.stop + 2 * reach], xp, reach)
         queries = queries[xp.asarray(wanted[part])].reshape(-1, len(mean)) - mean
         nearest = search.nearest(queries, keys, _CHUNK)
         found[part][wanted[part]] = chainer.get_device("@numpy").send(nearest)
     nearest = team.sum(found).astype(np.int64)
-    return np.stack([rows[nearest], columns[nearest]]) + REACH
+    return np.stack([rows[nearest], columns[nearest]]) + reach
 
 
-def everywhere(size: Size) -> Array:
+def everywhere(size: Size, reach: int = REACH) -> Array:
     """Where the corner of a patch may be in an exemplar of ``(height, width)``: all are True."""
-    return np.ones((size[0] - 2 * REACH, size[1] - 2 * REACH), bool)
+    return np.ones((size[0] - 2 * reach, size[1] - 2 * reach), bool)
 
 
 def _compared(corners: Array) -> tuple[Array, Array]:
@@ -109,18 +111,19 @@ def _shares(height: int, width: int, team: Team | Alone) -> Iterator[slice]:
         yield slice(start, min(start + step, last))
 
 
-def _padded(texture: Batch, wrap: Wrap) -> Batch:
+def _padded(texture: Batch, wrap: Wrap, reach: int) -> Batch:
     """The texture with what lies beyond its edges, as far as patches reach."""
     for axis, wraps in zip((2, 3), wrap, strict=True):
         widths = [(0, 0)] * 4
-        widths[axis] = (REACH, REACH)
+        widths[axis] = (reach, reach)
         texture = np.pad(texture, widths, mode="wrap" if wraps else "reflect")
     return texture
 
 
-def patches(image: Array, xp: ModuleType) -> Array:
-    """All patches of ``(C, h, w)``, a view: ``(h - 4, w - 4, C, 5, 5)``."""
-    windows: Array = xp.lib.stride_tricks.sliding_window_view(image, (SIDE, SIDE), axis=(1, 2))
+def patches(image: Array, xp: ModuleType, reach: int = REACH) -> Array:
+    """All patches of ``(C, h, w)``, a view: ``(h - side + 1, w - side + 1, C, side, side)``."""
+    sides = 2 * reach + 1, 2 * reach + 1
+    windows: Array = xp.lib.stride_tricks.sliding_window_view(image, sides, axis=(1, 2))
     return windows.transpose(1, 2, 0, 3, 4)
 
 

@@ -26,7 +26,6 @@ from texsynth.objective.summed import Summed
 from texsynth.statistics import colours, regularity, spectrum, wasserstein
 from texsynth.synthesis import environment, fitting, level_losses, octave, piecing, presets
 from texsynth.synthesis.loop import Callback, optimised
-from texsynth.synthesis.patches import Laying
 from texsynth.synthesis.planning import plan_for, without_edge
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.result import NO_STEPS, STOPPED
@@ -258,7 +257,9 @@ class StackStudy(Study):
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
         if number == 1 or not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
-        texture = self._pieced(texture, self.plan[number - 2], piecing.COARSE)
+        is_wide = number == 2 and self.scheme.name == "regular"
+        way = piecing.COARSEST if is_wide else piecing.COARSE
+        texture = self._pieced(texture, self.plan[number - 2], way)
         source = without_edge(self.exemplar, level) * self._balance
         xp, team = self.workshop.device.xp, self.workshop.team
         found = octave.transfer(
@@ -280,12 +281,12 @@ class StackStudy(Study):
             found[:, place] = 1 / np.sqrt(self.exemplar[:, place].var(axis=(2, 3)).sum())
         return found
 
-    def _pieced(self, texture: Batch, level: Level, laying: Laying) -> Batch:
+    def _pieced(self, texture: Batch, level: Level, way: piecing.Piecing) -> Batch:
         """A level's planes made of patches of the exemplar, see :mod:`piecing`."""
         source = without_edge(self.exemplar, level) * self._balance
         workshop = self.workshop
         computing = workshop.config.wrap, workshop.device.xp, workshop.team
-        return piecing.pieced(texture * self._balance, source, laying, *computing) / self._balance
+        return piecing.pieced(texture * self._balance, source, way, *computing) / self._balance
 
     def touched_up(self, texture: Batch) -> Batch:
         """Returns the planes of a texture that is done, with what comes after its last step.
