@@ -9,7 +9,8 @@ from texsynth import Checkpoints, Config
 from texsynth.errors import ConfigError, ImageError
 from texsynth.metrics import gram_error, seam_scores
 from texsynth.objective import memory
-from texsynth.synthesis.stacked import StackStudy, make_stack
+from texsynth.synthesis.stack_study import StackStudy
+from texsynth.synthesis.stacked import make_stack
 from texsynth.synthesis.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
