@@ -16,11 +16,12 @@ import click
 
 from texsynth.command.composition import Composition, Gallery, exemplar_of
 from texsynth.command.interruption import Interruption
-from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs, check_format, is_file_name, make_folder
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, EXIT_USAGE, NO_MEMORY
+from texsynth.command.stack_job import job_for
+from texsynth.command.stack_outputs import StackOutputs
 from texsynth.command.watch import Telling
 from texsynth.config import Config
 from texsynth.errors import (
@@ -126,7 +127,7 @@ def planned(order):
     if not order.makes_folder and not folder.is_dir() and is_file_name(folder):
         raise ConfigError(f"--out must be a folder for several textures, not {folder}")
     tasks = _tasks(order, folder)
-    for task in tasks:
+    for task in tasks if order.keeping.written is None else ():
         check_format(task.outputs.texture, order.keeping)
     _check_inputs(sources.exemplars)
     _check_outputs(tasks, sources.pictures)
@@ -142,8 +143,13 @@ def _tasks(order, folder):
             is_alone = sources.variations is None
             seed = "" if is_alone else f"_seed{own.seed}"
             name = str(subject) if is_alone else f"{subject} (seed {own.seed})"
-            target = folder / f"{subject.stem}{seed}_texture.png"
-            outputs = Outputs(target, config.tile, order.keeping, pictures)
+            if order.keeping.written is None:
+                target = folder / f"{subject.stem}{seed}_texture.png"
+                outputs = Outputs(target, config.tile, order.keeping, pictures)
+            else:
+                place = folder if len(sources.subjects) == 1 else folder / subject.stem
+                one = None if is_alone else own.seed
+                outputs = StackOutputs.of(subject, place, order.keeping, pictures, one)
             tasks.append(Task(len(tasks) + 1, own, subject, outputs, name))
     return tasks
 
@@ -253,7 +259,7 @@ class Batch:
         study, wanted = None, []
         with self._passing_over(subject, tasks):
             jobs = [
-                (task, Job(Recipe(task.config, exemplar, init), task.outputs, self._telling))
+                (task, job_for(Recipe(task.config, exemplar, init), task.outputs, self._telling))
                 for task in tasks
             ]
             wanted = [(task, job) for task, job in jobs if self._is_wanted(task, job)]
@@ -279,12 +285,12 @@ class Batch:
         return task in self._left
 
     def _make(self, task, job, study):
-        from texsynth.synthesis.loop import make_variation
-
-        _log.info("image %d of %d: %s", task.number, len(self._tasks), task.name)
+        make = job.recipe.exemplar.make
+        told = task.outputs.what, task.number, len(self._tasks), task.name
+        _log.info("%s %d of %d: %s", *told)
         result = None
         with self._passing_over(task.name, [task]):
-            result = job.synthesize(functools.partial(make_variation, study, task.config.seed))
+            result = job.synthesize(functools.partial(make, study, task.config.seed))
         if result is not None:
             job.save(result)  # if it cannot be written, what follows could not be either
             self._left.remove(task)

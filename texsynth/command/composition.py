@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from texsynth.command.provenance import Picture, Target
+from texsynth.command.provenance import Picture, Target, checksums_of
 from texsynth.config import Config
 
 
@@ -21,14 +21,15 @@ class Gallery(dict[Path, Picture]):
 
     Args:
         input_range: What is black and what white in them, of the settings; or ``None``.
+        kind: What reads each of them.
     """
 
-    def __init__(self, input_range: Any = None) -> None:
+    def __init__(self, input_range: Any = None, kind: type[Picture] = Picture) -> None:
         super().__init__()
-        self._input_range = input_range
+        self._input_range, self._kind = input_range, kind
 
     def __missing__(self, path: Path) -> Picture:
-        return self.setdefault(path, Picture(path, self._input_range))
+        return self.setdefault(path, self._kind(path, self._input_range))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +126,37 @@ class Composition:
         """
         raise NotImplementedError
 
+    def gallery(self, input_range: Any) -> Gallery:
+        """Returns where its pictures can be read.
+
+        Args:
+            input_range: As for :class:`Gallery`.
+        """
+        return Gallery(input_range)
+
+    def make(self, study: Any, seed: int, **asked: Any) -> Any:
+        """Makes one texture; returns the :class:`texsynth.Result`, or what there is in its place.
+
+        Args:
+            study: What :meth:`study` returned.
+            seed: Seed of the start.
+            asked: What else :func:`texsynth.make_variation` takes.
+
+        Raises:
+            texsynth.errors.TexsynthError: It cannot be made.
+        """
+        from texsynth.synthesis.loop import make_variation
+
+        return make_variation(study, seed, **asked)
+
+    def checksums_of(self, result: Any) -> dict[str, Any]:
+        """Returns what a record keeps of what was made, see :class:`.provenance.Picture`.
+
+        Args:
+            result: What :meth:`make` returned.
+        """
+        return checksums_of(result)
+
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values by name, with whole paths: it may be read in another folder."""
         told = self.described(lambda path: str(path.absolute()))
@@ -142,10 +174,11 @@ def recalled(values: Mapping[str, Any]) -> Composition:
     """
     from texsynth.command.mixtures import Gradient, Mix  # these are made of what is above
     from texsynth.command.painting import Painting
+    from texsynth.command.stack import StackOfMaps
     from texsynth.command.steering import Steering
 
     kinds: dict[str, type[Composition]] = {
-        each.KIND: each for each in (Mix, Gradient, Painting, Steering)
+        each.KIND: each for each in (Mix, Gradient, Painting, StackOfMaps, Steering)
     }
     values = dict(values)
     stem, kind = values.pop("stem"), kinds[values.pop("kind")]
@@ -242,11 +275,31 @@ class Composed:
         Raises:
             texsynth.errors.TexsynthError: It cannot be made.
         """
-        from texsynth.synthesis.loop import make_variation
         from texsynth.synthesis.workshop import Workshop
 
         team = {"team": asked.pop("team")} if "team" in asked else {}
-        return make_variation(self.study(Workshop(config, **team)), config.seed, **asked)
+        return self.make(self.study(Workshop(config, **team)), config.seed, **asked)
+
+    def make(self, study: Any, seed: int, **asked: Any) -> Any:
+        """Makes one texture, see :meth:`Composition.make`.
+
+        Args:
+            study: As there.
+            seed: As there.
+            asked: As there.
+
+        Raises:
+            texsynth.errors.TexsynthError: As there.
+        """
+        return self.composition.make(study, seed, **asked)
+
+    def checksums_of(self, result: Any) -> dict[str, Any]:
+        """Returns what a record keeps of what was made, see :meth:`Composition.checksums_of`.
+
+        Args:
+            result: As there.
+        """
+        return self.composition.checksums_of(result)
 
 
 def exemplar_of(sources, subject, input_range, gallery=None):
@@ -264,5 +317,5 @@ def exemplar_of(sources, subject, input_range, gallery=None):
         :class:`texsynth.command.provenance.Target` in its place, or a :class:`Composed`.
     """
     if isinstance(subject, Composition):
-        return Composed(subject, Gallery(input_range) if gallery is None else gallery)
+        return Composed(subject, subject.gallery(input_range) if gallery is None else gallery)
     return Target(subject) if sources.is_target else Picture(subject, input_range)

@@ -12,11 +12,11 @@ import click
 
 from texsynth.command import batch, overwriting
 from texsynth.command.composition import Gallery, exemplar_of
-from texsynth.command.job import Job
 from texsynth.command.outputs import Outputs, planned_outputs
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, downloads_forbidden
+from texsynth.command.stack_job import job_for
 from texsynth.errors import ConfigError, TexsynthError, WeightsError
 from texsynth.files.printable import printable
 from texsynth.values import format_memory, format_time
@@ -108,7 +108,7 @@ def _several(order, subject, tasks, gallery):
     wanted = []
     for task in tasks:
         recipe = _recipe(order, subject, task.config, gallery)
-        if not Job(recipe, task.outputs, None).is_done():
+        if not job_for(recipe, task.outputs, None).is_done():
             overwriting.check(task.outputs, recipe, False)
             wanted.append(task.outputs)
     recipe.exemplar.check()

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from texsynth.command.composition import Composed, Gallery, recalled
+from texsynth.command.composition import Composed, recalled
 from texsynth.command.mending import Mending
 from texsynth.command.provenance import FREE, Picture, Recipe, Target, has_more_steps
+from texsynth.command.stack import CONVENTIONS
 from texsynth.config import Config
 from texsynth.errors import ConfigError, RecordError, TexsynthError
 from texsynth.files import write_text
@@ -32,14 +33,17 @@ class Record(NamedTuple):
         path (pathlib.Path): The file.
         recipe (texsynth.command.provenance.Recipe): What the texture was made from, and is again.
         checksums (dict): SHA-256 of ``exemplar``, ``init`` (or ``None``) and ``texture``, of the
-            sizes and pixels, and of the ``weights``; of ``pictures`` of a composition by path.
+            sizes and pixels, and of the ``weights``; of ``pictures`` of a composition by path; of a
+            stack of maps also of ``maps`` and of their ``files``, by kind.
         environment (dict): What :func:`texsynth.synthesis.environment.describe` returned.
+        written (dict): How maps were written, ``depth`` and ``normal``; of other textures empty.
     """
 
     path: Path
     recipe: Recipe
     checksums: dict
     environment: dict
+    written: dict
 
     def check(self, recipe):
         """Makes sure that what is read is what was read.
@@ -76,15 +80,18 @@ class Record(NamedTuple):
         Raises:
             texsynth.errors.RecordError: It is another one.
         """
-        from texsynth import images
-
-        if images.checksum(result.image) == self.checksums["texture"]:
+        sums = self.recipe.exemplar.checksums_of(result)
+        if sums["texture"] == self.checksums["texture"]:
             return
         changed = environment.differences(self.environment, result.environment)
         if result.weights_sha256 != self.checksums["weights"]:
             changed.append("other weights")
         why = _told("; ".join(changed)) or "nothing on record has changed"
-        raise RecordError(f"the texture differs from that of {self.path} ({why})")
+        kinds = [
+            name for name, was in self.checksums["maps"].items() if sums["maps"].get(name) != was
+        ]
+        differs = f"{', '.join(kinds)}: not the same as" if kinds else "the texture differs from"
+        raise RecordError(f"{differs} that of {self.path} ({why})")
 
 
 def compose(command, recipe, result, lengthened):
@@ -96,8 +103,6 @@ def compose(command, recipe, result, lengthened):
         result (texsynth.Result): The texture.
         lengthened (bool): Whether it was resumed with more steps than it began with.
     """
-    from texsynth import images
-
     config, exemplar, init = recipe.config, recipe.exemplar, recipe.init
     settings = config.as_dict()
     if config.weights is not None:  # it may be followed from another folder
@@ -116,7 +121,7 @@ def compose(command, recipe, result, lengthened):
             "repair": recipe.mending and recipe.mending.told(),
             **_checksums_of_pictures(exemplar),
             "weights": result.weights_sha256,
-            "texture": images.checksum(result.image),
+            **exemplar.checksums_of(result),
         },
         "environment": result.environment,
         "preset": {"name": result.scheme.name, "why": result.scheme.why},
@@ -303,14 +308,21 @@ def _parsed(path, fields):
     recipe = Recipe(config, _exemplar(fields, config.input_range), init, mending)
     checksums = {name: fields["sha256"][name] for name in _CHECKED}
     checksums["repair"] = fields["sha256"].get("repair")
-    checksums["pictures"] = dict(fields["sha256"].get("pictures") or {})
-    return Record(path, recipe, checksums, dict(fields["environment"]))
+    for name in ("pictures", "maps", "files"):
+        checksums[name] = dict(fields["sha256"].get(name) or {})
+    written = dict(fields.get("written") or {})
+    if not written.items() <= {("depth", each) for each in (None, "8", "16")} | {
+        ("normal", each) for each in CONVENTIONS
+    }:
+        raise ValueError("maps were written in another way")
+    return Record(path, recipe, checksums, dict(fields["environment"]), written)
 
 
 def _exemplar(fields, input_range):
     """What stands for the exemplar in a file with these fields."""
     if (told := fields.get("composition")) is not None:
-        return Composed(recalled(told), Gallery(input_range))
+        composition = recalled(told)
+        return Composed(composition, composition.gallery(input_range))
     target = fields.get("target")
     path = fields["image"] if target is None else target
     if "\0" in path:

@@ -96,7 +96,7 @@ def _of_text(path, text):
         else:
             exemplar = Picture(found["image"], config.input_range)
         checksums = {"exemplar": sums["exemplar"] or sums["target"], "init": sums["init"]}
-        return _OfPicture(path, Recipe(config, exemplar, init), checksums, text)
+        return _OfPicture(path, Recipe(config, exemplar, init), checksums, text, {})
     except RecordError:
         raise
     except (*_ODD, TexsynthError) as error:

@@ -1,6 +1,7 @@
 """Reads the maps of a material from their files."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,27 @@ def read(found: Found, convention: Convention = "gl") -> Stack:
         texsynth.errors.ImageError: A file cannot be read, or is not such a map.
     """
     files = {path: images.read_map(path) for path in {each.path for each in found.maps.values()}}
-    stack = {
-        name: _as_kind(KINDS[name], taken, files[taken.path]) for name, taken in found.maps.items()
-    }
-    if "normal" in stack and (found.convention or convention) == "dx":
+    return assembled(found.maps, files, found.convention or convention)
+
+
+def assembled(
+    maps: Mapping[str, Taken], files: Mapping[Path, Array], convention: Convention
+) -> Stack:
+    """Returns the stack of files that were read.
+
+    Args:
+        maps: What each kind is taken from.
+        files: What :func:`texsynth.images.read_map` returned of each, by path.
+        convention: That of the normal map.
+
+    Returns:
+        dict: As of :func:`read`.
+
+    Raises:
+        texsynth.errors.ImageError: A file is not such a map.
+    """
+    stack = {name: _as_kind(KINDS[name], taken, files[taken.path]) for name, taken in maps.items()}
+    if "normal" in stack and convention == "dx":
         stack["normal"] = normals.turned(stack["normal"])
     return stack
 
