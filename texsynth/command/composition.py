@@ -134,6 +134,10 @@ class Composition:
         """
         return Gallery(input_range)
 
+    def about(self) -> tuple[tuple[str, str], ...]:
+        """Returns what a plan tells of it beside its name, labels and texts."""
+        return ()
+
     def make(self, study: Any, seed: int, **asked: Any) -> Any:
         """Makes one texture; returns the :class:`texsynth.Result`, or what there is in its place.
 

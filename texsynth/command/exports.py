@@ -2,9 +2,7 @@
 
 import dataclasses
 import json
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
@@ -59,19 +57,6 @@ _OPTIONS = [
 def _text_of(packing):
     """What the pictures of a packing say of it: which maps go where."""
     return {_PACKING: json.dumps(dataclasses.asdict(packing))}
-
-
-def name_of(where):
-    """Returns what the files of a material are called: as its folder, or as a pattern begins.
-
-    Args:
-        where (str): A folder, or a pattern of files in one.
-    """
-    path = Path(where).absolute()
-    if path.is_dir():
-        return path.resolve().name or "material"
-    begins = re.split(r"[*?[]", path.name)[0].strip(" _-.")
-    return begins or path.parent.resolve().name or "material"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from texsynth.command.audience import Audience
 from texsynth.command.cli import taken_over
 from texsynth.command.device import device_options
 from texsynth.command.environment import by_environment, given_names
-from texsynth.command.exports import Exports, export_options, name_of
+from texsynth.command.exports import Exports, export_options
 from texsynth.command.shared import (
     HELP_OPTIONS,
     downloads_forbidden,
@@ -59,12 +59,16 @@ _log = logging.getLogger("texsynth")
 @device_options
 @click.pass_context
 def main(context, where, is_dry_run, offline, quiet, verbose, **options):
-    """Make new maps of a surface from the maps in FOLDER, all together.
+    """Make new maps of a surface from the maps in FOLDER, all together; or of several surfaces.
 
     What lies on one another in the given maps does so in the new ones: a crack of the colour is a
     crack of the height. Files are known by the ends of their names (_albedo, _normal, _roughness,
     _metallic, _height, _ao, _opacity, and other usual ones). A PATTERN such as "maps/wall_*" names
     some files of a folder. Writes albedo.png, normal_gl.png and so on into the folder of --out.
+
+    With several folders, a folder of folders, or a folder in which files of several names are the
+    same map, each material is written to a folder of its own in that of --out, and maps that were
+    already made with the same settings are kept.
     """
     set_up_logging(quiet, verbose)
     try:
@@ -126,12 +130,15 @@ def _asked(where, options, given):
 
 
 def _stacks(where, convention):
-    """Yields the stacks that are asked for."""
-    from texsynth.materials import finding
+    """Yields the stacks that are asked for, also those of which no maps are found among others."""
+    from texsynth.materials.listing import materials  # imports NumPy, which takes a moment
 
-    for each in where:
-        found = finding.find(finding.listed(each))
-        for line in found.told():
-            _log.info("%s", line)
-        given = found.convention or convention or CONVENTIONS[0]
-        yield StackOfMaps(name_of(each), tuple(found.maps.items()), given, each)
+    found = materials(where)
+    for each in found:
+        if each.found is None:
+            yield StackOfMaps(each.name, (), CONVENTIONS[0], each.where, each.problem)
+            continue
+        for line in each.found.told():
+            _log.info("%s%s", "" if len(found) == 1 else f"{each.where}: ", line)
+        given = each.found.convention or convention or CONVENTIONS[0]
+        yield StackOfMaps(each.name, tuple(each.found.maps.items()), given, each.where)

@@ -103,9 +103,14 @@ class StackOfMaps(Composition):
 
         study = StackStudy(workshop, self._maps(gallery))
         sizes = ["x".join(map(str, size)) for size in sizes_of(study)]
-        told = len(self.taken), *sizes, study.channels, len(study.triplets)
+        told = len(self.taken), *sizes, study.channels, study.networks
         _log.info("%d maps of %s to %s px: %d planes, %d networks", *told)
         return study
+
+    def about(self):
+        """See :class:`Composition`: which map is taken from which file."""
+        told = [f"{name} {taken}" for name, taken in self.taken]
+        return (("maps", ", ".join(told)),)
 
     def make(self, study, seed, init=None, **asked):
         """See :class:`Composition`; there is no image to start from."""

@@ -4,9 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from texsynth import images
 from texsynth.network import engine
-from texsynth.synthesis.errors_of import errors_of
 from texsynth.synthesis.forecast import Forecast
 
 # What else the machine does may double an evaluation; but who asks does not want to wait.
@@ -58,6 +56,6 @@ def estimate(study: Any) -> Estimate:
         for number in numbers:
             texture = study.begun(number, texture)
         texture = study.enlarged(texture)
-    errors_of(study, images.rounded(images.to_values(study.finished(texture))))
+    study.measured(texture)
     rest = time.perf_counter() - tried
     return Estimate(trial, tuple(forecast.seconds()), rest)

@@ -18,6 +18,7 @@ from texsynth.materials import planes as materials
 from texsynth.materials.flattening import flattened
 from texsynth.materials.kinds import KINDS, Map, Stack
 from texsynth.materials.triplets import triplets
+from texsynth.network import engine
 from texsynth.objective.colours import MOST_PIXELS, Colours
 from texsynth.objective.summed import Summed
 from texsynth.statistics import colours, regularity, spectrum, wasserstein
@@ -60,7 +61,7 @@ class StackStudy(Study):
         self.workshop = workshop
         self.planes = materials.Planes(stack)
         self.triplets = triplets(self.planes)
-        self.channels = self.planes.number
+        self.channels, self.networks = self.planes.number, len(self.triplets)
         self.exemplar = self.planes.batch(stack)
         self.scheme = self._chosen_scheme()
         self.losses = workshop.losses(self.scheme)
@@ -74,7 +75,7 @@ class StackStudy(Study):
             self.plan,
             self._may_record,
             channels=self.channels,
-            times=len(self.triplets),
+            times=self.networks,
         )
         self.colours = self._chosen_colours()
         self._objectives: dict[int, Any] = {}
@@ -173,6 +174,15 @@ class StackStudy(Study):
         if self.scheme.match_colours:
             texture = wasserstein.match_colours(texture, self.exemplar)
         return texture
+
+    def measured(self, texture: Batch) -> dict[str, dict[str, float]]:
+        """Returns the errors of each map of a texture, with all that comes after its last step.
+
+        Args:
+            texture: ``(1, K, H, W)`` float32, of full size.
+        """
+        with engine.threads(self.workshop.engine):
+            return self.errors_of_maps(self.touched_up(texture))
 
     def shown(self, texture: Batch) -> Pixels:
         """Returns a picture of the first map, ``(H, W, 3)`` uint8, see :meth:`Study.shown`."""

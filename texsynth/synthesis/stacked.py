@@ -85,7 +85,7 @@ def make_stack(
         errors=errors,
         history=run.history,
         evaluations=run.evaluations,
-        networks=len(study.triplets),
+        networks=study.networks,
         reason=run.reason,
         engine=workshop.engine,
         scheme=study.scheme,
