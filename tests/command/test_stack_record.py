@@ -102,6 +102,57 @@ def test_the_same_bytes_are_made_again(made, folder, word):
         assert (folder / "again" / name).read_bytes() == (made / "new" / name).read_bytes()
 
 
+def altered(path, values=None, **texts):
+    """Writes a map anew, with other values or texts."""
+    with Image.open(path) as picture:
+        text = dict(picture.text) | {f"texsynth:{name}": told for name, told in texts.items()}
+    values = images.read_map(path) if values is None else values
+    images.write_map(path, values, "16", text, linear=True)
+
+
+def test_without_a_record_the_texts_of_a_map_say_enough(made, folder):
+    shutil.copytree(made, "moved")
+    for place, name in [("moved", "moved/new/ao.png"), ("moved/maps", "moved/new/normal_dx.png")]:
+        shutil.rmtree("again", ignore_errors=True)
+        result = run("--replay", name, "-o", "again")
+        assert result.exit_code == 0, (place, result.output)
+        assert names(folder / "again") == [name for name in MADE if name != "record.json"]
+        for name in ("ao.png", "normal_dx.png"):
+            assert Path("again", name).read_bytes() == Path("moved/new", name).read_bytes()
+        if place == "moved":  # beside it, then
+            for path in Path("moved/maps").iterdir():
+                shutil.move(path, "moved/new")
+            Path("moved/maps").rmdir()
+
+
+def test_texts_of_a_map_that_cannot_be_followed_are_told(made, folder):
+    shutil.copytree(made / "new", "new")
+    result = run("--replay", "new/ao.png", "-o", "again")
+    assert result.exit_code == 1
+    assert "made from wall_albedo.png, wall_normal.png, wall_roughness.png, wall_heig" in (
+        result.stderr
+    )
+    shutil.copytree(made / "maps", "maps")
+    changed(Path("maps/wall_height.png"))
+    result = run("--replay", "new/ao.png", "-o", "again")
+    assert result.exit_code == 1
+    assert "maps/wall_height.png is not the image that new/ao.png was made from" in result.stderr
+    shutil.copy(made / "maps/wall_height.png", "maps")
+    altered("new/ao.png", 1 - images.read_map("new/ao.png"), engine="cuda")
+    result = run("--replay", "new/ao.png", "-o", "again")
+    assert result.exit_code == 1 and "differs from new/ao.png (engine was cuda" in result.stderr
+    with Image.open("new/height.png") as picture:
+        told = json.loads(picture.text["texsynth:composition"])
+    for change in ({"maps": {"ao": ["../a.png", None]}}, {"maps": 3}, {"normals": "up"}):
+        altered("new/height.png", composition=json.dumps(told | change))
+        result = run("material", "--replay", "new/height.png", "-o", "again")
+        assert result.exit_code == 1
+        assert "new/height.png cannot be made again from its text" in result.stderr, change
+    altered("new/height.png", composition=json.dumps(told), normal="/../../gl")
+    result = run("material", "--replay", "new/height.png", "-o", "again")
+    assert result.exit_code == 1 and "normals /../../gl" in result.stderr
+
+
 def test_of_maps_in_one_file_the_same_comes(made, folder, random_weights_file):
     maps = drawn(32)
     packed = np.concatenate([maps["ao"], maps["roughness"], maps["height"]], axis=2)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tests.materials.drawn import drawn
 from texsynth import images
 from texsynth.command import cli
+from texsynth.command.material import main
 from texsynth.synthesis import stacked
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
@@ -242,3 +243,16 @@ def test_a_plan_refuses_what_a_run_refuses(material):
     assert result.exit_code == 1 and "floor/f_height.png" in result.stderr
     assert "in all: 1 stack, about" in result.stdout
     assert material("wall", "-o", "wall/w_albedo.png", "--dry-run").exit_code == 2
+
+
+def test_the_page_says_which_options_are_not_there(material):
+    page = (Path(__file__).parents[2] / "docs/materials.md").read_text(encoding="utf-8")
+    told = re.search(r"Not there, and refused in one line, are (.*?)\. ", page, re.S)
+    named = set(re.findall(r"--[a-z-]+", told[1]))
+    options = [{*each.opts} for each in cli.main.params if each.name not in ("version", "port")]
+    own = {name for each in main.params for name in each.opts}
+    missing = set().union(*(each for each in options if not each & own)) - {"image_paths"}
+    assert named == missing - {"--frames", "--loop"}  # which go with --film
+    for name in named:
+        result = material("wall", "-o", "out", name)
+        assert result.exit_code == 2 and "No such option" in result.stderr

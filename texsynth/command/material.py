@@ -105,7 +105,8 @@ main.params += taken_over(
         "overwrites": "Replace files that are there already; without it only those of the same"
         " stack are replaced.",
         "keeps_record": "Also write record.json, with everything that determined the maps.",
-        "replay_path": "Make the maps of a record again and compare.",
+        "replay_path": "Make maps again and compare: those of a record, or by the texts of a map"
+        " that texsynth wrote, with the given maps beside it or in the current folder.",
     },
 )
 by_environment(main, "material")

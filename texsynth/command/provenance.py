@@ -204,6 +204,9 @@ def origin(recipe):
 DEPTH = "texsynth:depth"
 """The keyword of how deep a file is, where it has not 8 bits."""
 
+NORMAL = "texsynth:normal"
+"""The keyword of which way the green of a stack's normals points, where that is not up."""
+
 QUALITY = "texsynth:quality"
 """The keyword of a JPEG's quality."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from texsynth.command import provenance
 from texsynth.command.exports import Exports
 from texsynth.command.keeping import Keeping
+from texsynth.command.stack import CONVENTIONS
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ class StackOutputs:
         """How each picture is written, as its text, by path: maps, packed files, previews."""
         from texsynth.materials import writing
 
+        turned = self.written.convention == CONVENTIONS[1]
+        told = {provenance.NORMAL: CONVENTIONS[1]} if turned else {}
         depths = {
-            path: provenance.written(writing.depth_of(name, self.keeping.depth))
+            path: provenance.written(writing.depth_of(name, self.keeping.depth)) | told
             for name, path in self.maps.items()
         }
         return {**depths, **self._exported[0]}
