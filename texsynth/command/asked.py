@@ -8,7 +8,8 @@ import click
 
 from texsynth import config as settings
 from texsynth.command import mending, notes, replaying
-from texsynth.command.composition import Composed, Composition
+from texsynth.command.composed import Composed
+from texsynth.command.composition import Composition
 from texsynth.command.keeping import EVERY, Keeping
 from texsynth.command.mending import Mending
 from texsynth.command.order import Order, Sources

@@ -11,12 +11,14 @@ from typing import Any
 import click
 
 from texsynth.command import batch, overwriting
-from texsynth.command.composition import Composition, Gallery, exemplar_of
+from texsynth.command.composed import exemplar_of
+from texsynth.command.composition import Composition, Gallery
 from texsynth.command.outputs import Outputs, planned_outputs
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, downloads_forbidden
 from texsynth.command.stack_job import job_for
+from texsynth.command.tasks import planned
 from texsynth.errors import ConfigError, TexsynthError, WeightsError
 from texsynth.files.printable import printable
 from texsynth.values import format_memory, format_time
@@ -71,7 +73,7 @@ def of_order(order):
     if order.is_one:
         plan.tell(_single(order))
         return plan.end()
-    tasks, failed = batch.planned(order), 0
+    tasks, failed = planned(order), 0
     gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
     rows = [] if gallery is None else rows_of(order, tasks, gallery)
     for subject, its_tasks in itertools.groupby(tasks, key=lambda task: task.subject):

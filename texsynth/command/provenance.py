@@ -157,7 +157,7 @@ class Recipe:
     Attributes:
         config (texsynth.Config): The settings.
         exemplar (Picture): The exemplar, or the statistics in its place; or what is made of several
-            pictures, a :class:`texsynth.command.composition.Composed`.
+            pictures, a :class:`texsynth.command.composed.Composed`.
         init (Picture): The image to start from; ``None`` starts as the settings say.
         mending (texsynth.command.mending.Mending): What of the exemplar, a photograph, is made
             anew; ``None`` makes a texture.

@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 from texsynth.command import provenance, record
-from texsynth.command.composition import Composed, recalled
+from texsynth.command.composed import Composed
+from texsynth.command.composition import recalled
 from texsynth.command.provenance import DEPTH, NORMAL, QUALITY, Picture, Recipe, Target
 from texsynth.command.stack import CONVENTIONS, StackOfMaps
 from texsynth.config import Config

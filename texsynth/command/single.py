@@ -5,7 +5,7 @@ import functools
 import signal
 
 from texsynth.command import notes
-from texsynth.command.composition import Composed, exemplar_of
+from texsynth.command.composed import Composed, exemplar_of
 from texsynth.command.interruption import Interruption
 from texsynth.command.outputs import outputs_for
 from texsynth.command.provenance import Picture, Recipe

@@ -23,14 +23,34 @@ _CHANNELS = (None, 0, 1, 2)
 
 
 class MapFile(Picture):
-    """A file of a map, or of several, which is read as numbers: as they are, at full depth."""
+    """A file of a map, or of several, which is read as numbers, at full depth.
+
+    Args:
+        path (pathlib.Path): The file.
+        maps (dict): What each map of the stack is taken from.
+    """
+
+    def __init__(self, path, maps):
+        super().__init__(path)
+        self._maps = maps
 
     @functools.cached_property
     def deep(self):
-        """What :func:`texsynth.images.read_map` returns."""
-        from texsynth import images
+        """What :func:`texsynth.materials.reading.read_file` returns."""
+        from texsynth.materials import reading
 
-        return images.read_map(self.path)
+        return reading.read_file(self.path, self._maps)
+
+
+class _Files(Gallery):
+    """The files of a stack."""
+
+    def __init__(self, maps):
+        super().__init__()
+        self._maps = maps
+
+    def __missing__(self, path):
+        return self.setdefault(path, MapFile(path, self._maps))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +111,7 @@ class StackOfMaps(Composition):
 
     def gallery(self, input_range):
         """See :class:`Composition`."""
-        return Gallery(input_range, MapFile)
+        return _Files(dict(self.taken))
 
     def check(self, gallery):
         """See :class:`Composition`."""

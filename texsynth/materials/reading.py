@@ -32,8 +32,25 @@ def read(found: Found, convention: Convention = "gl") -> Stack:
     Raises:
         texsynth.errors.ImageError: A file cannot be read, or is not such a map.
     """
-    files = {path: images.read_map(path) for path in {each.path for each in found.maps.values()}}
+    paths = {taken.path for taken in found.maps.values()}
+    files = {path: read_file(path, found.maps) for path in paths}
     return assembled(found.maps, files, found.convention or convention)
+
+
+def read_file(path: Path, maps: Mapping[str, Taken]) -> Array:
+    """Reads one file of a stack.
+
+    Args:
+        path: The file.
+        maps: What each kind is taken from, of which the file may be some.
+
+    Returns:
+        numpy.ndarray: What :func:`texsynth.images.read_map` does.
+
+    Raises:
+        texsynth.errors.ImageError: It cannot be read.
+    """
+    return images.read_map(path)
 
 
 def assembled(
@@ -43,7 +60,7 @@ def assembled(
 
     Args:
         maps: What each kind is taken from.
-        files: What :func:`texsynth.images.read_map` returned of each, by path.
+        files: What :func:`read_file` returned of each, by path.
         convention: That of the normal map.
 
     Returns:

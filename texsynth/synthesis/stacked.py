@@ -10,8 +10,10 @@ from texsynth.synthesis.loop import Callback, optimised
 from texsynth.synthesis.result import NO_STEPS, STOPPED
 from texsynth.synthesis.resuming import Checkpoints
 from texsynth.synthesis.stack_result import StackResult
-from texsynth.synthesis.stack_study import StackStudy
+from texsynth.synthesis.stack_study import StackStudy, fitted
 from texsynth.synthesis.workshop import Workshop
+
+__all__ = ["StackResult", "StackStudy", "fitted", "make_stack", "synthesize_stack"]
 
 
 def synthesize_stack(
