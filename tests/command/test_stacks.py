@@ -1,7 +1,9 @@
 """Several stacks of maps by one command, and what would be made of them."""
 
+import json
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from texsynth import images
 from texsynth.command import cli
 from texsynth.command.material import main
 from texsynth.synthesis import stacked
+from texsynth.synthesis.stacked import make_stack
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["-n", "1", "--layers", "conv1_1", "--levels", "1", "--preset", "natural", "--no-detail"]
@@ -196,6 +199,54 @@ def test_one_goes_on_from_its_checkpoint_without_its_maps_named(material):
     result = CliRunner().invoke(cli.main, ["--resume", "a.ckpt", "-o", "new"])
     assert result.exit_code == 0, result.output
     assert contents("new") == kept
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """The first stack that is made is interrupted at its first step."""
+    make, left = stacked.make_stack, [True]
+
+    def interrupting(study, seed, callback, **asked):
+        def after_step(progress):
+            ends = callback(progress)
+            if left:
+                left.clear()
+                signal.raise_signal(signal.SIGINT)
+            return ends
+
+        return make(study, seed, callback=after_step, **asked)
+
+    monkeypatch.setattr(stacked, "make_stack", interrupting)
+
+
+def test_what_was_stopped_is_saved_and_made_by_the_next_run(material, interrupted):
+    result = material("wall", "floor", "-n", 3, "-o", "out", "--record")
+    assert result.exit_code == 130
+    assert files("out") == [f"wall/{name}" for name in [*MADE, "record.json"]]
+    assert told(result) == [
+        "texsynth: error: interrupted; out/wall/albedo.png is unfinished; not made: floor"
+    ]
+    again = material("--dry-run", "wall", "floor", "-n", 3, "-o", "out")
+    assert "in all: 2 stacks, about" in again.stdout
+    assert material("wall", "floor", "-n", 3, "-o", "out", "--record").exit_code == 0
+    assert json.loads(Path("out/wall/record.json").read_text())["finished"]
+    assert len(files("out")) == 6
+
+
+def test_what_was_stopped_never_takes_the_place_of_what_was_finished(
+    material, interrupted, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(stacked, "make_stack", make_stack)
+        assert material("wall", "-o", "out", "--preview", "plane", "--record").exit_code == 0
+    kept = contents("out")
+    options = "--seed", 1, "--overwrite", "--preview", "plane", "--record"
+    result = material("wall", "-n", 3, "-o", "out", *options)
+    assert result.exit_code == 130, result.output
+    now = contents("out")
+    assert now.items() >= kept.items()
+    own = {"stopped_albedo.png", "stopped_height.png", "stopped_record.json"}
+    assert now.keys() - kept.keys() == own | {"wall_stopped_plane.png"}
 
 
 PLANS = {
