@@ -1,5 +1,6 @@
 """Several stacks of maps by one command, and what would be made of them."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -247,6 +248,34 @@ def test_what_was_stopped_never_takes_the_place_of_what_was_finished(
     assert now.items() >= kept.items()
     own = {"stopped_albedo.png", "stopped_height.png", "stopped_record.json"}
     assert now.keys() - kept.keys() == own | {"wall_stopped_plane.png"}
+
+
+def test_what_names_maps_goes_with_them_and_is_kept_without_them(material):
+    assert material("wall", "-o", "out").exit_code == 0
+    Path("out/godot").mkdir()
+    Path("out/godot/wall.tres").write_text("somebody's")
+    result = material("wall", "-o", "out", "--export", "godot")
+    assert result.exit_code == 2 and "out/godot/wall.tres already exists; -o" in result.stderr
+    assert Path("out/godot/wall.tres").read_text() == "somebody's"
+    assert material("wall", "-o", "out", "--export", "godot", "--overwrite").exit_code == 0
+    assert material("wall", "-o", "out", "--export", "godot").exit_code == 0
+
+
+def test_a_checkpoint_says_where_the_surroundings_are_not_heeded(material, interrupted):
+    environment = {"TEXSYNTH_MATERIAL_OUT": "elsewhere"}
+    result = material("wall", "-o", "new", "-n", 3, "--checkpoint", "a.ckpt")
+    assert result.exit_code == 130
+    assert "to continue: --resume a.ckpt\n" in result.stderr
+    shutil.rmtree("new")
+    result = CliRunner().invoke(cli.main, ["material", "--resume", "a.ckpt"], env=environment)
+    assert result.exit_code == 0, result.output
+    assert "new/albedo.png" in result.stdout and not Path("elsewhere").exists()
+    Path("deep").mkdir()
+    with contextlib.chdir("deep"):
+        result = CliRunner().invoke(cli.main, ["--resume", "../a.ckpt"])
+    assert result.exit_code == 2 and "outside the current folder; say where by" in result.stderr
+    result = CliRunner().invoke(cli.main, ["material", "wall", "-o", ""])
+    assert result.exit_code == 2 and "--out must be a folder, not empty" in result.stderr
 
 
 PLANS = {

@@ -200,10 +200,14 @@ class Job:
         if is_short and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
             # A checkpoint alone decides on no other place than the current folder.
-            texture = self._asked_for.texture
-            whither = "" if is_below_here(texture) else f" -o {texture}"
-            told.append(f"to continue{whence}: --resume {checkpoints.path}{whither}")
+            told.append(f"to continue{whence}: --resume {checkpoints.path}{self._whither}")
         return told
+
+    @property
+    def _whither(self):
+        """The option that says where a resumed run is to write to, if one must."""
+        texture = self._asked_for.texture
+        return "" if is_below_here(texture) else f" -o {texture}"
 
     def _account_of(self, result):
         """Lines about how good it is."""

@@ -21,7 +21,7 @@ from texsynth.command.stack import CONVENTIONS, StackOfMaps
 from texsynth.command.stack_outputs import Written
 from texsynth.command.tiling import TileAlone
 from texsynth.command.work import carry_out
-from texsynth.errors import TexsynthError
+from texsynth.errors import ConfigError, TexsynthError
 
 _log = logging.getLogger("texsynth")
 
@@ -31,9 +31,9 @@ _log = logging.getLogger("texsynth")
 @click.option(
     "-o",
     "--out",
-    required=True,
     type=click.Path(readable=False),
-    help="Folder to write the maps to; it is made if it is not there.",
+    help="Folder to write the maps to; it is made if it is not there.  [required, but with"
+    " --resume]",
 )
 @click.option(
     "--normal",
@@ -126,7 +126,12 @@ def _asked(where, options, given):
     if not (where or is_told):
         raise click.UsageError("Missing argument 'FOLDER|PATTERN...'.")
     stacks = tuple(_stacks(where, written.convention))
-    options = {**_WITHOUT, **options, "out": f"{options['out']}/", "written": written}
+    if options["out"] is None and not options["resume_path"]:  # which says where
+        raise click.UsageError("Missing option '-o' / '--out'.")
+    if options["out"] == "":
+        raise ConfigError("--out must be a folder, not empty")
+    out = options["out"] and f"{options['out']}/"
+    options = {**_WITHOUT, **options, "out": out, "written": written}
     return Asked((), options, given, compositions=stacks)
 
 

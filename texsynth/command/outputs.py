@@ -130,7 +130,7 @@ def outputs_for(order):
     outputs = planned_outputs(order)
     folder = outputs.texture.parent
     try:
-        if order.makes_folder:
+        if order.makes_folder or order.keeping.written is not None:
             make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -157,6 +157,8 @@ def planned_outputs(order):
     pictures = tuple(order.sources.pictures)
     if order.keeping.written is not None:
         folder = order.out
+        if folder is None:
+            raise ConfigError("--out is to say where the maps go: the checkpoint does not")
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"--out: {folder} is to be a folder, but there is a file")
         outputs = StackOutputs.of(*order.sources.subjects, folder, order.keeping, pictures)

@@ -4,7 +4,7 @@ import sys
 
 from texsynth.command import overwriting, provenance, record
 from texsynth.command.job import Job
-from texsynth.command.outputs import make_folder
+from texsynth.command.outputs import is_below_here, make_folder
 from texsynth.command.stack_outputs import StackOutputs
 from texsynth.errors import TexsynthError
 
@@ -83,6 +83,12 @@ class StackJob(Job):
 
     def _tell_of_size(self):
         """Says nothing: the study of the stack did."""
+
+    @property
+    def _whither(self):
+        """As there: of a folder."""
+        folder = self._asked_for.folder
+        return "" if is_below_here(folder / "maps") else f" -o {folder}"
 
     def _account_of(self, result):
         """A line about how well the maps fit."""
