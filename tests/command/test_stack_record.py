@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from tests.command.test_record import FUZZED, VALUES, places
+from tests.command.test_record import changed as replaced
 from tests.conftest import make_texture
 from tests.materials.drawn import drawn
 from texsynth import images
@@ -236,6 +240,26 @@ def test_maps_that_are_none_are_told(folder, fields, maps):
     fields["composition"]["maps"] = maps
     with pytest.raises(RecordError, match="is not a record"):
         record.read(Path(save(fields)))
+
+
+@FUZZED
+@given(data=st.data())
+def test_any_value_anywhere_is_a_record_or_told(fields, tmp_path, data):
+    told = {name: fields[name] for name in ("composition", "written", "sha256")}
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(list(places(told)) or [None]))
+        if path is None:
+            break
+        value = data.draw(VALUES | st.sampled_from(["gl", "16", ["a.png", 2], {"ao": ["a", None]}]))
+        told = replaced(told, path, lambda inner, key, v=value: inner.__setitem__(key, v))
+    saved = tmp_path / "record.json"
+    saved.write_text(json.dumps(fields | told))
+    try:
+        back = record.read(saved)
+    except RecordError as error:
+        assert str(error).replace(str(saved), "").isprintable()
+    else:
+        assert back.written.keys() <= {"depth", "normal"} and back.recipe.exemplar.pictures
 
 
 def test_half_a_record_is_none(made, folder):
