@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from texsynth.synthesis.repairing import repair
     from texsynth.synthesis.result import Result
     from texsynth.synthesis.resuming import Checkpoints
-    from texsynth.synthesis.stacked import StackResult, StackStudy, make_stack, synthesize_stack
+    from texsynth.synthesis.stack_result import StackResult
+    from texsynth.synthesis.stack_study import StackStudy
+    from texsynth.synthesis.stacked import make_stack, synthesize_stack
     from texsynth.synthesis.steering import Steered, steer
     from texsynth.synthesis.varied import Varied
     from texsynth.synthesis.workshop import Workshop
@@ -70,8 +72,8 @@ _LATER = {
     "Result": ("texsynth.synthesis.result", "Result"),
     "Show": ("texsynth.notebook", "Show"),
     "Source": ("texsynth.synthesis.masked", "Source"),
-    "StackResult": ("texsynth.synthesis.stacked", "StackResult"),
-    "StackStudy": ("texsynth.synthesis.stacked", "StackStudy"),
+    "StackResult": ("texsynth.synthesis.stack_result", "StackResult"),
+    "StackStudy": ("texsynth.synthesis.stack_study", "StackStudy"),
     "Statistics": ("texsynth.targets", "Statistics"),
     "Steered": ("texsynth.synthesis.steering", "Steered"),
     "Varied": ("texsynth.synthesis.varied", "Varied"),

@@ -6,8 +6,9 @@ from PIL import Image
 
 from tests.materials.stacks import stack
 from texsynth import images
-from texsynth.command.exports import Exports, export_options, name_of
+from texsynth.command.exports import Exports, export_options
 from texsynth.errors import ConfigError
+from texsynth.materials.listing import name_of
 from texsynth.materials.preview import FORMS, preview
 
 
@@ -83,11 +84,16 @@ def test_a_file_of_packings_adds_to_those_there_are_and_goes_before_them(tmp_pat
 def test_all_that_was_asked_for_is_written_where_it_was_foretold(tmp_path):
     maps = stack(size=(8, 8))
     exports = Exports.asked(("godot", "arm=ao,roughness,metallic"), None, ("plane", "sphere"))
-    foretold = exports.paths(tmp_path, "stone", maps)
+    pictures, documents = exports.files(tmp_path, "stone", maps)
     written = list(exports.write(maps, tmp_path, "stone", {"Software": "test"}))
-    assert written == foretold
+    assert sorted(written) == sorted([*pictures, *documents])
+    assert documents == [tmp_path / "godot/stone.tres"]
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(written)
     assert tmp_path / "godot/stone.tres" in written and tmp_path / "stone_arm.png" in written
+    for path, told in pictures.items():
+        with Image.open(path) as picture:
+            assert picture.text.items() >= {"Software": "test", **told}.items()
+    assert len({tuple(told.items()) for told in pictures.values()}) == 4  # as they are packed
     with Image.open(tmp_path / "stone_plane.png") as picture:
         assert (np.asarray(picture) == preview(maps, "plane")).all()
         assert picture.text["Software"] == "test"
@@ -97,4 +103,4 @@ def test_all_that_was_asked_for_is_written_where_it_was_foretold(tmp_path):
 def test_two_files_of_one_name_are_told(tmp_path):
     exports = Exports.asked(("plane=ao",), None, ("plane",))
     with pytest.raises(ConfigError, match=r"would write .*stone_plane.png twice"):
-        exports.paths(tmp_path, "stone", ["ao"])
+        exports.files(tmp_path, "stone", ["ao"])

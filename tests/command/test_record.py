@@ -90,6 +90,8 @@ def test_it_comes_back(pictures, tmp_path):
     assert back.checksums == {
         "repair": None,
         "pictures": {},
+        "maps": {},
+        "files": {},
         "exemplar": checksum(make_texture(20, 16)),
         "init": checksum(make_texture(20, 16, seed=1)),
         "weights": "ab" * 32,
@@ -249,7 +251,8 @@ def read_or_told(path):
     paths = [each and each.path for each in (back.recipe.exemplar, back.recipe.init)]
     assert isinstance(paths[0], Path) and isinstance(back.environment, dict)
     assert isinstance(paths[1], Path | None)
-    assert set(back.checksums) == {"pictures", "repair", *record._CHECKED}
+    kinds = {"pictures", "maps", "files", "repair"}
+    assert set(back.checksums) == {*kinds, *record._CHECKED}
     return True
 
 

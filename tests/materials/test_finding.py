@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from texsynth.errors import ImageError
-from texsynth.materials.finding import Taken, find, listed
+from texsynth.materials.finding import Taken, find, listed, stem_of
 from texsynth.materials.kinds import KINDS
 
 _NAMES = {
@@ -127,3 +127,20 @@ def test_nothing_there(tmp_path):
         listed(tmp_path)
     with pytest.raises(ImageError, match=r"is no folder, and names no images"):
         listed(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("wall_albedo.png", "wall"),
+        ("Wall 2 - Base_Color.png", "Wall 2"),
+        ("Bricks001_1K-JPG_NormalGL.jpg", "Bricks001_1K-JPG"),
+        ("brick_wall_nor_gl_1k.jpg", "brick_wall"),
+        ("brick_wall_arm_4k.png", "brick_wall"),
+        ("a_ambient_occlusion.png", "a"),
+        ("albedo.png", ""),
+        ("wall.png", None),
+    ],
+)
+def test_what_stands_before_the_kind(name, stem):
+    assert stem_of(Path(name)) == stem

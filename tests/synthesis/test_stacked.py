@@ -10,7 +10,8 @@ from texsynth.errors import ConfigError, ImageError
 from texsynth.metrics import seam_scores
 from texsynth.objective import memory
 from texsynth.synthesis import piecing
-from texsynth.synthesis.stacked import StackStudy, make_stack
+from texsynth.synthesis.stack_study import StackStudy
+from texsynth.synthesis.stacked import make_stack
 from texsynth.synthesis.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("weights_read_once", "two_layers_measured")

@@ -8,17 +8,23 @@ import click
 
 from texsynth import config as settings
 from texsynth.command import mending, notes, replaying
-from texsynth.command.composition import Composed, Composition
+from texsynth.command.composed import Composed
+from texsynth.command.composition import Composition
 from texsynth.command.keeping import EVERY, Keeping
 from texsynth.command.mending import Mending
 from texsynth.command.order import Order, Sources
 from texsynth.command.outputs import is_below_here
+from texsynth.command.stack import StackOfMaps
 from texsynth.config import Config
 from texsynth.errors import ConfigError
 
 _SETTINGS = {field.name for field in dataclasses.fields(Config)}
 _FREE = {"weights"}  # settings that change no texture
 _MENDING = ("mask", "source", "band", "grow")
+
+
+class OfAStackError(ConfigError):
+    """A checkpoint, or a record, is of a stack of maps, which another command makes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +151,15 @@ class Asked:
             asked["depth"] or earlier.get("depth"),
             asked["quality"] or earlier.get("quality"),
             self._film,
+            self._written(earlier.get("normal")),
         )
+
+    def _written(self, earlier):
+        """How maps are written, with the green of normals as it was; ``None`` of a texture."""
+        written = self.options.get("written")
+        if written is None or written.convention is not None:
+            return written
+        return dataclasses.replace(written, convention=earlier or "gl")
 
     def _anew(self):
         start, init_path = self._start
@@ -181,7 +195,7 @@ class Asked:
             mending=recipe.mending,
             compositions=(exemplar.composition,) if is_composed else (),
         )
-        return self._ordered(config, sources, self._keeping(is_target))
+        return self._ordered(config, sources, self._keeping(is_target, **told.written))
 
     def _further(self):
         from texsynth.synthesis.resuming import Checkpoints  # imports Chainer, which takes a second
@@ -232,6 +246,7 @@ class Asked:
 
     def _ordered(self, config, sources, keeping, out=None):
         asked = self.options
+        _check_kind(sources.subjects, asked)
         if sources.mending is not None:
             mended = dataclasses.replace(sources.mending, input_range=config.input_range)
             sources = dataclasses.replace(sources, mending=mended)
@@ -249,3 +264,14 @@ class Asked:
                 f" such as {keeping.film.ending[1:]}, makes one of each"
             )
         return order
+
+
+def _check_kind(subjects, asked):
+    """Makes sure that a checkpoint, or a record, is of what the command makes."""
+    is_stack = any(isinstance(subject, StackOfMaps) for subject in subjects)
+    if is_stack is (asked.get("written") is not None):
+        return
+    if is_stack:
+        raise OfAStackError("it is of a stack of maps")
+    option = "replay" if asked["replay_path"] else "resume"
+    raise ConfigError(f"--{option}: {asked[f'{option}_path']} is of no stack of maps")

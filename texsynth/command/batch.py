@@ -1,33 +1,28 @@
 """Several textures one after another: what is there is left, what fails is told and passed over."""
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 import logging
 import os
 import signal
 import stat
-import tempfile
-from pathlib import Path
-from typing import NamedTuple
 
 import click
 
-from texsynth.command.composition import Composition, Gallery, exemplar_of
+from texsynth.command.composed import exemplar_of
+from texsynth.command.composition import Gallery
 from texsynth.command.interruption import Interruption
-from texsynth.command.job import Job
-from texsynth.command.outputs import Outputs, check_format, is_file_name, make_folder
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, EXIT_USAGE, NO_MEMORY
+from texsynth.command.stack_job import job_for
+from texsynth.command.tasks import plan
 from texsynth.command.watch import Telling
-from texsynth.config import Config
 from texsynth.errors import (
     ConfigError,
     DeviceError,
     EngineError,
-    ImageError,
     TexsynthError,
     WeightsError,
 )
@@ -36,24 +31,6 @@ _log = logging.getLogger("texsynth")
 
 ENDS_ALL = (DeviceError, EngineError, WeightsError)
 """Errors after which no other image would fare better."""
-
-
-class Task(NamedTuple):
-    """One texture of a batch.
-
-    Attributes:
-        number (int): Which of all, from 1.
-        config (texsynth.Config): The settings, with its own seed.
-        subject: The exemplar's path, or the composition in its place.
-        outputs (texsynth.command.outputs.Outputs): The files to write.
-        name (str): What it is called in messages.
-    """
-
-    number: int
-    config: Config
-    subject: Path | Composition
-    outputs: Outputs
-    name: str
 
 
 def make(order, audience, team=None):
@@ -69,7 +46,7 @@ def make(order, audience, team=None):
         int: The exit code.
 
     Raises:
-        texsynth.errors.TexsynthError: As :func:`plan`.
+        texsynth.errors.TexsynthError: As :func:`texsynth.command.tasks.plan`.
     """
     tasks = plan(order)
     tasks = tasks if team is None else tasks[team.rank :: team.size]
@@ -78,118 +55,11 @@ def make(order, audience, team=None):
     return Batch(tasks, order.sources, audience, rows, gallery).run() if tasks else 0
 
 
-def plan(order):
-    """Returns the tasks, those of an image side by side, once it is sure that all can be written.
-
-    Args:
-        order (texsynth.command.order.Order): What is to be made: several textures. The seed is that
-            of the first variation.
-
-    Returns:
-        list of Task: In the order of the images and seeds.
-
-    Raises:
-        texsynth.errors.ConfigError: It is to be written to what is no folder; two textures would
-            have the same name; one would overwrite what is read; or the seed would make no
-            difference.
-        texsynth.errors.TexsynthError: An image is not there, or the folder cannot be made or
-            written.
-    """
-    tasks, folder = planned(order), order.out or Path()
-    make_folder(folder)
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise TexsynthError(f"cannot write to {folder}: {error.strerror}") from error
-    return tasks
-
-
-def planned(order):
-    """Returns the tasks, as far as they can be told without writing anything.
-
-    Args:
-        order (texsynth.command.order.Order): As for :func:`plan`.
-
-    Returns:
-        list of Task: In the order of the images and seeds.
-
-    Raises:
-        texsynth.errors.TexsynthError: As :func:`plan`, but for a folder that cannot be written.
-    """
-    sources, init_path = order.sources, order.sources.init_path
-    if (sources.variations or 1) > 1 and init_path is not None:
-        raise ConfigError(
-            f"--variations: all textures would start from {init_path} and be the same"
-        )
-    folder = order.out or Path()
-    if not order.makes_folder and not folder.is_dir() and is_file_name(folder):
-        raise ConfigError(f"--out must be a folder for several textures, not {folder}")
-    tasks = _tasks(order, folder)
-    for task in tasks:
-        check_format(task.outputs.texture, order.keeping)
-    _check_inputs(sources.exemplars)
-    _check_outputs(tasks, sources.pictures)
-    return tasks
-
-
-def _tasks(order, folder):
-    sources, config = order.sources, order.config
-    tasks, pictures = [], tuple(dict.fromkeys(sources.pictures))
-    for subject in sources.subjects:
-        for number in range(sources.variations or 1):
-            own = dataclasses.replace(config, seed=config.seed + number)
-            is_alone = sources.variations is None
-            seed = "" if is_alone else f"_seed{own.seed}"
-            name = str(subject) if is_alone else f"{subject} (seed {own.seed})"
-            target = folder / f"{subject.stem}{seed}_texture.png"
-            outputs = Outputs(target, config.tile, order.keeping, pictures)
-            tasks.append(Task(len(tasks) + 1, own, subject, outputs, name))
-    return tasks
-
-
-def _check_inputs(paths):
-    """Makes sure that all images are there: a word that is none may be a slip of the whole."""
-    missing = []
-    for path in paths:
-        try:
-            path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            missing.append(str(path))
-        except OSError:  # told when it is read
-            continue
-    if missing:
-        raise ImageError(f"no such file: {', '.join(missing)}; nothing was made")
-
-
-def _check_outputs(tasks, inputs):
-    read = {_identity(path): path for path in inputs}
-    read.pop(None, None)
-    written = {}
-    for task in tasks:
-        for path in task.outputs.paths:
-            other = written.setdefault(os.path.normcase(path), task)
-            if other is not task:
-                names = f"{other.subject} and {task.subject}"
-                raise ConfigError(f"{names} would both write {path}")
-            if (source := read.get(_identity(path))) is not None:
-                raise ConfigError(f"{path} would overwrite {source}, which is an input")
-
-
-def _identity(path):
-    """What two paths of one file have in common; ``None`` if there is no such file."""
-    try:
-        status = path.stat()
-    except OSError:  # told when it is read or written
-        return None
-    return status.st_dev, status.st_ino
-
-
 class Batch:
     """Several textures with one network.
 
     Args:
-        tasks: What to make, from :func:`plan`.
+        tasks: What to make, each a :class:`texsynth.command.tasks.Task`.
         sources (texsynth.command.order.Sources): What they are made from.
         audience (texsynth.command.audience.Audience): Who is told of it.
         rows: Rows to show them in, each a :class:`texsynth.command.row.Row`. Without one of its
@@ -253,7 +123,7 @@ class Batch:
         study, wanted = None, []
         with self._passing_over(subject, tasks):
             jobs = [
-                (task, Job(Recipe(task.config, exemplar, init), task.outputs, self._telling))
+                (task, job_for(Recipe(task.config, exemplar, init), task.outputs, self._telling))
                 for task in tasks
             ]
             wanted = [(task, job) for task, job in jobs if self._is_wanted(task, job)]
@@ -279,12 +149,12 @@ class Batch:
         return task in self._left
 
     def _make(self, task, job, study):
-        from texsynth.synthesis.loop import make_variation
-
-        _log.info("image %d of %d: %s", task.number, len(self._tasks), task.name)
+        make = job.recipe.exemplar.make
+        told = task.outputs.what, task.number, len(self._tasks), task.name
+        _log.info("%s %d of %d: %s", *told)
         result = None
         with self._passing_over(task.name, [task]):
-            result = job.synthesize(functools.partial(make_variation, study, task.config.seed))
+            result = job.synthesize(functools.partial(make, study, task.config.seed))
         if result is not None:
             job.save(result)  # if it cannot be written, what follows could not be either
             self._left.remove(task)

@@ -12,8 +12,8 @@ import click
 
 from texsynth import config as settings
 from texsynth.command import audience, dry_run, regions, steered
-from texsynth.command.asked import Asked
-from texsynth.command.configured import configured_options
+from texsynth.command.asked import Asked, OfAStackError
+from texsynth.command.configured import arguments_of, configured_options
 from texsynth.command.device import device_options
 from texsynth.command.dry_run import dry_run_option
 from texsynth.command.environment import by_environment, given_names
@@ -180,6 +180,8 @@ def main(context, image_paths, is_dry_run, offline, quiet, verbose, **options):
             if is_dry_run:
                 return dry_run.of_order(order)
             return audience.before(quiet, options, functools.partial(carry_out, order))
+    except OfAStackError:
+        return command_of(["material"]).main(arguments_of(context), obj=context.obj)
     except TexsynthError as error:
         raise failure(error, error) from error
 

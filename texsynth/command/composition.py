@@ -1,18 +1,15 @@
 """What is made of several pictures: a mixture of textures, or what is painted by a map.
 
 A composition is plain values and paths, so that records and checkpoints can hold it. It stands
-where the path of an exemplar does; :class:`Composed` reads its pictures.
+where the path of an exemplar does; :class:`texsynth.command.composed.Composed` reads its pictures.
 """
 
 import dataclasses
-import functools
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from texsynth.command.provenance import Picture, Target
+from texsynth.command.provenance import Picture, checksums_of
 from texsynth.config import Config
 
 
@@ -125,6 +122,41 @@ class Composition:
         """
         raise NotImplementedError
 
+    def gallery(self, input_range: Any) -> Gallery:
+        """Returns where its pictures can be read.
+
+        Args:
+            input_range: As for :class:`Gallery`.
+        """
+        return Gallery(input_range)
+
+    def about(self) -> tuple[tuple[str, str], ...]:
+        """Returns what a plan tells of it beside its name, labels and texts."""
+        return ()
+
+    def make(self, study: Any, seed: int, **asked: Any) -> Any:
+        """Makes one texture; returns the :class:`texsynth.Result`, or what there is in its place.
+
+        Args:
+            study: What :meth:`study` returned.
+            seed: Seed of the start.
+            asked: What else :func:`texsynth.make_variation` takes.
+
+        Raises:
+            texsynth.errors.TexsynthError: It cannot be made.
+        """
+        from texsynth.synthesis.loop import make_variation
+
+        return make_variation(study, seed, **asked)
+
+    def checksums_of(self, result: Any) -> dict[str, Any]:
+        """Returns what a record keeps of what was made, see :class:`.provenance.Picture`.
+
+        Args:
+            result: What :meth:`make` returned.
+        """
+        return checksums_of(result)
+
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values by name, with whole paths: it may be read in another folder."""
         told = self.described(lambda path: str(path.absolute()))
@@ -142,10 +174,11 @@ def recalled(values: Mapping[str, Any]) -> Composition:
     """
     from texsynth.command.mixtures import Gradient, Mix  # these are made of what is above
     from texsynth.command.painting import Painting
+    from texsynth.command.stack import StackOfMaps
     from texsynth.command.steering import Steering
 
     kinds: dict[str, type[Composition]] = {
-        each.KIND: each for each in (Mix, Gradient, Painting, Steering)
+        each.KIND: each for each in (Mix, Gradient, Painting, StackOfMaps, Steering)
     }
     values = dict(values)
     stem, kind = values.pop("stem"), kinds[values.pop("kind")]
@@ -166,103 +199,3 @@ def path_of(text: Any) -> Path:
     if not isinstance(text, str) or not text or "\0" in text:
         raise TypeError(f"of a path {text!r:.100}")
     return Path(text)
-
-
-class Composed:
-    """A composition whose pictures are read, in the place of an exemplar.
-
-    Args:
-        composition: What is made of them.
-        gallery: Where they are read.
-
-    Attributes:
-        composition: The same.
-        is_target: ``False``: they are no statistics.
-    """
-
-    is_target = False
-
-    def __init__(self, composition: Composition, gallery: Gallery) -> None:
-        self.composition, self._gallery = composition, gallery
-
-    @property
-    def name(self) -> str:
-        """What the texture's file calls them."""
-        return self.composition.label(self._gallery)
-
-    @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The pictures whose textures are taken."""
-        return tuple(self._gallery[path] for path in dict.fromkeys(self.composition.image_paths))
-
-    @functools.cached_property
-    def checksums(self) -> dict[Path, str]:
-        """Checksums of all pictures by path."""
-        return {path: self._gallery[path].checksum for path in self.composition.paths}
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of all that decides on the texture beside the settings, 64 hex digits."""
-        told = self.composition.described(self.checksums.__getitem__)
-        return hashlib.sha256(json.dumps([self.composition.KIND, told]).encode()).hexdigest()
-
-    def account(self) -> str:
-        """Returns what the texture's file tells of it: how it is made, by the names of files."""
-        composition = self.composition
-        told = {"kind": composition.KIND, **composition.described(lambda path: path.name)}
-        sums = {path.name: checksum for path, checksum in self.checksums.items()}
-        return json.dumps({**told, "sha256": sums}, ensure_ascii=False)
-
-    def check(self) -> None:
-        """Makes sure that its pictures can be read, and are what they are to be.
-
-        Raises:
-            texsynth.errors.TexsynthError: They are not.
-        """
-        self.composition.check(self._gallery)
-
-    def study(self, workshop: Any) -> Any:
-        """Returns what is known of the textures before a seed is chosen.
-
-        Args:
-            workshop (texsynth.synthesis.workshop.Workshop): Where they will be made.
-
-        Raises:
-            texsynth.errors.TexsynthError: They cannot be made.
-        """
-        return self.composition.study(workshop, self._gallery)
-
-    def made(self, config: Config, **asked: Any) -> Any:
-        """Makes the texture; returns the :class:`texsynth.Result`.
-
-        Args:
-            config: The settings.
-            asked: What else :func:`texsynth.synthesize` takes.
-
-        Raises:
-            texsynth.errors.TexsynthError: It cannot be made.
-        """
-        from texsynth.synthesis.loop import make_variation
-        from texsynth.synthesis.workshop import Workshop
-
-        team = {"team": asked.pop("team")} if "team" in asked else {}
-        return make_variation(self.study(Workshop(config, **team)), config.seed, **asked)
-
-
-def exemplar_of(sources, subject, input_range, gallery=None):
-    """Returns what stands for an exemplar in a recipe.
-
-    Args:
-        sources (texsynth.command.order.Sources): What textures are made from.
-        subject: One of its subjects: a path, or a :class:`Composition`.
-        input_range: What is black and what white in pictures, of the settings; or ``None``.
-        gallery (Gallery): Where pictures are read that several compositions have in common; or
-            ``None``.
-
-    Returns:
-        A :class:`texsynth.command.provenance.Picture`, the
-        :class:`texsynth.command.provenance.Target` in its place, or a :class:`Composed`.
-    """
-    if isinstance(subject, Composition):
-        return Composed(subject, Gallery(input_range) if gallery is None else gallery)
-    return Target(subject) if sources.is_target else Picture(subject, input_range)

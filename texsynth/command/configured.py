@@ -26,6 +26,15 @@ configured_options = together(
 _SHOWS, _ARGUMENTS = "texsynth.shows_settings", "texsynth.arguments"
 
 
+def arguments_of(context):
+    """Returns the arguments that a command was given, a list of str, as they are.
+
+    Args:
+        context (click.Context): That of a :class:`Configured` command.
+    """
+    return context.meta[_ARGUMENTS]
+
+
 class Configured(OneLineErrors):
     """A command with :data:`configured_options`; it may do without them."""
 

@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from texsynth.command import batch, overwriting
-from texsynth.command.composition import Gallery, exemplar_of
-from texsynth.command.job import Job
+from texsynth.command.composed import exemplar_of
+from texsynth.command.composition import Composition, Gallery
 from texsynth.command.outputs import Outputs, planned_outputs
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, downloads_forbidden
+from texsynth.command.stack_job import job_for
+from texsynth.command.tasks import planned
 from texsynth.errors import ConfigError, TexsynthError, WeightsError
 from texsynth.files.printable import printable
 from texsynth.network import clock
@@ -41,12 +43,14 @@ class Part:
         outputs: Where each is written, but for those that are there already.
         study: Makes what the library makes them of, from a :class:`texsynth.Workshop`.
         there (int): Textures that are there already.
+        about (tuple): What else is told of what they are made from, labels and texts.
     """
 
     name: str
     outputs: list[Outputs]
     study: Callable[[Any], Any]
     there: int = 0
+    about: tuple[tuple[str, str], ...] = ()
 
 
 def of_order(order):
@@ -65,11 +69,11 @@ def of_order(order):
         raise ConfigError("--dry-run cannot be combined with --distributed")
     if order.keeping.resumed is not None:
         raise ConfigError("--dry-run cannot be combined with --resume")
-    plan = _Plan(order.config)
+    plan = _Plan(order.config, "texture" if order.keeping.written is None else "stack")
     if order.is_one:
         plan.tell(_single(order))
         return plan.end()
-    tasks, failed = batch.planned(order), 0
+    tasks, failed = planned(order), 0
     gallery = Gallery(order.config.input_range) if order.sources.row_stem else None
     rows = [] if gallery is None else rows_of(order, tasks, gallery)
     for subject, its_tasks in itertools.groupby(tasks, key=lambda task: task.subject):
@@ -100,7 +104,7 @@ def _single(order):
         exemplar.check()
         return exemplar.study(workshop)
 
-    return Part(str(*sources.subjects), [outputs], study)
+    return Part(str(*sources.subjects), [outputs], study, about=_about(*sources.subjects))
 
 
 def _several(order, subject, tasks, gallery):
@@ -108,11 +112,17 @@ def _several(order, subject, tasks, gallery):
     wanted = []
     for task in tasks:
         recipe = _recipe(order, subject, task.config, gallery)
-        if not Job(recipe, task.outputs, None).is_done():
+        if not job_for(recipe, task.outputs, None).is_done():
             overwriting.check(task.outputs, recipe, False)
             wanted.append(task.outputs)
     recipe.exemplar.check()
-    return Part(str(subject), wanted, recipe.exemplar.study, len(tasks) - len(wanted))
+    there = len(tasks) - len(wanted)
+    return Part(str(subject), wanted, recipe.exemplar.study, there, _about(subject))
+
+
+def _about(subject):
+    """What is told of a composition beside how its textures are made."""
+    return subject.about() if isinstance(subject, Composition) else ()
 
 
 def _recipe(order, subject, config, gallery=None):
@@ -125,8 +135,8 @@ def _recipe(order, subject, config, gallery=None):
 class _Plan:
     """What would be made with the same settings, told part by part."""
 
-    def __init__(self, config):
-        self._config, self._began = config, clock.now()
+    def __init__(self, config, what):
+        self._config, self._what, self._began = config, what, clock.now()
         self._tried = 0.0  # seconds that a run does not take
         self._seconds = 0.0  # of all textures; None if nobody knows
         self._known = {}  # estimates
@@ -142,7 +152,7 @@ class _Plan:
         time_row = "time", self._time(study, number)
         paths = ", ".join(path for outputs in part.outputs for path in _paths(outputs))
         click.echo(printable(part.name))
-        for label, text in [*_described(study), time_row, ("writes", paths)]:
+        for label, text in [*part.about, *_described(study), time_row, ("writes", paths)]:
             click.echo(f"  {label:10}{printable(text)}")
         self._made += number
 
@@ -150,7 +160,7 @@ class _Plan:
         """Prints what all of it comes to; ``also`` are files that are written at the end."""
         for path in also:
             click.echo(f"writes {printable(str(path))}")
-        told = [f"{self._made} texture" + ("" if self._made == 1 else "s")]
+        told = [f"{self._made} {self._what}" + ("" if self._made == 1 else "s")]
         if self._there:
             told.append(f"{self._there} already there")
         if self._seconds is not None:
@@ -200,11 +210,14 @@ def _described(study):
     levels = [f"{'x'.join(map(str, each.output_size))} in {each.steps}" for each in study.plan]
     across = max(study.plan[-1].margin)
     margin = f"; {across} px more at each edge" if across else ""
+    networks = [workshop.config.network]
+    if study.networks > 1:
+        networks.append(f"{study.networks} times for {study.channels} planes")
     fits = "whole" if study.block is None else f"in blocks of {study.block} px"
     return [
         ("preset", scheme.name + (f": {scheme.why}" if scheme.why else "")),
         ("levels", f"{', '.join(levels)} steps{margin}"),
-        ("network", f"{workshop.config.network}, engine {workshop.engine}, {workshop.precision}"),
+        ("network", ", ".join([*networks, f"engine {workshop.engine}", workshop.precision])),
         ("memory", f"{format_memory(study.bytes)}, {fits}"),
     ]
 

@@ -1,8 +1,8 @@
 """Options of what else is written of a material: for other programs, and pictures of it."""
 
-import re
+import dataclasses
+import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
@@ -10,6 +10,7 @@ from texsynth.command.shared import PATH
 from texsynth.errors import ConfigError
 
 _FORMS = ("plane", "sphere")
+_PACKING, _PREVIEW = "texsynth:packing", "texsynth:preview"
 
 
 def export_options(command):
@@ -53,17 +54,9 @@ _OPTIONS = [
 ]
 
 
-def name_of(where):
-    """Returns what the files of a material are called: as its folder, or as a pattern begins.
-
-    Args:
-        where (str): A folder, or a pattern of files in one.
-    """
-    path = Path(where).absolute()
-    if path.is_dir():
-        return path.resolve().name or "material"
-    begins = re.split(r"[*?[]", path.name)[0].strip(" _-.")
-    return begins or path.parent.resolve().name or "material"
+def _text_of(packing):
+    """What the pictures of a packing say of it: which maps go where."""
+    return {_PACKING: json.dumps(dataclasses.asdict(packing))}
 
 
 @dataclass(frozen=True)
@@ -107,7 +100,7 @@ class Exports:
                 )
         return cls(tuple(packings), tuple(dict.fromkeys(previews)))
 
-    def paths(self, folder, name, kinds):
+    def files(self, folder, name, kinds):
         """Returns the files that :meth:`write` would write.
 
         Args:
@@ -115,21 +108,27 @@ class Exports:
             name (str): The material's.
             kinds: The kinds of maps that it has.
 
+        Returns:
+            tuple: What each picture's text says of how it is packed, a dict by path; and paths of
+            files that name pictures, a list.
+
         Raises:
             texsynth.errors.ConfigError: A map is missing, or two files have the same name.
         """
         from texsynth.materials import exporting
 
         found = [
-            path
+            (path, _text_of(packing))
             for packing in self.packings
             for path in exporting.paths(packing, folder, name, kinds)
         ]
-        found += [folder / f"{name}_{form}.png" for form in self.previews]
-        if len(set(found)) < len(found):
-            twice = next(path for path in found if found.count(path) > 1)
+        found += [(folder / f"{name}_{form}.png", {_PREVIEW: form}) for form in self.previews]
+        paths = [path for path, _ in found]
+        if len(set(paths)) < len(paths):
+            twice = next(path for path in paths if paths.count(path) > 1)
             raise ConfigError(f"--export and --preview would write {twice} twice")
-        return found
+        pictures = {path: text for path, text in found if path.suffix == exporting.ENDING}
+        return pictures, [path for path in paths if path not in pictures]
 
     def write(self, stack, folder, name, text=None):
         """Writes all of it; yields the paths of what is written.
@@ -147,9 +146,11 @@ class Exports:
         from texsynth.materials import exporting
         from texsynth.materials.preview import preview
 
+        text = {} if text is None else text
         for packing in self.packings:
-            yield from exporting.export(stack, packing, folder, name, text)
+            told = {**text, **_text_of(packing)}
+            yield from exporting.export(stack, packing, folder, name, told)
         for form in self.previews:
             path = folder / f"{name}_{form}.png"
-            images.save_png(path, preview(stack, form), text)
+            images.save_png(path, preview(stack, form), {**text, _PREVIEW: form})
             yield path

@@ -113,8 +113,7 @@ class Job:
             self._camera.save(path, result.image, {**provenance.origin(self.recipe), **made})
             self.written.append(path)
         if self.outputs.keeping.record:
-            lengthened = self._checkpoints is not None and self._checkpoints.lengthened
-            made = record.compose(sys.argv, self.recipe, result, lengthened)
+            made = record.compose(sys.argv, self.recipe, result, self._is_lengthened)
             record.save(self.outputs.record, made)
             self.written.append(self.outputs.record)
         if self._telling.page:
@@ -140,6 +139,11 @@ class Job:
                 click.echo(os.fsencode(path))  # whatever its name: the bytes that others can open
         except OSError as error:
             raise TexsynthError(f"cannot write to standard output: {error.strerror}") from error
+
+    @property
+    def _is_lengthened(self):
+        """Whether it was resumed with more steps than it began with."""
+        return self._checkpoints is not None and self._checkpoints.lengthened
 
     def _is_replaceable(self, path):
         """Whether a snapshot may take the place of what is there."""
@@ -185,27 +189,34 @@ class Job:
 
     def _description(self, result):
         """Lines about how it went."""
-        errors = "  ".join(f"{name} {error:.3f}" for name, error in result.errors.items())
         is_interrupted = self._telling.interruption.number is not None
         is_on_page = self._telling.page is not None and not result.is_finished
         reason = "stopped on the page" if is_on_page else result.reason
         reason = "interrupted" if is_interrupted else reason
-        told = [
-            f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}",
-            f"relative Gram errors: {errors}",
-        ]
-        tile, checkpoints = self.recipe.config.tile, self._checkpoints
-        if tile:
-            told.append(_seam(result.image, tile))
-        if self.recipe.mending is not None:
-            told += self._description_of_repair(result)
+        told = [f"{result.seconds:.1f} s, {result.evaluations} evaluations; {reason}"]
+        told += self._account_of(result)
+        checkpoints = self._checkpoints
         is_short = is_interrupted or not result.is_finished
         if is_short and checkpoints and checkpoints.is_there:
             whence = "" if checkpoints.is_saved else ", from an earlier step"
             # A checkpoint alone decides on no other place than the current folder.
-            texture = self._asked_for.texture
-            whither = "" if is_below_here(texture) else f" -o {texture}"
-            told.append(f"to continue{whence}: --resume {checkpoints.path}{whither}")
+            told.append(f"to continue{whence}: --resume {checkpoints.path}{self._whither}")
+        return told
+
+    @property
+    def _whither(self):
+        """The option that says where a resumed run is to write to, if one must."""
+        texture = self._asked_for.texture
+        return "" if is_below_here(texture) else f" -o {texture}"
+
+    def _account_of(self, result):
+        """Lines about how good it is."""
+        errors = "  ".join(f"{name} {error:.3f}" for name, error in result.errors.items())
+        told = [f"relative Gram errors: {errors}"]
+        if self.recipe.config.tile:
+            told.append(_seam(result.image, self.recipe.config.tile))
+        if self.recipe.mending is not None:
+            told += self._description_of_repair(result)
         return told
 
     def _description_of_repair(self, result):

@@ -87,6 +87,8 @@ class Keeping:
             takes those of what it is made from, as far as its format has them.
         quality (int): Of a JPEG, or ``None`` for the usual one.
         film (texsynth.command.filming.Filming): The film that is made, or ``None``.
+        written (texsynth.command.stack_outputs.Written): How maps of a material are written;
+            ``None`` if it is none.
     """
 
     comparison: bool = True
@@ -99,6 +101,7 @@ class Keeping:
     depth: str | None = None
     quality: int | None = None
     film: Filming | None = None
+    written: object = None
 
     @property
     def saved(self):

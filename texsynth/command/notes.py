@@ -6,6 +6,7 @@ from typing import NamedTuple
 from texsynth.command import composition
 from texsynth.command.composition import Composition
 from texsynth.command.mending import Mending
+from texsynth.command.stack import CONVENTIONS
 from texsynth.config import Config
 from texsynth.errors import CheckpointError, ConfigError
 
@@ -24,7 +25,8 @@ class Earlier(NamedTuple):
         composition (texsynth.command.composition.Composition): What is made of several pictures,
             or ``None``.
         kept (dict): Steps between ``snapshots``, or ``None``; whether a ``record`` and a
-            ``comparison`` are written; ``depth`` and ``quality`` of the texture, or ``None``.
+            ``comparison`` are written; ``depth`` and ``quality`` of the texture, and which way the
+            green of a ``normal`` map points, or ``None``.
     """
 
     config: Config
@@ -59,6 +61,7 @@ def compose(order):
         "comparison": order.keeping.comparison,
         "depth": order.keeping.depth,
         "quality": order.keeping.quality,
+        "normal": order.keeping.written and order.keeping.written.convention,
         "repair": sources.mending and sources.mending.as_dict(),
         "composition": subject.as_dict() if is_composed else None,
     }
@@ -84,9 +87,10 @@ def read(resumed, path):
             "comparison": notes.get("comparison", True),
             "depth": notes.get("depth"),
             "quality": notes.get("quality"),
+            "normal": notes.get("normal"),
         }
         for name, value in kept.items():
-            if type(value) not in _KEPT[name]:
+            if type(value) not in _KEPT[name] or (name == "normal" and value not in _NORMALS):
                 raise TypeError(f"of the note {name} {value!r}")
         try:
             weights = None if paths["weights"] is None else str(paths["weights"])
@@ -111,9 +115,11 @@ _KEPT = {
     "comparison": (bool,),
     "depth": (str, type(None)),
     "quality": _NUMBER,
+    "normal": (str, type(None)),
 }
 """Types that notes of what is kept may have, by name."""
 
+_NORMALS = (None, *CONVENTIONS)
 _PATHS = ("image", "target", "init", "weights", "out")
 
 

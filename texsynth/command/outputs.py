@@ -6,6 +6,7 @@ from pathlib import Path
 
 from texsynth import files
 from texsynth.command.keeping import Keeping
+from texsynth.command.stack_outputs import StackOutputs
 from texsynth.errors import ConfigError, TexsynthError
 from texsynth.files.depths import QUALITY
 
@@ -27,6 +28,9 @@ class Outputs:
     tile: str | None
     keeping: Keeping
     sources: tuple[Path, ...]
+
+    what = "image"
+    documents = ()
 
     @property
     def pictures(self):
@@ -110,13 +114,13 @@ class Outputs:
 
 
 def outputs_for(order):
-    """Returns where one texture goes, once it is sure that it can be written.
+    """Returns where one texture goes, or one stack, once it is sure that it can be written.
 
     Args:
         order (texsynth.command.order.Order): What is to be made: one texture.
 
     Returns:
-        Outputs: The paths.
+        Outputs: The paths; or a :class:`texsynth.command.stack_outputs.StackOutputs`.
 
     Raises:
         texsynth.errors.ConfigError: One cannot be of the format that is asked for, or would
@@ -126,7 +130,7 @@ def outputs_for(order):
     outputs = planned_outputs(order)
     folder = outputs.texture.parent
     try:
-        if order.makes_folder:
+        if order.makes_folder or order.keeping.written is not None:
             make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -140,16 +144,26 @@ def planned_outputs(order):
     """Returns where one texture would go, as far as that can be told without writing anything.
 
     Args:
-        order (texsynth.command.order.Order): What would be made: one texture.
+        order (texsynth.command.order.Order): What would be made: one texture, or one stack.
 
     Returns:
-        Outputs: The paths.
+        Outputs: The paths; or a :class:`texsynth.command.stack_outputs.StackOutputs`.
 
     Raises:
         texsynth.errors.ConfigError: One is no PNG, is in no folder, or would overwrite what is
             read.
         texsynth.errors.TexsynthError: One cannot be looked at.
     """
+    pictures = tuple(order.sources.pictures)
+    if order.keeping.written is not None:
+        folder = order.out
+        if folder is None:
+            raise ConfigError("--out is to say where the maps go: the checkpoint does not")
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"--out: {folder} is to be a folder, but there is a file")
+        outputs = StackOutputs.of(*order.sources.subjects, folder, order.keeping, pictures)
+        _check_pictures(outputs)
+        return outputs
     texture, repaired = _ENDINGS
     ending = texture if order.sources.mending is None else repaired
     name = f"{order.sources.stem}{ending}.png"
@@ -160,7 +174,6 @@ def planned_outputs(order):
         check_format(target, order.keeping)
         if not order.makes_folder and not target.parent.is_dir():
             raise ConfigError(f"--out: there is no folder {target.parent}")
-        pictures = tuple(order.sources.pictures)
         outputs = Outputs(target, order.config.tile, order.keeping, pictures)
         _check_pictures(outputs)
     except OSError as error:

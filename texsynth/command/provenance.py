@@ -63,6 +63,32 @@ class Picture:
         """
         return workshop.study(self.deep)
 
+    def make(self, study, seed, **asked):
+        """Makes one of its textures; returns the :class:`texsynth.Result`.
+
+        Args:
+            study: What :meth:`study` returned.
+            seed (int): Seed of the start.
+            asked: What else :func:`texsynth.make_variation` takes.
+
+        Raises:
+            texsynth.errors.TexsynthError: It cannot be made.
+        """
+        from texsynth.synthesis.loop import make_variation
+
+        return make_variation(study, seed, **asked)
+
+    def checksums_of(self, result):
+        """Returns what a record keeps of one of its textures, so that it is known again.
+
+        Args:
+            result (texsynth.Result): The texture.
+
+        Returns:
+            dict: ``texture``, 64 hex digits.
+        """
+        return checksums_of(result)
+
     @functools.cached_property
     def deep(self):
         """``(H, W, 3)`` of what depth it has; what, and raises, as `texsynth.images.read_deep`."""
@@ -88,6 +114,17 @@ class Picture:
         from texsynth import images
 
         return images.checksum(self.deep)
+
+
+def checksums_of(result):
+    """Returns what a record keeps of a texture that is one image.
+
+    Args:
+        result (texsynth.Result): The texture.
+    """
+    from texsynth import images
+
+    return {"texture": images.checksum(result.image)}
 
 
 class Target(Picture):
@@ -120,7 +157,7 @@ class Recipe:
     Attributes:
         config (texsynth.Config): The settings.
         exemplar (Picture): The exemplar, or the statistics in its place; or what is made of several
-            pictures, a :class:`texsynth.command.composition.Composed`.
+            pictures, a :class:`texsynth.command.composed.Composed`.
         init (Picture): The image to start from; ``None`` starts as the settings say.
         mending (texsynth.command.mending.Mending): What of the exemplar, a photograph, is made
             anew; ``None`` makes a texture.
@@ -166,6 +203,9 @@ def origin(recipe):
 
 DEPTH = "texsynth:depth"
 """The keyword of how deep a file is, where it has not 8 bits."""
+
+NORMAL = "texsynth:normal"
+"""The keyword of which way the green of a stack's normals points, where that is not up."""
 
 QUALITY = "texsynth:quality"
 """The keyword of a JPEG's quality."""

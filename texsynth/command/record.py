@@ -5,24 +5,16 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from texsynth.command.composition import Composed, Gallery, recalled
+from texsynth.command import record_file
+from texsynth.command.composed import Composed
+from texsynth.command.composition import recalled
 from texsynth.command.mending import Mending
 from texsynth.command.provenance import FREE, Picture, Recipe, Target, has_more_steps
+from texsynth.command.stack import CONVENTIONS
 from texsynth.config import Config
-from texsynth.errors import ConfigError, RecordError, TexsynthError
+from texsynth.errors import RecordError, TexsynthError
 from texsynth.files import write_text
-from texsynth.files.printable import one_line
 from texsynth.synthesis import environment
-
-FORMAT = 1
-"""Version of the format; a reader refuses what is newer than itself."""
-
-_KIND = "texsynth record"
-_MOST_BYTES = 2**26  # of a million steps
-_LONGEST_LINE = 400  # characters of what a file says
-# A JSON text of a thousand brackets is a RecursionError, a number of 400 digits an OverflowError
-# where a float is wanted.
-_ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 class Record(NamedTuple):
@@ -32,14 +24,17 @@ class Record(NamedTuple):
         path (pathlib.Path): The file.
         recipe (texsynth.command.provenance.Recipe): What the texture was made from, and is again.
         checksums (dict): SHA-256 of ``exemplar``, ``init`` (or ``None``) and ``texture``, of the
-            sizes and pixels, and of the ``weights``; of ``pictures`` of a composition by path.
+            sizes and pixels, and of the ``weights``; of ``pictures`` of a composition by path; of a
+            stack of maps also of ``maps`` and of their ``files``, by kind.
         environment (dict): What :func:`texsynth.synthesis.environment.describe` returned.
+        written (dict): How maps were written, ``depth`` and ``normal``; of other textures empty.
     """
 
     path: Path
     recipe: Recipe
     checksums: dict
     environment: dict
+    written: dict
 
     def check(self, recipe):
         """Makes sure that what is read is what was read.
@@ -76,15 +71,18 @@ class Record(NamedTuple):
         Raises:
             texsynth.errors.RecordError: It is another one.
         """
-        from texsynth import images
-
-        if images.checksum(result.image) == self.checksums["texture"]:
+        sums = self.recipe.exemplar.checksums_of(result)
+        if sums["texture"] == self.checksums["texture"]:
             return
         changed = environment.differences(self.environment, result.environment)
         if result.weights_sha256 != self.checksums["weights"]:
             changed.append("other weights")
-        why = _told("; ".join(changed)) or "nothing on record has changed"
-        raise RecordError(f"the texture differs from that of {self.path} ({why})")
+        why = record_file.told("; ".join(changed)) or "nothing on record has changed"
+        kinds = [
+            name for name, was in self.checksums["maps"].items() if sums["maps"].get(name) != was
+        ]
+        differs = f"{', '.join(kinds)}: not the same as" if kinds else "the texture differs from"
+        raise RecordError(f"{differs} that of {self.path} ({why})")
 
 
 def compose(command, recipe, result, lengthened):
@@ -96,15 +94,13 @@ def compose(command, recipe, result, lengthened):
         result (texsynth.Result): The texture.
         lengthened (bool): Whether it was resumed with more steps than it began with.
     """
-    from texsynth import images
-
     config, exemplar, init = recipe.config, recipe.exemplar, recipe.init
     settings = config.as_dict()
     if config.weights is not None:  # it may be followed from another folder
         settings["weights"] = str(Path(config.weights).absolute())
     return {
-        "kind": _KIND,
-        "format": FORMAT,
+        "kind": record_file.KIND,
+        "format": record_file.FORMAT,
         "command": command,
         **_of_exemplar(exemplar),
         "init": None if init is None else str(init.path.absolute()),
@@ -116,7 +112,7 @@ def compose(command, recipe, result, lengthened):
             "repair": recipe.mending and recipe.mending.told(),
             **_checksums_of_pictures(exemplar),
             "weights": result.weights_sha256,
-            "texture": images.checksum(result.image),
+            **exemplar.checksums_of(result),
         },
         "environment": result.environment,
         "preset": {"name": result.scheme.name, "why": result.scheme.why},
@@ -180,9 +176,9 @@ def is_stopped(path):
         path (pathlib.Path): The file.
     """
     try:
-        fields = json.loads(_content(path))
-        return fields["kind"] == _KIND and fields["finished"] is False
-    except (OSError, *_ODD, RecordError):
+        fields = json.loads(record_file.content(path))
+        return fields["kind"] == record_file.KIND and fields["finished"] is False
+    except (OSError, *record_file.ODD, RecordError):
         return False
 
 
@@ -197,13 +193,13 @@ def is_same(path, recipe, is_again):
     """
     free = FREE if is_again else {"weights": None}
     try:
-        fields = json.loads(_content(path))
+        fields = json.loads(record_file.content(path))
         was = Config.from_dict(fields["config"])
         preset, is_finished = fields["preset"]["name"], fields["finished"]
         if is_again and is_finished and has_more_steps(was, recipe.config, preset):
             return False
         sums = [fields["sha256"].get(name) for name in ("exemplar", "init", "repair")]
-    except (OSError, *_ODD, TexsynthError):
+    except (OSError, *record_file.ODD, TexsynthError):
         return False
     init = None if recipe.init is None else recipe.init.checksum
     settings = [dataclasses.replace(each, **free) for each in (was, recipe.config)]
@@ -224,7 +220,7 @@ def read(path):
         texsynth.errors.RecordError: It is no record, of a newer format, or of a texture that
             cannot be made from its settings.
     """
-    return _read(path, _repeatable)
+    return record_file.read(path, _repeatable)
 
 
 def read_account(path):
@@ -239,36 +235,12 @@ def read_account(path):
     Raises:
         texsynth.errors.RecordError: It is no record, or of a newer format.
     """
-    return _read(path, _parsed)
-
-
-def _read(path, parse):
-    """The record of a file, by what parses its fields."""
-    try:
-        return parse(path, json.loads(_content(path)))
-    except OSError as error:
-        raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
-    except ConfigError as error:
-        raise RecordError(f"{path}: {_told(str(error))}") from error
-    except _ODD as error:
-        told = _told(f"{type(error).__name__} {error}")
-        raise RecordError(f"{path} is not a record ({told})") from error
-
-
-def _content(path):
-    """The bytes of a file that may be a record."""
-    if not path.is_file():
-        raise RecordError(f"no such record: {path}")
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise RecordError(f"{path} is not a record: it is too long")
-    return data
+    return record_file.read(path, _parsed)
 
 
 def _repeatable(path, fields):
     """The record of a file with these fields, if its texture can be made again."""
-    _check_format(path, fields)
+    record_file.check_format(path, fields)
     if fields["lengthened"]:
         raise RecordError(
             f"{path}: the run was resumed with more steps than it began with, "
@@ -281,18 +253,9 @@ def _repeatable(path, fields):
     return _parsed(path, fields)
 
 
-def _check_format(path, fields):
-    """Makes sure that it is a record that can be read."""
-    if fields["kind"] != _KIND:
-        raise RecordError(f"{path} is not a record")
-    if fields["format"] != FORMAT:
-        told = _told(f"has format {fields['format']}, not {FORMAT}")
-        raise RecordError(f"{path} {told}")
-
-
 def _parsed(path, fields):
     """The record of a file with these fields."""
-    _check_format(path, fields)
+    record_file.check_format(path, fields)
     config = Config.from_dict(fields["config"])
     init = fields["init"]
     if "\0" in (init or ""):
@@ -303,23 +266,26 @@ def _parsed(path, fields):
     recipe = Recipe(config, _exemplar(fields, config.input_range), init, mending)
     checksums = {name: fields["sha256"][name] for name in _CHECKED}
     checksums["repair"] = fields["sha256"].get("repair")
-    checksums["pictures"] = dict(fields["sha256"].get("pictures") or {})
-    return Record(path, recipe, checksums, dict(fields["environment"]))
+    for name in ("pictures", "maps", "files"):
+        checksums[name] = dict(fields["sha256"].get(name) or {})
+    written = dict(fields.get("written") or {})
+    if not written.items() <= {("depth", each) for each in (None, "8", "16")} | {
+        ("normal", each) for each in CONVENTIONS
+    }:
+        raise ValueError("maps were written in another way")
+    return Record(path, recipe, checksums, dict(fields["environment"]), written)
 
 
 def _exemplar(fields, input_range):
     """What stands for the exemplar in a file with these fields."""
     if (told := fields.get("composition")) is not None:
-        return Composed(recalled(told), Gallery(input_range))
+        composition = recalled(told)
+        return Composed(composition, composition.gallery(input_range))
     target = fields.get("target")
     path = fields["image"] if target is None else target
     if "\0" in path:
         raise ValueError("a path with a zero byte")
     return Picture(Path(path), input_range) if target is None else Target(Path(path))
-
-
-def _told(text):
-    return one_line(text, _LONGEST_LINE)
 
 
 _CHECKED = ("exemplar", "init", "weights", "texture")

@@ -5,7 +5,10 @@ import tempfile
 from pathlib import Path
 
 from texsynth.command import provenance, record
-from texsynth.command.provenance import DEPTH, QUALITY, Picture, Recipe, Target
+from texsynth.command.composed import Composed
+from texsynth.command.composition import recalled
+from texsynth.command.provenance import DEPTH, NORMAL, QUALITY, Picture, Recipe, Target
+from texsynth.command.stack import CONVENTIONS, StackOfMaps
 from texsynth.config import Config
 from texsynth.errors import RecordError, TexsynthError
 from texsynth.files.printable import one_line
@@ -50,14 +53,9 @@ class _OfPicture(record.Record):
         Raises:
             texsynth.errors.RecordError: It is another one.
         """
-        from texsynth import images
-
         text = self.environment
-        depth, quality = text.get(DEPTH, "8"), int(text.get(QUALITY, 1))
         with tempfile.TemporaryDirectory() as folder:
-            again = Path(folder) / f"again{self.path.suffix}"
-            images.save(again, result.values, depth=depth, quality=quality)
-            ours, theirs = images.read_map(again), images.read_map(self.path)
+            ours, theirs = self._pair(Path(folder) / f"again{self.path.suffix}", result)
         if ours.shape == theirs.shape and (ours == theirs).all():
             return
         now = {"Software": f"texsynth {__version__}", **result.account()}
@@ -68,6 +66,15 @@ class _OfPicture(record.Record):
         ]
         why = "; ".join(changed) or "its text tells of no reason"
         raise RecordError(f"the texture differs from {self.path} ({why})")
+
+    def _pair(self, again, result):
+        """What is read of the texture, once it is written to a path, and of the picture."""
+        from texsynth import images
+
+        text = self.environment
+        depth, quality = text.get(DEPTH, "8"), int(text.get(QUALITY, 1))
+        images.save(again, result.values, depth=depth, quality=quality)
+        return images.read_map(again), images.read_map(self.path)
 
 
 _MADE_WITH = {"Software": "it", "texsynth:engine": "engine", "texsynth:precision": "precision"}
@@ -83,6 +90,8 @@ def _of_text(path, text):
         raise RecordError(f"{path} was repaired, and only a record (--record) says from what")
     try:
         encoding.chosen(path, text.get(DEPTH))
+        if (told := _stack_told(text)) is not None:
+            return _of_map(path, text, told)
         told = json.loads(text["texsynth:settings"])
         files = {name: told.pop(name, None) for name in ("image", "target", "init")}
         config = Config.from_dict(told)
@@ -96,12 +105,77 @@ def _of_text(path, text):
         else:
             exemplar = Picture(found["image"], config.input_range)
         checksums = {"exemplar": sums["exemplar"] or sums["target"], "init": sums["init"]}
-        return _OfPicture(path, Recipe(config, exemplar, init), checksums, text)
+        return _OfPicture(path, Recipe(config, exemplar, init), checksums, text, {})
     except RecordError:
         raise
     except (*_ODD, TexsynthError) as error:
         why = one_line(str(error), _LONGEST_NAME)
         raise RecordError(f"{path} cannot be made again from its text: {why}") from error
+
+
+class _OfMap(_OfPicture):
+    """As there, of one map of a stack."""
+
+    __slots__ = ()
+
+    def _pair(self, again, result):
+        from texsynth import images
+        from texsynth.materials import writing
+
+        kind, depth = _kind_of(self.path), self.environment.get(DEPTH, "8")
+        writing.write({kind: result.maps[kind]}, {kind: again}, self.written["normal"], depth)
+        return images.read_map(again), images.read_map(self.path)
+
+
+def _stack_told(text):
+    """What texts say of the stack that a map was made from; ``None`` of other pictures."""
+    told = json.loads(text.get("texsynth:composition", "null"))
+    return told if told is not None and told["kind"] == StackOfMaps.KIND else None
+
+
+def _of_map(path, text, told):
+    """What the texts of one map of a stack say."""
+    from texsynth.materials.writing import depth_of
+
+    own = _kind_of(path)
+    settings = json.loads(text["texsynth:settings"])
+    stem, sums = settings.pop("image"), told["sha256"]
+    folder = _folder_with(path, stem, [name for name, _ in told["maps"].values()])
+    maps = {kind: [str(folder / name), at] for kind, (name, at) in told["maps"].items()}
+    stack = recalled({"kind": StackOfMaps.KIND, "stem": stem, **told, "maps": maps})
+    depth, normal = text.get(DEPTH, "8"), text.get(NORMAL, CONVENTIONS[0])
+    if own not in stack.kinds or depth not in ("8", "16") or normal not in CONVENTIONS:
+        raise ValueError(f"a map {own} of {depth} bits, normals {normal}")
+    written = {"depth": None if depth == depth_of(own) else depth, "normal": normal}
+    checksums = {
+        "exemplar": text["texsynth:exemplar_sha256"],
+        "init": None,
+        "pictures": {str(folder / name): checksum for name, checksum in sums.items()},
+    }
+    recipe = Recipe(Config.from_dict(settings), Composed(stack, stack.gallery(None)))
+    return _OfMap(path, recipe, checksums, text, written)
+
+
+def _kind_of(path):
+    """Which kind of map a file is, by its name."""
+    from texsynth.materials.finding import find
+
+    return next(iter(find([path]).maps))
+
+
+def _folder_with(path, stem, names):
+    """The folder of the files that a map of a stack names."""
+    if not all(isinstance(each, str) and Path(each).name == each for each in [stem, *names]):
+        raise ValueError("of a path")
+    for place in (path.parent, Path()):
+        for folder in (place, place / stem, place / ".." / stem):
+            if all((folder / name).is_file() for name in names):
+                return folder
+    told = one_line(", ".join(names), _LONGEST_NAME)
+    raise RecordError(
+        f"{path} was made from {told}, which are neither beside it, nor in the current folder,"
+        f" nor in a folder {one_line(stem, _LONGEST_NAME)} in or beside one of these"
+    )
 
 
 def _found(path, name, file):

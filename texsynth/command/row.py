@@ -9,7 +9,7 @@ from pathlib import Path
 
 from texsynth import files
 from texsynth.command import overwriting, provenance
-from texsynth.command.composition import exemplar_of
+from texsynth.command.composed import exemplar_of
 from texsynth.command.outputs import Outputs
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.errors import ConfigError
@@ -73,7 +73,7 @@ def rows_of(order, tasks, gallery):
 
     Args:
         order (texsynth.command.order.Order): What is to be made.
-        tasks: All of its textures, each a :class:`texsynth.command.batch.Task`.
+        tasks: All of its textures, each a :class:`texsynth.command.tasks.Task`.
         gallery (texsynth.command.composition.Gallery): Where their pictures are read.
 
     Returns:

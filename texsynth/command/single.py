@@ -5,12 +5,12 @@ import functools
 import signal
 
 from texsynth.command import notes
-from texsynth.command.composition import Composed, exemplar_of
+from texsynth.command.composed import Composed, exemplar_of
 from texsynth.command.interruption import Interruption
-from texsynth.command.job import Job
 from texsynth.command.outputs import outputs_for
 from texsynth.command.provenance import Picture, Recipe
 from texsynth.command.shared import NO_MEMORY, failure
+from texsynth.command.stack_job import job_for
 from texsynth.command.watch import Telling
 from texsynth.errors import ConfigError, TexsynthError
 
@@ -42,7 +42,7 @@ def make(order, audience, team=None):
     is_first = team is None or team.rank == 0
     quiet, is_shared = audience.quiet or not is_first, team is not None
     telling = Telling(quiet, Interruption(), is_shared, audience.page)
-    job = Job(recipe, outputs, telling, checkpoints, order.is_again)
+    job = job_for(recipe, outputs, telling, checkpoints, order.is_again)
     check = functools.partial(_check_together, job.check_overwriting, team)
     if checkpoints is None or order.keeping.resumed is None:
         check()

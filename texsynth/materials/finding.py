@@ -27,6 +27,10 @@ class Taken(NamedTuple):
     path: Path
     channel: int | None = None
 
+    def __str__(self) -> str:
+        name = self.path.name
+        return name if self.channel is None else f"{name}, {_CHANNELS[self.channel]}"
+
 
 class Found(NamedTuple):
     """The maps of a material.
@@ -46,8 +50,7 @@ class Found(NamedTuple):
     def told(self) -> Iterator[str]:
         """Yields lines that say what was taken for what, and what was not."""
         for name, taken in self.maps.items():
-            where = "" if taken.channel is None else f", {_CHANNELS[taken.channel]}"
-            yield f"{name}: {taken.path.name}{where}"
+            yield f"{name}: {taken}"
         for path in self.spare:
             yield f"left out: {path.name}; its maps are there as other files"
         for path in self.unknown:
@@ -66,17 +69,39 @@ def listed(where: str | Path) -> list[Path]:
     Raises:
         texsynth.errors.ImageError: There is no such folder, or it has no image.
     """
+    images, _ = looked_into(where)
+    if not images:
+        raise nothing_in(where)
+    return images
+
+
+def looked_into(where: str | Path) -> tuple[list[Path], list[Path]]:
+    """Returns the images and the folders in a folder, or that a pattern names, by name.
+
+    Args:
+        where: As for :func:`listed`. What is hidden is left out.
+
+    Raises:
+        texsynth.errors.ImageError: The folder cannot be read.
+    """
     folder = Path(where)
     try:
-        is_folder = folder.is_dir()
-        paths = folder.iterdir() if is_folder else _matching(folder)
-        found = sorted(path for path in paths if _is_image(path))
+        paths = folder.iterdir() if folder.is_dir() else _matching(folder)
+        seen = sorted(path for path in paths if not path.name.startswith("."))
+        images = [path for path in seen if path.suffix.lower() in _ENDINGS and path.is_file()]
+        return images, [path for path in seen if path.is_dir()]
     except OSError as error:
         raise ImageError(f"cannot read the folder {where}: {error.strerror}") from error
-    if not found:
-        told = f"the folder {where} has" if is_folder else f"{where} is no folder, and names"
-        raise ImageError(f"{told} no images")
-    return found
+
+
+def nothing_in(where: str | Path) -> ImageError:
+    """Returns what is raised of a folder, or a pattern, without images.
+
+    Args:
+        where: As for :func:`listed`.
+    """
+    told = f"the folder {where} has" if Path(where).is_dir() else f"{where} is no folder, and names"
+    return ImageError(f"{told} no images")
 
 
 def is_of_maps(where: Path) -> bool:
@@ -90,10 +115,6 @@ def is_of_maps(where: Path) -> bool:
 
 def _matching(pattern: Path) -> Iterator[Path]:
     return Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and path.is_file()
 
 
 def find(paths: Iterable[Path]) -> Found:
@@ -166,8 +187,32 @@ def _doubled(name: str, paths: Sequence[Path]) -> ImageError:
 
 def _words(path: Path) -> str:
     """A file's name in lower case, its words joined by ``_``, without sizes and formats."""
-    words = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")
-    return _OF_FILES.sub("", words)
+    return _OF_FILES.sub("", _joined(path.stem))
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def stem_of(path: Path) -> str | None:
+    """Returns what a file's name begins with before it says the kind of map.
+
+    Args:
+        path: The file, such as ``Wall 2_BaseColor_1k.png`` of the stem ``Wall 2``.
+
+    Returns:
+        str: It may be empty; ``None`` if the name says no kind.
+    """
+    words, ends = _words(path), [*PACKED]
+    for kind in KINDS.values():
+        more = ("", *SAYS_CONVENTION) if kind.is_vector else ("",)
+        ends += [suffix + each for suffix in kind.suffixes for each in more]
+    said = [end for end in ends if _ends_in(words, end)]
+    if not said:
+        return None
+    before = words.removesuffix(max(said, key=len)).strip("_")
+    lengths = range(len(path.stem) + 1)
+    return next(path.stem[:each] for each in lengths if _joined(path.stem[:each]) == before)
 
 
 def _ends_in(words: str, suffix: str) -> bool:

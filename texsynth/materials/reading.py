@@ -1,6 +1,7 @@
 """Reads the maps of a material from their files."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,46 @@ def read(found: Found, convention: Convention = "gl") -> Stack:
     Raises:
         texsynth.errors.ImageError: A file cannot be read, or is not such a map.
     """
-    colours = {taken.path: KINDS[name].is_colour for name, taken in found.maps.items()}
-    files = {path: images.read_map(path, as_colours) for path, as_colours in colours.items()}
-    stack = {
-        name: _as_kind(KINDS[name], taken, files[taken.path]) for name, taken in found.maps.items()
-    }
-    if "normal" in stack and (found.convention or convention) == "dx":
+    paths = {taken.path for taken in found.maps.values()}
+    files = {path: read_file(path, found.maps) for path in paths}
+    return assembled(found.maps, files, found.convention or convention)
+
+
+def read_file(path: Path, maps: Mapping[str, Taken]) -> Array:
+    """Reads one file of a stack.
+
+    Args:
+        path: The file.
+        maps: What each kind is taken from, of which the file may be some.
+
+    Returns:
+        numpy.ndarray: What :func:`texsynth.images.read_map` does.
+
+    Raises:
+        texsynth.errors.ImageError: It cannot be read.
+    """
+    as_colours = any(KINDS[name].is_colour for name, each in maps.items() if each.path == path)
+    return images.read_map(path, as_colours)
+
+
+def assembled(
+    maps: Mapping[str, Taken], files: Mapping[Path, Array], convention: Convention
+) -> Stack:
+    """Returns the stack of files that were read.
+
+    Args:
+        maps: What each kind is taken from.
+        files: What :func:`read_file` returned of each, by path.
+        convention: That of the normal map.
+
+    Returns:
+        dict: As of :func:`read`.
+
+    Raises:
+        texsynth.errors.ImageError: A file is not such a map.
+    """
+    stack = {name: _as_kind(KINDS[name], taken, files[taken.path]) for name, taken in maps.items()}
+    if "normal" in stack and convention == "dx":
         stack["normal"] = normals.turned(stack["normal"])
     return stack
 

@@ -1,6 +1,6 @@
 """Writes the maps of a material, each to a file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from texsynth import images
@@ -9,12 +9,12 @@ from texsynth.materials.kinds import KINDS, Convention, Map
 
 
 def paths(
-    names: Mapping[str, Map], folder: Path, convention: Convention, prefix: str = ""
+    names: Iterable[str], folder: Path, convention: Convention, prefix: str = ""
 ) -> dict[str, Path]:
     """Returns where each map of a stack is written.
 
     Args:
-        names: The stack, of which the kinds matter alone.
+        names: Those of the kinds of its maps.
         folder: The folder.
         convention: That of the normal map, which its name says.
         prefix: What the names begin with.
@@ -47,5 +47,15 @@ def write(
         kind = KINDS[name]
         if kind.is_vector and convention == "dx":
             values = normals.turned(values)
-        bits = depth or ("8" if kind.is_colour else "16")
+        bits = depth_of(name, depth)
         images.write_map(where[name], values, bits, text, linear=not kind.is_colour)
+
+
+def depth_of(name: str, depth: str | None = None) -> str:
+    """Returns the bits of a channel that a kind of map is written with.
+
+    Args:
+        name: That of the kind.
+        depth: What :func:`write` is told.
+    """
+    return depth or ("8" if KINDS[name].is_colour else "16")

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from texsynth import images
 from texsynth.network import clock, engine
-from texsynth.synthesis.errors_of import errors_of
 from texsynth.synthesis.forecast import Forecast
 
 # What else the machine does may double an evaluation; but who asks does not want to wait.
@@ -57,6 +55,6 @@ def estimate(study: Any) -> Estimate:
         for number in numbers:
             texture = study.begun(number, texture)
         texture = study.enlarged(texture)
-    errors_of(study, images.rounded(images.to_values(study.finished(texture))))
+    study.measured(texture)
     rest = clock.now() - tried
     return Estimate(trial, tuple(forecast.seconds()), rest)

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,20 +27,12 @@ NO_STEPS = "no steps were asked for"
 """The reason for stopping where a texture is what it starts from."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Result:
-    """What a synthesis made. Two are equal if all but their ``seconds`` are.
-
-    A notebook shows it as its image.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcome:
+    """How something came about that a synthesis made.
 
     Attributes:
-        image: ``(H, W, 3)`` uint8, RGB.
-        values: The same unrounded, ``(H, W, 3)`` floating-point numbers, 0..255.
-        exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at; ``None`` if it
-            was made from statistics.
-        errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
-            loss, the default layers, and ``pool5``, as far as the image is large enough; of what
-            was made from statistics, for the layers that they have.
+        errors: Relative Gram errors, ``||G - T|| / ||T||``, by names.
         history: Loss after each step, one list for each level.
         evaluations: Computations of loss and gradient.
         reason: Why it stopped.
@@ -51,10 +44,7 @@ class Result:
         weights_sha256: Checksum of the network's weights.
     """
 
-    image: Pixels
-    values: npt.NDArray[np.floating[Any]]
-    exemplar: Pixels | None
-    errors: dict[str, float]
+    errors: Mapping[str, Any]
     history: list[list[float]]
     evaluations: int
     reason: str
@@ -64,30 +54,10 @@ class Result:
     environment: dict[str, Any]
     weights_sha256: str
 
-    __hash__ = None  # type: ignore[assignment]  # its arrays may be changed
-
     @property
     def is_finished(self) -> bool:
         """Whether it came to its end, and was not stopped by the callback."""
         return self.reason != STOPPED
-
-    def save(self, path: StrPath, depth: str | None = None, quality: int = QUALITY) -> None:
-        """Writes the image, whole or not at all, over what is there.
-
-        Its text has :meth:`account`, which ``python -m texsynth.evaluate`` reads.
-
-        Args:
-            path: Path of the file, which ends in ``.png``, ``.tif``, ``.tiff``, ``.webp``,
-                ``.jpg``, ``.jpeg`` or ``.exr``; its folder must exist.
-            depth: ``"8"``, ``"16"`` or ``"float"``, as far as the format has it; ``None`` is 8, or
-                the 16 of an OpenEXR, which are floating-point numbers.
-            quality: Of a JPEG, 1 to 100.
-
-        Raises:
-            texsynth.errors.TexsynthError: It has another ending, or cannot be written.
-        """
-        software = {"Software": f"texsynth {__version__}"}
-        images.save(path, self.values, {**software, **self.account()}, depth, quality)
 
     def account(self) -> dict[str, str]:
         """Returns how it came about, as keywords and texts for a PNG; the same for the same run."""
@@ -107,6 +77,49 @@ class Result:
         }
         text |= {key: json.dumps(value) for key, value in values.items()}
         return {f"texsynth:{key}": value for key, value in text.items()}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Outcome):
+    """What a synthesis made. Two are equal if all but their ``seconds`` are.
+
+    A notebook shows it as its image. Beside what is listed here it has what an :class:`Outcome`
+    has: ``history``, ``reason`` and others.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8, RGB.
+        values: The same unrounded, ``(H, W, 3)`` floating-point numbers, 0..255.
+        exemplar: ``(H, W, 3)`` uint8, RGB: the exemplar at the size it was used at; ``None`` if it
+            was made from statistics.
+        errors: ``{layer: ||G - T|| / ||T||}`` of ``image`` (the 8-bit one), for the layers of the
+            loss, the default layers, and ``pool5``, as far as the image is large enough; of what
+            was made from statistics, for the layers that they have.
+    """
+
+    image: Pixels
+    values: npt.NDArray[np.floating[Any]]
+    exemplar: Pixels | None
+    errors: dict[str, float]
+
+    __hash__ = None  # type: ignore[assignment]  # its arrays may be changed
+
+    def save(self, path: StrPath, depth: str | None = None, quality: int = QUALITY) -> None:
+        """Writes the image, whole or not at all, over what is there.
+
+        Its text has :meth:`account`, which ``python -m texsynth.evaluate`` reads.
+
+        Args:
+            path: Path of the file, which ends in ``.png``, ``.tif``, ``.tiff``, ``.webp``,
+                ``.jpg``, ``.jpeg`` or ``.exr``; its folder must exist.
+            depth: ``"8"``, ``"16"`` or ``"float"``, as far as the format has it; ``None`` is 8, or
+                the 16 of an OpenEXR, which are floating-point numbers.
+            quality: Of a JPEG, 1 to 100.
+
+        Raises:
+            texsynth.errors.TexsynthError: It has another ending, or cannot be written.
+        """
+        software = {"Software": f"texsynth {__version__}"}
+        images.save(path, self.values, {**software, **self.account()}, depth, quality)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Result):

@@ -17,6 +17,7 @@ from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.whole import Objective
 from texsynth.statistics import colours, spectrum, wasserstein
 from texsynth.synthesis import fitting, level_losses, octave, planning, pyramid, sources
+from texsynth.synthesis.errors_of import errors_of
 from texsynth.typing import Batch, Size
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Study:
             first.
         pairs (int): Curvature pairs that L-BFGS may keep.
         channels (int): Those of an exemplar and a texture, here 3.
+        networks (int): How often an evaluation goes through the network, here once.
         bytes (int): Memory that is needed at most, estimated.
 
     Raises:
@@ -52,6 +54,7 @@ class Study:
     _may_record = True
     """Whether a GPU may record an evaluation, with its targets."""
     channels = 3
+    networks = 1
 
     def __init__(self, workshop, exemplar):
         config = workshop.config
@@ -284,6 +287,14 @@ class Study:
         if self.scheme.match_colours:
             texture = self.with_colours(texture)
         return images.without_colours(texture) if self.is_grey else texture
+
+    def measured(self, texture):
+        """Returns the errors of a texture, with all that comes after its last step.
+
+        Args:
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of full size.
+        """
+        return errors_of(self, images.rounded(images.to_values(self.finished(texture))))
 
     @property
     def pictured(self):
