@@ -43,7 +43,7 @@ class Outputs:
         """Returns how deep the texture is written.
 
         Args:
-            recipe (texsynth.command.provenance.Recipe): What it is made from.
+            recipe (texsynth.command.recipe.Recipe): What it is made from.
 
         Raises:
             texsynth.errors.TexsynthError: That cannot be read.

@@ -15,7 +15,7 @@ def check(outputs, recipe, is_again):
 
     Args:
         outputs (texsynth.command.outputs.Outputs): What is to be written.
-        recipe (texsynth.command.provenance.Recipe): What it is made from.
+        recipe (texsynth.command.recipe.Recipe): What it is made from.
         is_again (bool): Whether it goes on from a checkpoint, or is made again from a record.
 
     Raises:
@@ -42,7 +42,7 @@ def is_replaceable(path, recipe, is_again):
 
     Args:
         path (pathlib.Path): The file, which need not be there.
-        recipe (texsynth.command.provenance.Recipe): What the texture is made from.
+        recipe (texsynth.command.recipe.Recipe): What the texture is made from.
         is_again (bool): As for :func:`check`; then it may be an earlier stage of the same run, and
             of another version.
 
@@ -57,7 +57,7 @@ def for_a_stopped_one(outputs, recipe):
 
     Args:
         outputs (texsynth.command.outputs.Outputs): Where it goes if nothing finished is there.
-        recipe (texsynth.command.provenance.Recipe): What it is made from.
+        recipe (texsynth.command.recipe.Recipe): What it is made from.
 
     Returns:
         texsynth.command.outputs.Outputs: The same, or names with ``_stopped`` in them.

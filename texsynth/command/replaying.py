@@ -7,7 +7,8 @@ from pathlib import Path
 from texsynth.command import provenance, record
 from texsynth.command.composed import Composed
 from texsynth.command.composition import recalled
-from texsynth.command.provenance import DEPTH, NORMAL, QUALITY, Picture, Recipe, Target
+from texsynth.command.provenance import DEPTH, NORMAL, QUALITY
+from texsynth.command.recipe import Picture, Recipe, Target
 from texsynth.command.stack import CONVENTIONS, StackOfMaps
 from texsynth.config import Config
 from texsynth.errors import RecordError, TexsynthError

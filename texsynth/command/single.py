@@ -8,7 +8,7 @@ from texsynth.command import notes
 from texsynth.command.composed import Composed, exemplar_of
 from texsynth.command.interruption import Interruption
 from texsynth.command.outputs import outputs_for
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.recipe import Picture, Recipe
 from texsynth.command.shared import NO_MEMORY, failure
 from texsynth.command.stack_job import job_for
 from texsynth.command.watch import Telling

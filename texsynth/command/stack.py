@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, ClassVar
 
 from texsynth.command.composition import Composition, Gallery, path_of
-from texsynth.command.provenance import Picture
+from texsynth.command.recipe import Picture
 from texsynth.errors import ImageError
 
 if TYPE_CHECKING:  # materials are made of NumPy, which takes a moment

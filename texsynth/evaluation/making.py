@@ -17,7 +17,7 @@ from texsynth.command.keeping import Keeping
 from texsynth.command.mending import ALPHA, Mending
 from texsynth.command.outputs import Outputs
 from texsynth.command.painting import Painting
-from texsynth.command.provenance import Picture
+from texsynth.command.recipe import Picture
 from texsynth.command.regions import guide_beside, is_asked, paintings
 from texsynth.errors import ConfigError, TexsynthError
 
