@@ -16,7 +16,7 @@ from tests.browser import browser, view, wait_for  # noqa: F401
 from tests.materials.drawn import drawn
 from texsynth import evaluate
 from texsynth.command import cli
-from texsynth.evaluation import stack_table, stacks, verdict
+from texsynth.evaluation import stack_files, stack_table, stacks, verdict
 from texsynth.materials import finding, normals, reading, writing
 from texsynth.metrics.alignment import Alignment, alignment, alignment_kept
 
@@ -131,6 +131,20 @@ def test_maps_are_shown_to_the_network_as_when_they_are_made(folder, run, random
         for layer, error in reported[each["map"]["kind"]].items():
             measured = each["measures"]["gram_errors"][layer]
             assert measured == pytest.approx(error, rel=0.02, abs=1e-3), (each["map"], layer)
+
+
+def test_stacks_that_were_stopped_are_told_apart(folder):
+    for prefix in ("", "stopped_", "stopped2_"):
+        save(two(drawn()), "all", prefix=prefix)
+    assert [each.name for each in stack_files.made(Path("all"), "all")] == [
+        *("all", "all stopped 1", "all stopped 2"),
+    ]
+    for prefix in ("seed10_stopped_", "seed10_", "seed9_"):
+        save(two(drawn()), "all", prefix=prefix)
+    found = stack_files.made(Path("all"), "all")
+    assert [each.name for each in found] == ["all seed 9", "all seed 10", "all seed 10 stopped 1"]
+    names = [[taken.path.name for taken in each.found.maps.values()] for each in found]
+    assert names[2] == ["seed10_stopped_normal_gl.png", "seed10_stopped_height.png"]
 
 
 def test_stacks_of_several_seeds_are_told_apart(folder, run):
