@@ -164,7 +164,7 @@ def test_it_goes_on_from_a_checkpoint(folder, material):
         (["maps"], 2, "Missing option '-o'"),
         (["maps", "-o", "maps/wall_ao.png"], 2, "is to be a folder, but there is a file"),
         (["maps", "-o", "new", "--every", "3"], 2, "--every needs --checkpoint or --resume"),
-        (["maps", "-o", "n", "--variations", "2", "--checkpoint", "c"], 2, "is for one texture"),
+        (["maps", "-o", "n", "--variations", "2", "--checkpoint", "c"], 2, "is for one stack"),
         (["maps", "-o", "new", "--init", "noise"], 2, "No such option"),
         (["maps", "-o", "new", "--distributed"], 2, "No such option"),
         (["-o", "new"], 2, "Missing argument 'FOLDER|PATTERN...'"),

@@ -133,6 +133,18 @@ def test_maps_are_shown_to_the_network_as_when_they_are_made(folder, run, random
             assert measured == pytest.approx(error, rel=0.02, abs=1e-3), (each["map"], layer)
 
 
+def test_the_record_of_a_stack_says_which_folders_to_compare(folder, random_weights_file):
+    asked = ["material", "wall/height.png", "-o", "new", "--record", "-n", "1", "--levels", "1"]
+    more = ["--preset", "gatys", "--layers", "conv1_1", "--weights", str(random_weights_file)]
+    result = CliRunner().invoke(cli.main, [*asked, *more])
+    assert result.exit_code == 0, result.output
+    assert "1 map of 48x48 to 48x48 px: 1 plane, 1 network" in result.stderr
+    result = CliRunner().invoke(evaluate.main, ["--record", "new/record.json", "new/height.png"])
+    assert result.exit_code == 2
+    told = "new/record.json is of a stack of maps; these are compared by their folders, without"
+    assert f"{told} --record: {folder}/wall new\n" in result.stderr
+
+
 def test_stacks_that_were_stopped_are_told_apart(folder):
     for prefix in ("", "stopped_", "stopped2_"):
         save(two(drawn()), "all", prefix=prefix)
@@ -238,7 +250,7 @@ def test_seams_are_left_out_where_it_was_not_made_to_tile(folder, run):
             "--mask is for pictures, and wall is a folder",
         ),
         (["wall", "made", "--input-range", "0,1"], 2, "--input-range is for pictures"),
-        (["wall", "made", "--record", "x.json"], 2, "--record is for pictures"),
+        (["wall", "made", "--record", "x.json"], 2, "compared without --record: EXEMPLAR's, and"),
         (["wall", "made", "made/"], 2, "made and made are the same folder"),
         (["wall", "made", "--json", "made/ao.png"], 2, "would overwrite made/ao.png, which is an"),
         (["wall", "empty"], 1, "the folder empty has no images"),

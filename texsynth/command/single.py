@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import signal
 
 from texsynth.command import notes
@@ -13,6 +14,8 @@ from texsynth.command.shared import NO_MEMORY, failure
 from texsynth.command.stack_job import job_for
 from texsynth.command.watch import Telling
 from texsynth.errors import ConfigError, TexsynthError
+
+_log = logging.getLogger("texsynth")
 
 
 def make(order, audience, team=None):
@@ -57,6 +60,7 @@ def make(order, audience, team=None):
             return 128 + telling.interruption.number
         if record is not None:
             record.check_result(result)
+            _log.info("the same as %s", record.path)
     return 0
 
 

@@ -32,6 +32,10 @@ def check(paths, given):
     Raises:
         texsynth.errors.ConfigError: They do not go together.
     """
+    if "--record" in given:
+        raise ConfigError(
+            "folders of maps are compared without --record: EXEMPLAR's, and those that were made"
+        )
     if given:
         raise ConfigError(f"{given[0]} is for pictures, and {paths[0]} is a folder of maps")
     for path in paths[1:]:
