@@ -29,7 +29,7 @@ class Outputs:
     keeping: Keeping
     sources: tuple[Path, ...]
 
-    what = "image"
+    what, result = "image", "texture"  # what it is of, and what that makes
     documents = ()
 
     @property

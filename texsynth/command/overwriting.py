@@ -24,9 +24,10 @@ def check(outputs, recipe, is_again):
     """
     if outputs.keeping.overwrites:
         return
+    what = outputs.result
     for path in [*outputs.pictures, *outputs.films]:
         if not is_replaceable(path, recipe, is_again):
-            raise ConfigError(f"{path} already exists and is not the same texture; {_WAYS}")
+            raise ConfigError(f"{path} already exists and is not the same {what}; {_WAYS}")
     for path in outputs.documents:  # they say nothing of themselves, but name pictures beside them
         beside = [each for each in outputs.pictures if each.parent == path.parent]
         if _has_content(path) and not any(map(_has_content, beside)):
@@ -34,7 +35,7 @@ def check(outputs, recipe, is_again):
     path = outputs.record
     is_free = not outputs.keeping.record or not _has_content(path)
     if not is_free and not record.is_same(path, recipe, is_again):
-        raise ConfigError(f"{path} already exists and is not the same texture's; {_WAYS}")
+        raise ConfigError(f"{path} already exists and is not the same {what}'s; {_WAYS}")
 
 
 def is_replaceable(path, recipe, is_again):
