@@ -159,6 +159,12 @@ def test_texts_of_a_map_that_cannot_be_followed_are_told(made, folder):
         result = run("material", "--replay", "new/height.png", "-o", "again")
         assert result.exit_code == 1
         assert "new/height.png cannot be made again from its text" in result.stderr, change
+    for more in ({"packing": "{}"}, {"preview": "plane"}):
+        altered("new/roughness.png", **more)
+        result = run("--replay", "new/roughness.png", "-o", "again")
+        assert result.exit_code == 1
+        assert "new/roughness.png was written of maps; one of these, or" in result.stderr
+        shutil.copy(made / "new/roughness.png", "new")
     altered("new/height.png", composition=json.dumps(told), normal="/../../gl")
     result = run("material", "--replay", "new/height.png", "-o", "again")
     assert result.exit_code == 1 and "normals /../../gl" in result.stderr

@@ -145,8 +145,13 @@ def _stack_told(text):
 
 def _of_map(path, text, told):
     """What the texts of one map of a stack say."""
+    from texsynth.materials.made import PACKING, PREVIEW
     from texsynth.materials.writing import depth_of
 
+    if PACKING in text or PREVIEW in text:
+        raise RecordError(
+            f"{path} was written of maps; one of these, or their record, says how they were made"
+        )
     own = _kind_of(path)
     settings = json.loads(text["texsynth:settings"])
     stem, sums = settings.pop("image"), told["sha256"]
