@@ -145,6 +145,17 @@ def test_the_record_of_a_stack_says_which_folders_to_compare(folder, random_weig
     assert f"{told} --record: {folder}/wall new\n" in result.stderr
 
 
+def test_maps_that_were_made_beside_the_exemplars_are_left_out(folder, run):
+    for name in ("two", "new"):
+        save(two(drawn()), name)
+    where = writing.paths(two(drawn()), Path("two"), "gl", "stopped_")
+    text = {"Software": "texsynth 1", "texsynth:composition": '{"kind": "stack"}'}
+    writing.write(two(drawn(seed=2)), where, "gl", text=text)
+    result = run("two", "new", "--json", "-")
+    assert report(result)["stacks"][0]["alignment_kept"] == pytest.approx(1)
+    assert "two: left out: stopped_height.png; texsynth made it" in result.stderr
+
+
 def test_stacks_that_were_stopped_are_told_apart(folder):
     for prefix in ("", "stopped_", "stopped2_"):
         save(two(drawn()), "all", prefix=prefix)
