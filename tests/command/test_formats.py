@@ -266,7 +266,7 @@ def test_a_picture_is_not_replaced_by_what_is_made_from_it(run, folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ({}, "is not a record"),
+        ({}, "is not a record, and no picture with texts of texsynth"),
         ({"Software": "texsynth 9"}, "was not finished"),
         ({"Software": "texsynth 9", "texsynth:reason": "done"}, "cannot be made again"),
         (

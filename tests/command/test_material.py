@@ -108,11 +108,22 @@ def test_drifts_are_taken_out_of_all_maps(folder, material):
         assert json.loads(picture.text["texsynth:settings"])["flatten"] == 8
 
 
+def test_new_maps_in_the_folder_of_the_given_ones_are_not_taken_for_given(folder, material):
+    asked = "maps", "-o", "maps", "--export", "arm=ao,roughness,metallic|0", "--preview", "plane"
+    assert material(*asked).exit_code == 0
+    before = {path: path.read_bytes() for path in (folder / "maps").iterdir()}
+    result = material(*asked)
+    assert result.exit_code == 0, result.output
+    assert "left out: albedo.png; texsynth made it" in result.output
+    assert {path: path.read_bytes() for path in (folder / "maps").iterdir()} == before
+
+
 def test_maps_that_are_there_are_kept(folder, material):
     assert material("maps", "-o", "new").exit_code == 0
     before = (folder / "new/ao.png").read_bytes()
     result = material("maps", "-o", "new", "--seed", 1)
-    assert result.exit_code == 2 and "new/albedo.png already exists" in result.output
+    assert result.exit_code == 2
+    assert "new/albedo.png already exists and is not the same stack; -o" in result.output
     assert (folder / "new/ao.png").read_bytes() == before
     assert material("maps", "-o", "new", "--seed", 1, "--overwrite").exit_code == 0
     assert (folder / "new/ao.png").read_bytes() != before
@@ -164,7 +175,7 @@ def test_it_goes_on_from_a_checkpoint(folder, material):
         (["maps"], 2, "Missing option '-o'"),
         (["maps", "-o", "maps/wall_ao.png"], 2, "is to be a folder, but there is a file"),
         (["maps", "-o", "new", "--every", "3"], 2, "--every needs --checkpoint or --resume"),
-        (["maps", "-o", "n", "--variations", "2", "--checkpoint", "c"], 2, "is for one texture"),
+        (["maps", "-o", "n", "--variations", "2", "--checkpoint", "c"], 2, "is for one stack"),
         (["maps", "-o", "new", "--init", "noise"], 2, "No such option"),
         (["maps", "-o", "new", "--distributed"], 2, "No such option"),
         (["-o", "new"], 2, "Missing argument 'FOLDER|PATTERN...'"),

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.conftest import make_texture
 from texsynth.command import record
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.recipe import Picture, Recipe
 from texsynth.config import Config
 from texsynth.errors import RecordError
 from texsynth.images import checksum

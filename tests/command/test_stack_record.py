@@ -101,6 +101,7 @@ def test_it_holds_all_that_made_the_maps(made, fields, random_weights):
 def test_the_same_bytes_are_made_again(made, folder, word):
     result = run(*word, "--replay", made / "new/record.json", "-o", "again")
     assert result.exit_code == 0, result.output
+    assert f"texsynth: the same as {made}/new/record.json" in result.stderr
     assert names(folder / "again") == [name for name in MADE if name != "record.json"]
     for name in names(folder / "again"):
         assert (folder / "again" / name).read_bytes() == (made / "new" / name).read_bytes()
@@ -137,6 +138,12 @@ def test_texts_of_a_map_that_cannot_be_followed_are_told(made, folder):
         result.stderr
     )
     shutil.copytree(made / "maps", "maps")
+    Path("maps/wall_height.png").unlink()
+    result = run("--replay", "new/ao.png", "-o", "again")
+    assert result.exit_code == 1
+    told = "new/ao.png was made from wall_height.png as well, which the folder new/../maps lacks"
+    assert told in result.stderr
+    shutil.copy(made / "maps/wall_height.png", "maps")
     changed(Path("maps/wall_height.png"))
     result = run("--replay", "new/ao.png", "-o", "again")
     assert result.exit_code == 1
@@ -152,6 +159,12 @@ def test_texts_of_a_map_that_cannot_be_followed_are_told(made, folder):
         result = run("material", "--replay", "new/height.png", "-o", "again")
         assert result.exit_code == 1
         assert "new/height.png cannot be made again from its text" in result.stderr, change
+    for more in ({"packing": "{}"}, {"preview": "plane"}):
+        altered("new/roughness.png", **more)
+        result = run("--replay", "new/roughness.png", "-o", "again")
+        assert result.exit_code == 1
+        assert "new/roughness.png was written of maps; one of these, or" in result.stderr
+        shutil.copy(made / "new/roughness.png", "new")
     altered("new/height.png", composition=json.dumps(told), normal="/../../gl")
     result = run("material", "--replay", "new/height.png", "-o", "again")
     assert result.exit_code == 1 and "normals /../../gl" in result.stderr
@@ -207,7 +220,7 @@ def test_maps_that_differ_are_named(folder, fields):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"format": 2}, "has format 2, not 1"),
+        ({"format": 2}, "has format 2, not 1: a newer texsynth wrote it"),
         ({"kind": "something"}, "is not a record"),
         ({"finished": False}, "was stopped early"),
         ({"lengthened": True}, "was resumed with more steps"),

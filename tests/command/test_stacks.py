@@ -164,7 +164,7 @@ def test_one_that_fails_does_not_end_the_others(material):
     [
         (["wall", "nothing"], 1, "nothing is no folder, and names no images"),
         (["wall", "wall"], 2, "wall and wall would both write out/wall/albedo.png"),
-        (["wall", "floor", "--checkpoint", "a"], 2, "--checkpoint is for one texture, not for"),
+        (["wall", "floor", "--checkpoint", "a"], 2, "--checkpoint is for one stack, not for"),
         (["wall", "floor", "--export", "a=ao"], 2, "needs a map ao, which"),
     ],
 )

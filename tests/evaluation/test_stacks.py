@@ -16,7 +16,7 @@ from tests.browser import browser, view, wait_for  # noqa: F401
 from tests.materials.drawn import drawn
 from texsynth import evaluate
 from texsynth.command import cli
-from texsynth.evaluation import stack_table, stacks, verdict
+from texsynth.evaluation import stack_files, stack_table, stacks, verdict
 from texsynth.materials import finding, normals, reading, writing
 from texsynth.metrics.alignment import Alignment, alignment, alignment_kept
 
@@ -133,6 +133,43 @@ def test_maps_are_shown_to_the_network_as_when_they_are_made(folder, run, random
             assert measured == pytest.approx(error, rel=0.02, abs=1e-3), (each["map"], layer)
 
 
+def test_the_record_of_a_stack_says_which_folders_to_compare(folder, random_weights_file):
+    asked = ["material", "wall/height.png", "-o", "new", "--record", "-n", "1", "--levels", "1"]
+    more = ["--preset", "gatys", "--layers", "conv1_1", "--weights", str(random_weights_file)]
+    result = CliRunner().invoke(cli.main, [*asked, *more])
+    assert result.exit_code == 0, result.output
+    assert "1 map of 48x48 to 48x48 px: 1 plane, 1 network" in result.stderr
+    result = CliRunner().invoke(evaluate.main, ["--record", "new/record.json", "new/height.png"])
+    assert result.exit_code == 2
+    told = "new/record.json is of a stack of maps; these are compared by their folders, without"
+    assert f"{told} --record: {folder}/wall new\n" in result.stderr
+
+
+def test_maps_that_were_made_beside_the_exemplars_are_left_out(folder, run):
+    for name in ("two", "new"):
+        save(two(drawn()), name)
+    where = writing.paths(two(drawn()), Path("two"), "gl", "stopped_")
+    text = {"Software": "texsynth 1", "texsynth:composition": '{"kind": "stack"}'}
+    writing.write(two(drawn(seed=2)), where, "gl", text=text)
+    result = run("two", "new", "--json", "-")
+    assert report(result)["stacks"][0]["alignment_kept"] == pytest.approx(1)
+    assert "two: left out: stopped_height.png; texsynth made it" in result.stderr
+
+
+def test_stacks_that_were_stopped_are_told_apart(folder):
+    for prefix in ("", "stopped_", "stopped2_"):
+        save(two(drawn()), "all", prefix=prefix)
+    assert [each.name for each in stack_files.made(Path("all"), "all")] == [
+        *("all", "all stopped 1", "all stopped 2"),
+    ]
+    for prefix in ("seed10_stopped_", "seed10_", "seed9_"):
+        save(two(drawn()), "all", prefix=prefix)
+    found = stack_files.made(Path("all"), "all")
+    assert [each.name for each in found] == ["all seed 9", "all seed 10", "all seed 10 stopped 1"]
+    names = [[taken.path.name for taken in each.found.maps.values()] for each in found]
+    assert names[2] == ["seed10_stopped_normal_gl.png", "seed10_stopped_height.png"]
+
+
 def test_stacks_of_several_seeds_are_told_apart(folder, run):
     save(two(drawn()), "two")
     save(two(drawn(seed=1)), "one")
@@ -224,7 +261,7 @@ def test_seams_are_left_out_where_it_was_not_made_to_tile(folder, run):
             "--mask is for pictures, and wall is a folder",
         ),
         (["wall", "made", "--input-range", "0,1"], 2, "--input-range is for pictures"),
-        (["wall", "made", "--record", "x.json"], 2, "--record is for pictures"),
+        (["wall", "made", "--record", "x.json"], 2, "compared without --record: EXEMPLAR's, and"),
         (["wall", "made", "made/"], 2, "made and made are the same folder"),
         (["wall", "made", "--json", "made/ao.png"], 2, "would overwrite made/ao.png, which is an"),
         (["wall", "empty"], 1, "the folder empty has no images"),

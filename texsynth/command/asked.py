@@ -75,7 +75,8 @@ class Asked:
             subjects = self.compositions or self.image_paths
             is_several = len(subjects) > 1 or asked["variations"] is not None
             if asked[f"{name}_path"] and is_several:
-                raise ConfigError(f"--{name} is for one texture, not for several")
+                what = "texture" if asked.get("written") is None else "stack"
+                raise ConfigError(f"--{name} is for one {what}, not for several")
         is_saved = asked["checkpoint_path"] or asked["resume_path"]
         if asked["every"] is not None and not is_saved:
             raise ConfigError("--every needs --checkpoint or --resume")

@@ -13,7 +13,7 @@ import click
 from texsynth.command.composed import exemplar_of
 from texsynth.command.composition import Gallery
 from texsynth.command.interruption import Interruption
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.recipe import Picture, Recipe
 from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, EXIT_USAGE, NO_MEMORY
 from texsynth.command.stack_job import job_for

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from texsynth.command.composition import Composition, Gallery
-from texsynth.command.provenance import Picture, Target
+from texsynth.command.recipe import Picture, Target
 from texsynth.config import Config
 
 
@@ -123,8 +123,8 @@ def exemplar_of(sources, subject, input_range, gallery=None):
             ``None``.
 
     Returns:
-        A :class:`texsynth.command.provenance.Picture`, the
-        :class:`texsynth.command.provenance.Target` in its place, or a :class:`Composed`.
+        A :class:`texsynth.command.recipe.Picture`, the
+        :class:`texsynth.command.recipe.Target` in its place, or a :class:`Composed`.
     """
     if isinstance(subject, Composition):
         return Composed(subject, subject.gallery(input_range) if gallery is None else gallery)

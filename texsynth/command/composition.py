@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from texsynth.command.provenance import Picture, checksums_of
+from texsynth.command.recipe import Picture, checksums_of
 from texsynth.config import Config
 
 
@@ -150,7 +150,7 @@ class Composition:
         return make_variation(study, seed, **asked)
 
     def checksums_of(self, result: Any) -> dict[str, Any]:
-        """Returns what a record keeps of what was made, see :class:`.provenance.Picture`.
+        """Returns what a record keeps of what was made, see :class:`.recipe.Picture`.
 
         Args:
             result: What :meth:`make` returned.

@@ -13,7 +13,7 @@ from texsynth.command import batch, overwriting
 from texsynth.command.composed import exemplar_of
 from texsynth.command.composition import Composition, Gallery
 from texsynth.command.outputs import Outputs, planned_outputs
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.recipe import Picture, Recipe
 from texsynth.command.row import rows_of
 from texsynth.command.shared import EXIT_FAILURE, downloads_forbidden
 from texsynth.command.stack_job import job_for

@@ -10,7 +10,6 @@ from texsynth.command.shared import PATH
 from texsynth.errors import ConfigError
 
 _FORMS = ("plane", "sphere")
-_PACKING, _PREVIEW = "texsynth:packing", "texsynth:preview"
 
 
 def export_options(command):
@@ -56,7 +55,9 @@ _OPTIONS = [
 
 def _text_of(packing):
     """What the pictures of a packing say of it: which maps go where."""
-    return {_PACKING: json.dumps(dataclasses.asdict(packing))}
+    from texsynth.materials.made import PACKING  # takes NumPy, a moment
+
+    return {PACKING: json.dumps(dataclasses.asdict(packing))}
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,14 @@ class Exports:
             texsynth.errors.ConfigError: A map is missing, or two files have the same name.
         """
         from texsynth.materials import exporting
+        from texsynth.materials.made import PREVIEW
 
         found = [
             (path, _text_of(packing))
             for packing in self.packings
             for path in exporting.paths(packing, folder, name, kinds)
         ]
-        found += [(folder / f"{name}_{form}.png", {_PREVIEW: form}) for form in self.previews]
+        found += [(folder / f"{name}_{form}.png", {PREVIEW: form}) for form in self.previews]
         paths = [path for path, _ in found]
         if len(set(paths)) < len(paths):
             twice = next(path for path in paths if paths.count(path) > 1)
@@ -144,6 +146,7 @@ class Exports:
         """
         from texsynth import images
         from texsynth.materials import exporting
+        from texsynth.materials.made import PREVIEW
         from texsynth.materials.preview import preview
 
         text = {} if text is None else text
@@ -152,5 +155,5 @@ class Exports:
             yield from exporting.export(stack, packing, folder, name, told)
         for form in self.previews:
             path = folder / f"{name}_{form}.png"
-            images.save_png(path, preview(stack, form), {**text, _PREVIEW: form})
+            images.save_png(path, preview(stack, form), {**text, PREVIEW: form})
             yield path

@@ -11,6 +11,7 @@ from texsynth.command import overwriting, provenance, record
 from texsynth.command.filming import Camera
 from texsynth.command.outputs import is_below_here
 from texsynth.command.progress import Display
+from texsynth.command.recipe import Picture
 from texsynth.command.snapshots import Snapshots
 from texsynth.command.watch import Watch
 from texsynth.errors import TexsynthError
@@ -23,14 +24,14 @@ class Job:
     """One texture of the command.
 
     Args:
-        recipe (texsynth.command.provenance.Recipe): What it is made from.
+        recipe (texsynth.command.recipe.Recipe): What it is made from.
         outputs (texsynth.command.outputs.Outputs): The files to write.
         telling (texsynth.command.watch.Telling): How the user is told of it, and heard.
         checkpoints (texsynth.Checkpoints): Where the state is saved, and what is gone on from.
         is_again (bool): Whether it goes on from a checkpoint, or is made again from a record.
 
     Attributes:
-        recipe (texsynth.command.provenance.Recipe): The same.
+        recipe (texsynth.command.recipe.Recipe): The same.
         outputs (texsynth.command.outputs.Outputs): The files; others once a texture is saved that
             was stopped where a finished one is.
         written (list): Paths of the files that are there, whole.
@@ -52,7 +53,7 @@ class Job:
         if not provenance.is_finished(texture, {**expected, **self._written}):
             return False
         return not self.outputs.keeping.record or record.is_of(
-            self.outputs.record, provenance.Picture(self.outputs.texture)
+            self.outputs.record, Picture(self.outputs.texture)
         )
 
     def check_overwriting(self):

@@ -94,7 +94,7 @@ class Mending:
         """Makes it; returns the :class:`texsynth.Result`.
 
         Args:
-            picture (texsynth.command.provenance.Picture): The photograph.
+            picture (texsynth.command.recipe.Picture): The photograph.
             config (texsynth.Config): The settings.
             asked: What else :func:`texsynth.repair` takes.
 
@@ -109,7 +109,7 @@ class Mending:
         """Returns what :func:`texsynth.synthesis.repairing.study_of` does.
 
         Args:
-            picture (texsynth.command.provenance.Picture): The photograph.
+            picture (texsynth.command.recipe.Picture): The photograph.
             config (texsynth.Config): The settings.
             fills (bool): Whether there is no image to start from.
 
@@ -128,7 +128,7 @@ class Mending:
         """Returns :func:`texsynth.metrics.edge_score` of what was made.
 
         Args:
-            picture (texsynth.command.provenance.Picture): The photograph.
+            picture (texsynth.command.recipe.Picture): The photograph.
             config (texsynth.Config): The settings.
             pixels (numpy.ndarray): ``(H, W, 3)`` uint8, what was made.
         """
@@ -140,7 +140,7 @@ class Mending:
         """Returns the :class:`texsynth.synthesis.holes.Damaged`: what of it is made anew.
 
         Args:
-            picture (texsynth.command.provenance.Picture): The photograph.
+            picture (texsynth.command.recipe.Picture): The photograph.
             config (texsynth.Config): The settings.
 
         Raises:

@@ -33,7 +33,7 @@ class OnPage:
 
         Args:
             outputs (texsynth.command.outputs.Outputs): Where it will be.
-            recipe (texsynth.command.provenance.Recipe): What it is made from.
+            recipe (texsynth.command.recipe.Recipe): What it is made from.
         """
         exemplar, config = recipe.exemplar, recipe.config
         exemplars = [

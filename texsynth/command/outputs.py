@@ -29,7 +29,7 @@ class Outputs:
     keeping: Keeping
     sources: tuple[Path, ...]
 
-    what = "image"
+    what, result = "image", "texture"  # what it is of, and what that makes
     documents = ()
 
     @property
@@ -43,7 +43,7 @@ class Outputs:
         """Returns how deep the texture is written.
 
         Args:
-            recipe (texsynth.command.provenance.Recipe): What it is made from.
+            recipe (texsynth.command.recipe.Recipe): What it is made from.
 
         Raises:
             texsynth.errors.TexsynthError: That cannot be read.

@@ -15,7 +15,7 @@ def check(outputs, recipe, is_again):
 
     Args:
         outputs (texsynth.command.outputs.Outputs): What is to be written.
-        recipe (texsynth.command.provenance.Recipe): What it is made from.
+        recipe (texsynth.command.recipe.Recipe): What it is made from.
         is_again (bool): Whether it goes on from a checkpoint, or is made again from a record.
 
     Raises:
@@ -24,9 +24,10 @@ def check(outputs, recipe, is_again):
     """
     if outputs.keeping.overwrites:
         return
+    what = outputs.result
     for path in [*outputs.pictures, *outputs.films]:
         if not is_replaceable(path, recipe, is_again):
-            raise ConfigError(f"{path} already exists and is not the same texture; {_WAYS}")
+            raise ConfigError(f"{path} already exists and is not the same {what}; {_WAYS}")
     for path in outputs.documents:  # they say nothing of themselves, but name pictures beside them
         beside = [each for each in outputs.pictures if each.parent == path.parent]
         if _has_content(path) and not any(map(_has_content, beside)):
@@ -34,7 +35,7 @@ def check(outputs, recipe, is_again):
     path = outputs.record
     is_free = not outputs.keeping.record or not _has_content(path)
     if not is_free and not record.is_same(path, recipe, is_again):
-        raise ConfigError(f"{path} already exists and is not the same texture's; {_WAYS}")
+        raise ConfigError(f"{path} already exists and is not the same {what}'s; {_WAYS}")
 
 
 def is_replaceable(path, recipe, is_again):
@@ -42,7 +43,7 @@ def is_replaceable(path, recipe, is_again):
 
     Args:
         path (pathlib.Path): The file, which need not be there.
-        recipe (texsynth.command.provenance.Recipe): What the texture is made from.
+        recipe (texsynth.command.recipe.Recipe): What the texture is made from.
         is_again (bool): As for :func:`check`; then it may be an earlier stage of the same run, and
             of another version.
 
@@ -57,7 +58,7 @@ def for_a_stopped_one(outputs, recipe):
 
     Args:
         outputs (texsynth.command.outputs.Outputs): Where it goes if nothing finished is there.
-        recipe (texsynth.command.provenance.Recipe): What it is made from.
+        recipe (texsynth.command.recipe.Recipe): What it is made from.
 
     Returns:
         texsynth.command.outputs.Outputs: The same, or names with ``_stopped`` in them.

@@ -9,7 +9,8 @@ from texsynth.command import record_file
 from texsynth.command.composed import Composed
 from texsynth.command.composition import recalled
 from texsynth.command.mending import Mending
-from texsynth.command.provenance import FREE, Picture, Recipe, Target, has_more_steps
+from texsynth.command.provenance import FREE, has_more_steps
+from texsynth.command.recipe import Picture, Recipe, Target
 from texsynth.command.stack import CONVENTIONS
 from texsynth.config import Config
 from texsynth.errors import RecordError, TexsynthError
@@ -22,7 +23,7 @@ class Record(NamedTuple):
 
     Attributes:
         path (pathlib.Path): The file.
-        recipe (texsynth.command.provenance.Recipe): What the texture was made from, and is again.
+        recipe (texsynth.command.recipe.Recipe): What the texture was made from, and is again.
         checksums (dict): SHA-256 of ``exemplar``, ``init`` (or ``None``) and ``texture``, of the
             sizes and pixels, and of the ``weights``; of ``pictures`` of a composition by path; of a
             stack of maps also of ``maps`` and of their ``files``, by kind.
@@ -40,7 +41,7 @@ class Record(NamedTuple):
         """Makes sure that what is read is what was read.
 
         Args:
-            recipe (texsynth.command.provenance.Recipe): The pictures that are there now.
+            recipe (texsynth.command.recipe.Recipe): The pictures that are there now.
 
         Raises:
             texsynth.errors.TexsynthError: A picture cannot be read, or has changed.
@@ -90,7 +91,7 @@ def compose(command, recipe, result, lengthened):
 
     Args:
         command: The arguments of the process, a list of str.
-        recipe (texsynth.command.provenance.Recipe): What it was made from.
+        recipe (texsynth.command.recipe.Recipe): What it was made from.
         result (texsynth.Result): The texture.
         lengthened (bool): Whether it was resumed with more steps than it began with.
     """
@@ -159,7 +160,7 @@ def is_of(path, texture):
 
     Args:
         path (pathlib.Path): The file, which need not be there.
-        texture (texsynth.command.provenance.Picture): The texture.
+        texture (texsynth.command.recipe.Picture): The texture.
     """
     from texsynth import images
 
@@ -187,7 +188,7 @@ def is_same(path, recipe, is_again):
 
     Args:
         path (pathlib.Path): The file.
-        recipe (texsynth.command.provenance.Recipe): What the texture is made from.
+        recipe (texsynth.command.recipe.Recipe): What the texture is made from.
         is_again (bool): Whether it may also be of fewer steps (or of more, if it was not finished),
             and on another GPU.
     """

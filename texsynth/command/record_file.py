@@ -73,8 +73,10 @@ def check_format(path, fields):
     if fields["kind"] != KIND:
         raise RecordError(f"{path} is not a record")
     if fields["format"] != FORMAT:
-        of = told(f"has format {fields['format']}, not {FORMAT}")
-        raise RecordError(f"{path} {of}")
+        found = fields["format"]
+        of = told(f"has format {found}, not {FORMAT}")
+        is_newer = type(found) is int and found > FORMAT
+        raise RecordError(f"{path} {of}" + (": a newer texsynth wrote it" if is_newer else ""))
 
 
 def told(text):

@@ -7,7 +7,8 @@ from pathlib import Path
 from texsynth.command import provenance, record
 from texsynth.command.composed import Composed
 from texsynth.command.composition import recalled
-from texsynth.command.provenance import DEPTH, NORMAL, QUALITY, Picture, Recipe, Target
+from texsynth.command.provenance import DEPTH, NORMAL, QUALITY
+from texsynth.command.recipe import Picture, Recipe, Target
 from texsynth.command.stack import CONVENTIONS, StackOfMaps
 from texsynth.config import Config
 from texsynth.errors import RecordError, TexsynthError
@@ -32,8 +33,17 @@ def read(path):
         texsynth.errors.RecordError: It is neither; or it is of a texture that cannot be made again
             from what it says.
     """
+    from texsynth.images.encoding import FORMATS
+
     text = provenance.text_of(path) if path.is_file() else {}
-    return _of_text(path, text) if provenance.is_of_ours(text) else record.read(path)
+    if provenance.is_of_ours(text):
+        return _of_text(path, text)
+    if path.suffix.lower() in FORMATS and path.is_file():
+        raise RecordError(
+            f"{path} is not a record, and no picture with texts of texsynth, which are lost if"
+            " another program saves it anew"
+        )
+    return record.read(path)
 
 
 class _OfPicture(record.Record):
@@ -135,8 +145,13 @@ def _stack_told(text):
 
 def _of_map(path, text, told):
     """What the texts of one map of a stack say."""
+    from texsynth.materials.made import PACKING, PREVIEW
     from texsynth.materials.writing import depth_of
 
+    if PACKING in text or PREVIEW in text:
+        raise RecordError(
+            f"{path} was written of maps; one of these, or their record, says how they were made"
+        )
     own = _kind_of(path)
     settings = json.loads(text["texsynth:settings"])
     stem, sums = settings.pop("image"), told["sha256"]
@@ -167,10 +182,18 @@ def _folder_with(path, stem, names):
     """The folder of the files that a map of a stack names."""
     if not all(isinstance(each, str) and Path(each).name == each for each in [stem, *names]):
         raise ValueError("of a path")
-    for place in (path.parent, Path()):
-        for folder in (place, place / stem, place / ".." / stem):
-            if all((folder / name).is_file() for name in names):
-                return folder
+    places = path.parent, Path()
+    folders = [each for at in places for each in (at, at / stem, at / ".." / stem)]
+    missing = {
+        each: [name for name in dict.fromkeys(names) if not (each / name).is_file()]
+        for each in folders
+    }
+    folder = min(folders, key=lambda each: len(missing[each]))
+    if not missing[folder]:
+        return folder
+    if len(missing[folder]) < len(set(names)):
+        told = one_line(", ".join(missing[folder]), _LONGEST_NAME)
+        raise RecordError(f"{path} was made from {told} as well, which the folder {folder} lacks")
     told = one_line(", ".join(names), _LONGEST_NAME)
     raise RecordError(
         f"{path} was made from {told}, which are neither beside it, nor in the current folder,"

@@ -11,7 +11,7 @@ from texsynth import files
 from texsynth.command import overwriting, provenance
 from texsynth.command.composed import exemplar_of
 from texsynth.command.outputs import Outputs
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.recipe import Picture, Recipe
 from texsynth.errors import ConfigError
 from texsynth.version import __version__
 
@@ -25,7 +25,7 @@ class Row:
     Attributes:
         path (pathlib.Path): Where it is written.
         recipes: The textures from left to right, each a
-            :class:`texsynth.command.provenance.Recipe`.
+            :class:`texsynth.command.recipe.Recipe`.
         outputs: Where each is asked to be, a :class:`texsynth.command.outputs.Outputs`.
     """
 

@@ -2,17 +2,20 @@
 
 import contextlib
 import functools
+import logging
 import signal
 
 from texsynth.command import notes
 from texsynth.command.composed import Composed, exemplar_of
 from texsynth.command.interruption import Interruption
 from texsynth.command.outputs import outputs_for
-from texsynth.command.provenance import Picture, Recipe
+from texsynth.command.recipe import Picture, Recipe
 from texsynth.command.shared import NO_MEMORY, failure
 from texsynth.command.stack_job import job_for
 from texsynth.command.watch import Telling
 from texsynth.errors import ConfigError, TexsynthError
+
+_log = logging.getLogger("texsynth")
 
 
 def make(order, audience, team=None):
@@ -57,6 +60,7 @@ def make(order, audience, team=None):
             return 128 + telling.interruption.number
         if record is not None:
             record.check_result(result)
+            _log.info("the same as %s", record.path)
     return 0
 
 

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, ClassVar
 
 from texsynth.command.composition import Composition, Gallery, path_of
-from texsynth.command.provenance import Picture
+from texsynth.command.recipe import Picture
 from texsynth.errors import ImageError
 
 if TYPE_CHECKING:  # materials are made of NumPy, which takes a moment
@@ -123,8 +123,15 @@ class StackOfMaps(Composition):
 
         study = StackStudy(workshop, self._maps(gallery))
         sizes = ["x".join(map(str, size)) for size in sizes_of(study)]
-        told = len(self.taken), *sizes, study.channels, study.networks
-        _log.info("%d maps of %s to %s px: %d planes, %d networks", *told)
+        told = [
+            f"{count} {what}{'' if count == 1 else 's'}"
+            for count, what in (
+                (len(self.taken), "map"),
+                (study.channels, "plane"),
+                (study.networks, "network"),
+            )
+        ]
+        _log.info("%s of %s to %s px: %s, %s", told[0], *sizes, *told[1:])
         return study
 
     def about(self):

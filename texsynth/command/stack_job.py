@@ -13,7 +13,7 @@ def job_for(recipe, outputs, *more):
     """Returns the job that writes to these files, a :class:`texsynth.command.job.Job`.
 
     Args:
-        recipe (texsynth.command.provenance.Recipe): What is made.
+        recipe (texsynth.command.recipe.Recipe): What is made.
         outputs: The files, of a texture or of a stack.
         more: What else the job takes.
     """

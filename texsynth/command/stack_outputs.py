@@ -43,7 +43,7 @@ class StackOutputs:
     sources: tuple[Path, ...]
     prefix: str = ""
 
-    what = "stack"
+    what = result = "stack"
     films = ()
 
     @classmethod

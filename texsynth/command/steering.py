@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from texsynth.command.composition import Composition, path_of
-from texsynth.command.provenance import Picture
+from texsynth.command.recipe import Picture
 from texsynth.errors import ConfigError, ImageError
 
 TURN, SCALE = "turn", "scale-map"

@@ -17,12 +17,15 @@ from texsynth.command.keeping import Keeping
 from texsynth.command.mending import ALPHA, Mending
 from texsynth.command.outputs import Outputs
 from texsynth.command.painting import Painting
-from texsynth.command.provenance import Picture
+from texsynth.command.recipe import Picture
 from texsynth.command.regions import guide_beside, is_asked, paintings
+from texsynth.command.stack import StackOfMaps
 from texsynth.errors import ConfigError, TexsynthError
+from texsynth.files.printable import one_line
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_NAME = 200  # characters that are told
 _MAPS = ("guide_path", "target_guide_path", "regions")
 
 
@@ -127,6 +130,12 @@ def _by_record(paths, record):
     composition = getattr(recipe.exemplar, "composition", None)
     if recipe.exemplar.is_target:
         raise ConfigError(f"{record.path}: it was made from statistics, not from an exemplar")
+    if isinstance(composition, StackOfMaps):
+        given = one_line(str(composition.image_paths[0].parent), _LONGEST_NAME)
+        raise ConfigError(
+            f"{record.path} is of a stack of maps; these are compared by their folders, without"
+            f" --record: {given} {record.path.parent}"
+        )
     if composition is not None and not isinstance(composition, Painting):
         raise ConfigError(f"{record.path}: a mix has no one exemplar to be compared with")
     source = None if composition is not None else recipe.exemplar.path

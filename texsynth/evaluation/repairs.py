@@ -43,7 +43,7 @@ def measure(making, picture, pixels, vgg_weights, pooling, device):
 
     Args:
         making (texsynth.evaluation.making.Making): How it was made.
-        picture (texsynth.command.provenance.Picture): The photograph.
+        picture (texsynth.command.recipe.Picture): The photograph.
         pixels: ``(H, W, 3)`` uint8, the repair.
         vgg_weights (texsynth.weights.VGGWeights): The weights of the network that measures.
         pooling: ``"average"`` or ``"max"``.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from texsynth import images, weights
-from texsynth.command.provenance import Picture
+from texsynth.command.recipe import Picture
 from texsynth.errors import ConfigError, ImageError
 from texsynth.evaluation import making, record, regions, repairs
 from texsynth.evaluation.evaluated import Evaluated, Report
@@ -83,7 +83,7 @@ class Source:
 
     Attributes:
         asked (texsynth.evaluation.making.Asked): The same.
-        picture (texsynth.command.provenance.Picture): The exemplar, or ``None``.
+        picture (texsynth.command.recipe.Picture): The exemplar, or ``None``.
         batch: ``(1, 3, H, W)`` float32, the exemplar; or ``None``.
         gallery (texsynth.command.composition.Gallery): Where other pictures are read.
     """

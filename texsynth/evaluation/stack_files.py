@@ -6,7 +6,8 @@ from typing import NamedTuple
 from texsynth.errors import ConfigError, ImageError
 from texsynth.materials import finding
 
-_OF_SEED = re.compile(r"seed(\d+)_")  # what the files of variations begin with
+_OF_ONE = re.compile(r"(?:seed(\d+)_)?(?:stopped(\d*)_)?")
+"""What the files of variations begin with, and of stacks that were stopped."""
 
 
 class Files(NamedTuple):
@@ -31,6 +32,10 @@ def check(paths, given):
     Raises:
         texsynth.errors.ConfigError: They do not go together.
     """
+    if "--record" in given:
+        raise ConfigError(
+            "folders of maps are compared without --record: EXEMPLAR's, and those that were made"
+        )
     if given:
         raise ConfigError(f"{given[0]} is for pictures, and {paths[0]} is a folder of maps")
     for path in paths[1:]:
@@ -41,7 +46,7 @@ def check(paths, given):
 
 
 def made(where, name):
-    """Returns the :class:`Files` of each stack in a folder: of each seed, if there are several.
+    """Returns the :class:`Files` of each stack in a folder: of each seed, and of one stopped.
 
     Args:
         where (pathlib.Path): A folder, or a pattern of files in one.
@@ -50,18 +55,35 @@ def made(where, name):
     Raises:
         texsynth.errors.ImageError: There are no maps, or two of a stack are of one kind.
     """
-    paths = finding.listed(where)
-    seeds = {}
-    for path in paths:
-        if (of_seed := _OF_SEED.match(path.name)) is not None:
-            seeds.setdefault(int(of_seed[1]), []).append(path)
-    named = {f"{name} seed {seed}": those for seed, those in sorted(seeds.items())}
+    stacks = {}
+    for path in finding.listed(where):
+        seed, stopped = _OF_ONE.match(path.name).groups()
+        stacks.setdefault((_number(seed), _number(stopped)), []).append(path)
+    if any(seed is not None for seed, _ in stacks):  # of no seed are pictures of all kinds
+        stacks = {which: those for which, those in stacks.items() if which[0] is not None}
     try:
         return [
-            Files(each, finding.find(those)) for each, those in (named or {name: paths}).items()
+            Files(_named(name, *which), finding.find(those))
+            for which, those in sorted(stacks.items(), key=_in_order)
         ]
     except ImageError as error:
         raise ImageError(f"{where}: {error}") from error
+
+
+def _number(digits):
+    """That of a seed, or of one stopped, of which the first says none; ``None`` if not of one."""
+    return None if digits is None else int(digits or 1)
+
+
+def _in_order(stack):
+    """What stacks are sorted by: their seeds, those that were stopped last."""
+    (seed, stopped), _ = stack
+    return seed or 0, stopped or 0
+
+
+def _named(name, seed, stopped):
+    of_seed = "" if seed is None else f" seed {seed}"
+    return f"{name}{of_seed}" + ("" if stopped is None else f" stopped {stopped}")
 
 
 def all_of(paths):

@@ -14,6 +14,7 @@ from texsynth.evaluation.report import check_distinct, exemplar_size, names_of
 from texsynth.files.printable import printable
 from texsynth.materials import finding, normals, reading
 from texsynth.materials.flattening import flattened
+from texsynth.materials.made import apart
 from texsynth.materials.planes import check
 from texsynth.metrics import Evaluator
 from texsynth.network import device
@@ -46,7 +47,8 @@ def make(
     """
     check_distinct(paths)
     source, *names = names_of(paths)
-    found = finding.find(finding.listed(paths[0]))
+    given, beside = apart(finding.listed(paths[0]))
+    found = finding.find(given)._replace(made=tuple(beside))
     _tell(source, found)
     bench = _Bench(_Source(found, convention, size), pooling, gpu, weights_path, network)
     measured, jobs, failed, first = [], [], [], None

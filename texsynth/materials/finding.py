@@ -40,12 +40,14 @@ class Found(NamedTuple):
         convention: That of the normal map, if its name says it.
         unknown: Images whose names say no kind.
         spare: Files whose maps are taken from other files.
+        made: Files that were made from the others.
     """
 
     maps: dict[str, Taken]
     convention: Convention | None
     unknown: tuple[Path, ...]
     spare: tuple[Path, ...]
+    made: tuple[Path, ...] = ()
 
     def told(self) -> Iterator[str]:
         """Yields lines that say what was taken for what, and what was not."""
@@ -53,6 +55,8 @@ class Found(NamedTuple):
             yield f"{name}: {taken}"
         for path in self.spare:
             yield f"left out: {path.name}; its maps are there as other files"
+        for path in self.made:
+            yield f"left out: {path.name}; texsynth made it, and such a map is there beside it"
         for path in self.unknown:
             yield f"left out: {path.name}; its name says no kind of map"
 
@@ -221,6 +225,18 @@ def _ends_in(words: str, suffix: str) -> bool:
 
 def _packed(words: str) -> tuple[str, str, str] | None:
     return next((kinds for suffix, kinds in PACKED.items() if _ends_in(words, suffix)), None)
+
+
+def kinds_of(path: Path) -> tuple[str, ...]:
+    """Returns the names of the kinds of maps that a file holds by its name.
+
+    Args:
+        path: The file.
+    """
+    words = _words(path)
+    if (kinds := _packed(words)) is not None:
+        return kinds
+    return () if (found := kind_of(words)) is None else found[:1]
 
 
 def kind_of(words: str) -> tuple[str, Convention | None] | None:

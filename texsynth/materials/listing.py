@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from texsynth.errors import ImageError
 from texsynth.materials.finding import Found, find, looked_into, nothing_in, stem_of
+from texsynth.materials.made import apart
 
 _FEWEST = 2  # maps of what is taken for one of several materials: another one may be a slip
 
@@ -32,8 +33,9 @@ def materials(wheres: Sequence[str | Path]) -> list[Material]:
 
     A folder of images is a material; if several of its files are the same map, those of each stem
     (:func:`texsynth.materials.finding.stem_of`) are one. A folder without images stands for the
-    folders in it. All files among the arguments are taken together, as a shell hands them on for a
-    pattern.
+    folders in it. Maps that were made from others beside them are left out
+    (:func:`texsynth.materials.made.apart`). All files among the arguments are taken together, as a
+    shell hands them on for a pattern.
 
     Args:
         wheres: Folders, patterns as a shell's, and files.
@@ -77,17 +79,26 @@ def _in(where: Path, told: str) -> list[Material]:
     """The materials in a folder, or in the folders in it; or of a pattern."""
     images, folders = looked_into(where)
     if images:
-        return _among(images, name_of(told), told)
+        return _given_among(images, name_of(told), told)
     within = [(each, looked_into(each)[0]) for each in folders]
     found = [
         material
         for each, images in within
         if images
-        for material in _among(images, name_of(each), str(each))
+        for material in _given_among(images, name_of(each), str(each))
     ]
     if not found:
         raise nothing_in(told)
     return found
+
+
+def _given_among(images: Sequence[Path], name: str, where: str) -> list[Material]:
+    """As :func:`_among`, of the images that were not made from the others."""
+    given, made = apart(images)
+    first, *others = _among(given, name, where)
+    if first.found is not None:
+        first = first._replace(found=first.found._replace(made=tuple(made)))
+    return [first, *others]
 
 
 def _among(images: Sequence[Path], name: str, where: str) -> list[Material]:
