@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -38,7 +39,7 @@ def fit(budget, *losses, **changes):
         table=architecture.VGG16,
         team=ALONE,
         config=SimpleNamespace(memory=budget, wrap=(False, False)),
-        pace=lambda layers: 1e-6,
+        pace=lambda layers: 2e-5,
     )
     return fitting.fit(workshop, [*losses, RangePenalty(1e-4)], PLAN, **changes)
 
@@ -103,6 +104,18 @@ def test_in_blocks_images_of_even_contrast_count(monkeypatch):
     fit(900e6, GRAM)
     fit(900e6, GRAM, FINE)
     assert held[1] - held[0] == on_contrast.image_bytes((1056, 1056))
+
+
+def test_the_time_that_is_told_is_that_of_both_networks(caplog):
+    caplog.set_level("INFO", logger="texsynth")
+    for losses in ([GRAM], [GRAM, FINE]):
+        fit(1.5e9, *losses)
+    alone, both = (
+        float(re.search(r"time: about ([\d.]+) s per", text)[1])
+        for text in caplog.messages
+        if text.startswith("time")
+    )
+    assert both == pytest.approx(2 * alone, rel=0.2)
 
 
 def test_kernels_in_bfloat16_are_counted_as_large_as_they_are():
