@@ -101,6 +101,15 @@ def test_in_blocks_it_is_the_same(random, random_weights):
     assert objective(blocks) == pytest.approx(expected, rel=1e-4)
 
 
+def test_what_tiles_has_no_edge(random, random_weights):
+    """Moved around by what a pooling takes together, it is the same texture."""
+    exemplar, image = images_of(random, np.float32)
+    objective = composed(random_weights, exemplar, wrap=(True, True))
+    moved = np.roll(image, (8, 12), axis=(2, 3))
+    loss = objective(chainer.Parameter(image))
+    assert objective(chainer.Parameter(moved)) == pytest.approx(loss, rel=1e-5)
+
+
 def test_both_go_on_with_the_smaller_blocks(random, random_weights):
     """A checkpoint holds one side for both: what goes on from it is to be the same."""
     exemplar, image = images_of(random, np.float32)
