@@ -101,6 +101,49 @@ def test_in_blocks_it_is_the_same(random, random_weights):
     assert objective(blocks) == pytest.approx(expected, rel=1e-4)
 
 
+def test_what_tiles_has_no_edge(random, random_weights):
+    """Moved around by what a pooling takes together, it is the same texture."""
+    exemplar, image = images_of(random, np.float32)
+    objective = composed(random_weights, exemplar, wrap=(True, True))
+    moved = np.roll(image, (8, 12), axis=(2, 3))
+    loss = objective(chainer.Parameter(image))
+    assert objective(chainer.Parameter(moved)) == pytest.approx(loss, rel=1e-5)
+
+
+def test_both_go_on_with_the_smaller_blocks(random, random_weights):
+    """A checkpoint holds one side for both: what goes on from it is to be the same."""
+    exemplar, image = images_of(random, np.float32)
+    objective = composed(random_weights, exemplar, BlockObjective, block=16)
+    objective._contrast.block = 8  # as if memory had been short in it
+    objective(chainer.Parameter(image))
+    assert objective._plain.block == objective._contrast.block == 8
+
+
+def test_a_second_evaluation_is_the_first(random, random_weights):
+    exemplar, image = images_of(random, np.float32)
+    objective = composed(random_weights, exemplar, BlockObjective, block=16)
+    found = []
+    for each in (image, image + 20, image):
+        variable = chainer.Parameter(each.copy())
+        found.append((objective(variable), variable.grad.copy()))
+    assert found[0][0] == found[2][0] != found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[2][1])
+
+
+def test_at_rest_neither_keeps_anything(random, random_weights, monkeypatch):
+    exemplar, image = images_of(random, np.float32)
+    objective, rests = composed(random_weights, exemplar), []
+    monkeypatch.setattr(Objective, "rest", lambda self: rests.append(self))
+    objective(chainer.Parameter(image))
+    assert not rests  # whole, both keep what the next evaluation needs
+    objective.rest()
+    assert rests == [objective._plain, objective._contrast]
+    in_blocks = composed(random_weights, exemplar, BlockObjective, block=16)
+    monkeypatch.setattr(BlockObjective, "rest", lambda self: rests.append(self))
+    in_blocks(chainer.Parameter(image))
+    assert rests[2:] == [in_blocks._plain, in_blocks._contrast]  # each after its turn
+
+
 def test_images_of_other_sizes_follow_one_another(random, random_weights):
     exemplar, image = images_of(random, np.float32)
     objective = composed(random_weights, exemplar)

@@ -76,4 +76,7 @@ def test_in_blocks_it_is_the_same(random, matrices, random_weights):
     assert objective.block == 8
     objective.block = 4
     assert objective(blocks) == pytest.approx(expected, rel=1e-4)
-    assert objective.evaluations == 2
+    objective._terms[-1][1].block = 2  # as if memory had been short in it
+    objective(blocks)
+    assert {each.block for _, each in objective._terms} == {2}
+    assert objective.evaluations == 3

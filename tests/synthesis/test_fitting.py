@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ from texsynth.config import Config
 from texsynth.errors import ConfigError
 from texsynth.losses import LOSSES, RangePenalty
 from texsynth.network import architecture, device
+from texsynth.objective import memory, on_contrast
 from texsynth.objective.held_memory import Held
 from texsynth.objective.team import ALONE
 from texsynth.synthesis import fitting, pyramid
@@ -23,6 +25,7 @@ from texsynth.synthesis.repair_study import RepairStudy
 from texsynth.synthesis.workshop import Workshop
 
 GRAM = LOSSES["gram"](dict.fromkeys(("conv1_1", "pool1", "pool2", "pool3", "pool4"), 1.0))
+FINE = LOSSES["contrast-gram"]({"conv1_1": 1.0, "pool2": 1.0})
 COARSE = LOSSES["correspondence"](dict.fromkeys(("pool1", "pool2", "pool3"), 0.1))
 PLAN = pyramid.plan((256, 256), (1024, 1024), 60, None, 16, 16, 32, 1 / 32)
 
@@ -36,7 +39,7 @@ def fit(budget, *losses, **changes):
         table=architecture.VGG16,
         team=ALONE,
         config=SimpleNamespace(memory=budget, wrap=(False, False)),
-        pace=lambda layers: 1e-6,
+        pace=lambda layers: 2e-5,
     )
     return fitting.fit(workshop, [*losses, RangePenalty(1e-4)], PLAN, **changes)
 
@@ -80,6 +83,39 @@ def test_what_is_held_beside_counts():
     assert coarse <= 1 and parts <= 1  # the coarse level is the smaller one all the same
     many = least_of(GRAM, COARSE, held=Held(parts=40)) - least_of(GRAM, held=Held(parts=40))
     assert many > 500  # in 40 parts it is not
+
+
+def test_the_second_network_and_images_of_even_contrast_count():
+    canvas = (1024 + 2 * 16) ** 2
+    second = memory.second_bytes("winograd", FINE.layers, (1056, 1056))
+    images = on_contrast.image_bytes((1056, 1056))
+    assert second > 400 * canvas and images == 96 * canvas
+    assert least_of(GRAM, FINE) - least_of(GRAM) == pytest.approx((second + images) / 1e6, abs=1)
+
+
+def test_in_blocks_images_of_even_contrast_count(monkeypatch):
+    held = []
+
+    def choose(*given):
+        held.append(given[-1])
+        return SimpleNamespace(bytes=0, description="", work=1.0, pairs=3, block=64, keep=None)
+
+    monkeypatch.setattr(fitting.block_choice, "choose", choose)
+    fit(900e6, GRAM)
+    fit(900e6, GRAM, FINE)
+    assert held[1] - held[0] == on_contrast.image_bytes((1056, 1056))
+
+
+def test_the_time_that_is_told_is_that_of_both_networks(caplog):
+    caplog.set_level("INFO", logger="texsynth")
+    for losses in ([GRAM], [GRAM, FINE]):
+        fit(1.5e9, *losses)
+    alone, both = (
+        float(re.search(r"time: about ([\d.]+) s per", text)[1])
+        for text in caplog.messages
+        if text.startswith("time")
+    )
+    assert both == pytest.approx(2 * alone, rel=0.2)
 
 
 def test_kernels_in_bfloat16_are_counted_as_large_as_they_are():
@@ -145,8 +181,9 @@ PEAK = """
     from texsynth.synthesis.workshop import Workshop
 
     kind, path, side = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    losses = ["gram", "contrast-gram=30"] if kind == "contrast" else "gram"
     config = Config(
-        size=0, output_size=(side, side), preset="gatys", losses="gram", levels=1, iterations=1,
+        size=0, output_size=(side, side), preset="gatys", losses=losses, levels=1, iterations=1,
         weights=path, engine="winograd", precision="fp32",
     )
     workshop = Workshop(config)
@@ -155,7 +192,7 @@ PEAK = """
         mask = np.zeros((side, side), bool)
         mask[side // 4 : side // 2, side // 4 : side // 2] = True
         study = RepairStudy(workshop, Damaged.of(photo, mask, config))
-    elif kind == "texture":
+    elif kind in ("texture", "contrast"):
         study = workshop.study(photo)
     else:
         regions = np.arange(side)[:, None] * 6 // side + np.zeros((side, side), int)
@@ -173,7 +210,7 @@ PEAK = """
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
-@pytest.mark.parametrize("kind", ["texture", "repair", "regions"])
+@pytest.mark.parametrize("kind", ["texture", "contrast", "repair", "regions"])
 def test_estimates_are_what_processes_take(kind, random_weights_file):
     """The peak of a process that takes one step, to an eighth."""
     output = subprocess.run(

@@ -60,8 +60,22 @@ def test_a_loss_for_coarse_levels_alone_is_refused():
     plan = levels((256, 256), (256, 256))
     level_losses.check([GRAM, COARSE, PENALTY], plan)
     level_losses.check([PENALTY], plan)
-    with pytest.raises(ConfigError, match="loss correspondence needs another beside it"):
+    with pytest.raises(ConfigError, match="loss correspondence needs another beside it at full"):
         level_losses.check([COARSE, PENALTY], plan)
+
+
+def test_a_loss_for_full_size_alone_is_refused_where_there_are_coarser_levels():
+    plan = levels((256, 256), (256, 256))
+    told = r"loss contrast-gram needs another .* at coarser levels, as --loss gram, or --levels 1"
+    for losses in ([FINE], [FINE, PENALTY]):
+        with pytest.raises(ConfigError, match=told):
+            level_losses.check(losses, plan)
+    level_losses.check([FINE, PENALTY], levels((256, 256), (256, 256), 1))
+    level_losses.check([FINE, GRAM], plan)
+    level_losses.check([FINE, COARSE, PENALTY], levels((256, 256), (256, 256), 2))
+    large = levels((512, 512), (512, 512), 2)  # the coarse one is too large for correspondence
+    with pytest.raises(ConfigError, match="loss contrast-gram needs another"):
+        level_losses.check([FINE, COARSE, PENALTY], large)
 
 
 @pytest.mark.parametrize(("size", "number"), [((100, 100), None), ((256, 256), 1), ((640, 640), 2)])

@@ -4,6 +4,7 @@ import pytest
 import texsynth
 from tests.conftest import make_texture
 from texsynth import Checkpoints, Mixture, Workshop, images
+from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.statistics import spectrum
@@ -85,6 +86,26 @@ def test_in_blocks_it_is_the_same(config, exemplars):
     assert isinstance(study.objective(1), BlockObjective)
     parts = texsynth.make_variation(study, 0)
     assert np.abs(whole.image.astype(int) - parts.image).max() <= 2
+
+
+@pytest.mark.parametrize("mixes", [True, False])
+def test_blocks_keep_nothing_of_a_network_that_ends_before(config, exemplars, mixes):
+    """That of even contrast is shallower than the one for which was chosen what is kept."""
+    losses = ["gram:pool3", "contrast-gram=30:pool1"]
+    settings = config(losses=losses, levels=1, output_size=(96, 96), precision="fp32")
+    whole, parts = (
+        Mixture(Workshop(settings), exemplars) if mixes else Workshop(settings).study(exemplars[0])
+        for _ in range(2)
+    )
+    parts.adopt({"pairs": parts.pairs, "block": 48, "keep": "conv2_1"})
+    image = chainer.Parameter(images.noise(parts.plan[0].canvas_size, 0, np.full(3, 128.0)))
+    found, expected = (float(study.objective(1)(image)) for study in (parts, whole))
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_even_contrast_can_be_mixed_and_is_part_of_the_preset(config, exemplars):
+    study = Mixture(Workshop(config(levels=2)), exemplars)
+    assert "ContrastGramLoss" in [type(loss).__name__ for loss in study.losses]
 
 
 def test_it_tiles(config, exemplars):

@@ -73,6 +73,13 @@ def test_little_memory_makes_blocks_and_nearly_the_same(config, caplog):
         assert np.abs(parts.maps[name] - values).mean() < 5e-3
 
 
+@pytest.mark.parametrize("losses", [None, ["gram", "contrast-gram"]])
+def test_even_contrast_is_left_out_unless_asked_for(config, losses):
+    study = StackStudy(Workshop(config(losses=losses)), drawn())
+    kinds = [type(loss).__name__ for loss in study.losses]
+    assert ("ContrastGramLoss" in kinds) == (losses is not None)
+
+
 def test_more_channels_take_more_memory():
     few, more = (memory.history_bytes((100, 100), 5, channels) for channels in (3, 8))
     assert more > 8 / 3 * few

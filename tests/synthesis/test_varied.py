@@ -80,6 +80,23 @@ def test_a_gradient_takes_no_preset_of_what_repeats(config):
     )
 
 
+@pytest.mark.parametrize("losses", [None, ["gram", "contrast-gram"]])
+def test_even_contrast_is_left_out_unless_asked_for(config, exemplars, losses):
+    sources = [Source(each) for each in exemplars]
+    parts, weights = [(1, 0), (0, 1)], np.ones((2, 8, 8))
+    study = Varied(Workshop(config(losses=losses)), sources, parts, weights)
+    kinds = [type(loss).__name__ for loss in study.losses]
+    assert ("ContrastGramLoss" in kinds) == (losses is not None)
+
+
+def test_asked_for_it_wants_the_even_contrast_of_each_exemplar(config, exemplars):
+    """Of one exemplar everywhere, itself at even contrast is without loss."""
+    settings = config(losses=["gram", "contrast-gram"], preset="gatys", levels=1)
+    study = Varied(Workshop(settings), [Source(exemplars[0])], [(1,)], np.ones((1, 8, 8)))
+    image = chainer.Parameter(images.to_batch(exemplars[0]))
+    assert study.objective(1)(image) == pytest.approx(0, abs=1e-6)
+
+
 def test_a_map_and_an_axis_are_the_same(config, exemplars):
     ramp = np.tile(np.linspace(0, 1, 256), (256, 1))
     first, second = (

@@ -103,8 +103,9 @@ class WithContrast:
         loss = loss + self._contrast(seen)
         passed = even.gradient(found, _whole(self._contrast, seen.grad))
         image.grad += device.send(_own(self._plain, passed))
-        if self.block is not None:
+        if (side := self.block) is not None:
             self._contrast.rest()
+            self.block = side  # one may have halved its own; a checkpoint holds one for both
         chainer.report({"loss": loss})  # each of them reported its own
         return loss
 

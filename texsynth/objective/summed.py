@@ -63,6 +63,8 @@ class Summed:
                 gradient += part
             if objective.block is not None:
                 objective.rest()  # what it keeps would be kept of all of them
+        if (side := self.block) is not None:
+            self.block = side  # some may have halved theirs; a checkpoint holds one for all
         image.grad = gradient
         return total
 

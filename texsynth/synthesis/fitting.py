@@ -91,8 +91,9 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
         ) from None
     told = f"{format_memory(choice.bytes)} of {format_memory(budget)}"
     _log.info("memory: %s: %s", told, choice.description)
-    if layers:
-        once = workshop.pace(layers) * choice.work * times
+    networks = [seen for part in parted(finest) if (seen := level_losses.layers_of(part))]
+    if networks:
+        once = sum(map(workshop.pace, networks)) * choice.work * times
         steps = sum(level.work for level in plan) / math.prod(canvas)
         told = format_time(once), format_time(once * steps)
         _log.info("time: about %s per evaluation at full size, %s in total", *told)

@@ -53,18 +53,31 @@ def check(losses: Iterable[Loss], plan: Sequence[Level]) -> None:
         plan: All levels.
     """
     losses = list(losses)
+    _check_none_is_empty(losses, plan)
     coarse = [loss for loss in losses if is_coarse(loss)]
-    if not coarse:
-        return
-    names: dict[type, str] = {loss: name for name, loss in LOSSES.items()}
-    told = f"loss {names.get(type(coarse[0]), type(coarse[0]).__name__)}"
-    finest = at_level(losses, plan, len(plan))
-    if all(isinstance(loss, RangePenalty) for loss in finest):
-        raise ConfigError(f"{told} needs another beside it at full size, as --loss gram")
-    if coarse[0] not in at_level(losses, plan, 1):
+    if coarse and coarse[0] not in at_level(losses, plan, 1):
         width, height = plan[0].output_size
         raise ConfigError(
-            f"{told} takes part at levels that are coarser than full size, of at most "
-            f"{_MOST_EXEMPLAR} px of the exemplar and {_MOST_OUTPUT} pixels of the texture, and "
-            f"there is none (--levels, --output-size); the coarsest is of {width}x{height} px"
+            f"loss {_name(coarse[0])} takes part at levels that are coarser than full size, of at"
+            f" most {_MOST_EXEMPLAR} px of the exemplar and {_MOST_OUTPUT} pixels of the texture,"
+            " and there is none (--levels, --output-size); the coarsest is of"
+            f" {width}x{height} px"
         )
+
+
+def _check_none_is_empty(losses: Sequence[Loss], plan: Sequence[Level]) -> None:
+    """Raises a ConfigError if a level has none of the losses that the others have."""
+    told = [loss for loss in losses if not isinstance(loss, RangePenalty)]
+    for number in range(len(plan), 0, -1):
+        if not told or any(loss in told for loss in at_level(losses, plan, number)):
+            continue
+        where = "full size" if number == len(plan) else "coarser levels"
+        rather = "" if number == len(plan) else ", or --levels 1"
+        raise ConfigError(
+            f"loss {_name(told[0])} needs another beside it at {where}, as --loss gram{rather}"
+        )
+
+
+def _name(loss: Loss) -> str:
+    names: dict[type, str] = {kind: name for name, kind in LOSSES.items()}
+    return names.get(type(loss), type(loss).__name__)
