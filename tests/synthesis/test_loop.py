@@ -577,6 +577,16 @@ def test_blocks_of_what_tiles_are_planned_as_it_wraps(config, exemplar, monkeypa
     assert wrapped in caplog.text and plain not in caplog.text
 
 
+def test_networks_are_there_before_the_clock_starts(config, exemplar):
+    settings = {"engine": "plain", "preset": "natural", "levels": 1, "layers": ["conv1_1"]}
+    study = Workshop(config(**settings)).study(exemplar)
+    study.make_network()
+    made = set(study.workshop._features)
+    assert len(made) == 2  # that of the image, and that of its even contrast
+    study.objective(1)
+    assert set(study.workshop._features) == made
+
+
 def test_another_plan_of_memory_makes_other_objectives(config, exemplar):
     study = Workshop(config(engine="plain", preset="natural", levels=1)).study(exemplar)
     assert study.objective(1).block is None and study.objective(1) is study.objective(1)
