@@ -160,7 +160,7 @@ def test_it_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch):
     ("changes", "message"),
     [
         ({"kind": "texsynth checkpoint"}, "is not a record$"),
-        ({"format": 2}, "has format 2, not 1$"),
+        ({"format": 2}, "has format 2, not 1: a newer texsynth wrote it$"),
         ({"format": None}, "has format None, not 1$"),
         ({"lengthened": True}, "resumed with more steps than it began with"),
         ({"finished": False}, "was stopped early, so it cannot be repeated from its settings$"),
