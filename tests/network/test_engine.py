@@ -124,24 +124,29 @@ def test_without_its_compiler_auto_is_plain(monkeypatch):
 def test_quality_does_not_depend_on_the_engine(real_weights, precision, within):
     """Rounding sends the two to different textures; both must be equally good ones.
 
-    Measured with seeds 0 and 1: at most 4 % apart, where the seeds are 14 % apart.
+    On the average of three: one texture's smallest error, at conv1_1, differs by up to 18 % between
+    the engines, either way, and by as much between seeds; that of three by 3 % in float32.
     """
     if engine.precision_of("winograd", "auto") != "bf16" and precision == "bf16":
         pytest.skip("this processor has no products of bfloat16")
-    weights = str(real_weights)
-    plain, winograd = (
-        texsynth.synthesize(
-            images.read(SAMPLES / "gravel.png"),
-            Config(
-                size=96, iterations=50, levels=1, engine=name, precision=rounding, weights=weights
-            ),
+    exemplar = images.read(SAMPLES / "gravel.png")
+
+    def synthesized(name, rounding, seed):
+        settings = {"size": 96, "iterations": 50, "levels": 1, "weights": str(real_weights)}
+        return texsynth.synthesize(
+            exemplar, Config(engine=name, precision=rounding, seed=seed, **settings)
         )
+
+    plain, winograd = (
+        [synthesized(name, rounding, seed) for seed in range(3)]
         for name, rounding in (("plain", "fp32"), ("winograd", precision))
     )
-    assert [plain.engine, winograd.engine] == ["plain", "winograd"]
-    assert winograd.history[0][0] == pytest.approx(plain.history[0][0], rel=within)
+    assert [plain[0].engine, winograd[0].engine] == ["plain", "winograd"]
+    for one, other in zip(plain, winograd, strict=True):
+        assert other.history[0][0] == pytest.approx(one.history[0][0], rel=within)
     for layer in DEFAULT:
-        assert winograd.errors[layer] == pytest.approx(plain.errors[layer], rel=0.1)
+        expected, found = (np.mean([x.errors[layer] for x in each]) for each in (plain, winograd))
+        assert found == pytest.approx(expected, rel=0.1)
 
 
 def test_blas_gets_its_threads_back_when_the_last_run_ends():

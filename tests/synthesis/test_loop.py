@@ -16,7 +16,7 @@ from texsynth.losses import IMAGE, GramLoss
 from texsynth.network import architecture, engine
 from texsynth.network import device as device_module
 from texsynth.network.vgg import VGGFeatures
-from texsynth.objective import block_choice, memory
+from texsynth.objective import block_choice, memory, on_contrast
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.team import Alone
 from texsynth.objective.whole import Objective
@@ -485,6 +485,7 @@ def test_little_memory_makes_blocks_and_the_same_image(config, exemplar, caplog)
     whole = texsynth.synthesize(exemplar, config(layers=layers, **settings))
     assert "memory" not in caplog.text
     needed = memory.whole_bytes("winograd", ["conv1_1", "pool1"], (272, 304))
+    needed += on_contrast.image_bytes((272, 304))
     in_blocks = texsynth.synthesize(
         exemplar, config(layers=layers, memory=int(needed * 0.8), **settings)
     )
