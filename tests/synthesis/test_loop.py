@@ -480,7 +480,7 @@ def test_phase_start_of_any_size(size, config, exemplar):
 def test_little_memory_makes_blocks_and_the_same_image(config, exemplar, caplog):
     """What fits is told; the image is that of the whole, to what few steps make of rounding."""
     caplog.set_level("INFO")
-    settings = {"preset": "natural", "output_size": (272, 240), "levels": 1}
+    settings = {"preset": "natural", "output_size": (272, 240), "levels": 1, "precision": "fp32"}
     layers = {"conv1_1": 1, "pool1": 1}
     whole = texsynth.synthesize(exemplar, config(layers=layers, **settings))
     assert "memory" not in caplog.text
