@@ -22,6 +22,7 @@ _REACH = 15  # pixels, three sigmas
 _LEAST = 4.0  # grey levels: deviations that are smaller are raised less, for they may be rounding
 _CONTRAST, _MEAN = 40.0, 128.0  # grey levels, about those of photographs
 _ROWS = 64  # that are blurred at once: a matrix over all of them would be mostly zeros
+_ROWS_ON_A_GPU = 512  # where zeros cost less than launches
 
 
 class Evened(NamedTuple):
@@ -83,7 +84,8 @@ class EvenContrast:
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self._xp, self._dtype = xp, dtype
-        rows, columns = (_bands(n, wraps) for n, wraps in zip(size, wrap, strict=True))
+        at_once = _ROWS if xp is np else _ROWS_ON_A_GPU
+        rows, columns = (_bands(n, wraps, at_once) for n, wraps in zip(size, wrap, strict=True))
         self._rows, self._columns = self._sent(rows), self._sent(columns)
 
     def of(self, image: Array) -> Evened:
@@ -133,7 +135,7 @@ class EvenContrast:
         ]
 
 
-def _bands(side: int, wraps: bool) -> list[Any]:
+def _bands(side: int, wraps: bool, at_once: int) -> list[Any]:
     """The Gaussian's weights along an axis, some rows at a time: rows, columns, and their matrix.
 
     Each row sums to 1: at an edge that does not wrap, the mean is of what there is.
@@ -141,8 +143,8 @@ def _bands(side: int, wraps: bool) -> list[Any]:
     offsets = np.arange(-_REACH, _REACH + 1)
     weights = np.exp(-(offsets**2) / (2 * _SIGMA**2))
     found = []
-    for start in range(0, side, _ROWS):
-        rows = np.arange(start, min(start + _ROWS, side))
+    for start in range(0, side, at_once):
+        rows = np.arange(start, min(start + at_once, side))
         places = rows[:, None] + offsets
         counts = np.ones_like(places, bool) if wraps else (places >= 0) & (places < side)
         places %= side
