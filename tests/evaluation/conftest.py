@@ -2,17 +2,29 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests import browser as chromium
 from tests.browser import view, wait_for
 from tests.conftest import make_texture
-from texsynth import files
+from texsynth import evaluate, files
 from texsynth.evaluation import page, record
 from texsynth.evaluation.evaluated import Evaluated, Report
 from texsynth.metrics import Evaluator
 
 NASTY = '<script>document.title="run"</script>"&\'$source.png'
 HISTORY = [[4.0, 2.0, 1.0], [0.5], [0.2, 0.1]]
+
+
+@pytest.fixture
+def run(random_weights_file):
+    """Runs the command in this process, with random weights before the arguments."""
+
+    def run(*arguments):
+        options = ["--weights", str(random_weights_file), *map(str, arguments)]
+        return CliRunner().invoke(evaluate.main, options)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -42,17 +42,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def run(random_weights_file):
-    """Runs the command in this process, with random weights before the arguments."""
-
-    def run(*arguments):
-        options = ["--weights", str(random_weights_file), *map(str, arguments)]
-        return CliRunner().invoke(evaluate.main, options)
-
-    return run
-
-
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 import texsynth
 from tests.conftest import make_texture
-from texsynth import evaluate
 from texsynth.command import cli
 from texsynth.evaluation import page, verdict
 from texsynth.evaluation.record import read
@@ -58,15 +57,6 @@ def make(folder, random_weights_file):
         assert result.exit_code == 0, result.output
 
     return make
-
-
-@pytest.fixture
-def run(random_weights_file):
-    def run(*arguments):
-        options = ["--weights", str(random_weights_file), *map(str, arguments)]
-        return CliRunner().invoke(evaluate.main, options)
-
-    return run
 
 
 def outputs(result):

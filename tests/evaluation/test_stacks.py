@@ -54,15 +54,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def run(random_weights_file):
-    def run(*arguments):
-        options = ["--weights", str(random_weights_file), *map(str, arguments)]
-        return CliRunner().invoke(evaluate.main, options)
-
-    return run
-
-
 def report(result, code=0):
     assert result.exit_code == code, result.output
     return json.loads(result.stdout)
