@@ -178,8 +178,7 @@ class Texture(chainer.Chain):
     ) -> None:
         super().__init__()
         self._features = features  # no child: an optimizer and a snapshot of this are of the image
-        plain, of_contrast = parted(losses)
-        self._losses = plain, of_contrast
+        self._losses = parted(losses)
         example = to_batch(exemplar)
         if start is None:
             begun = noise(example.shape[:1:-1], seed, example.mean(axis=(0, 2, 3)))
@@ -212,7 +211,7 @@ class Texture(chainer.Chain):
     def _seen(self, image: chainer.Variable) -> list[tuple[Any, dict[str, chainer.Variable]]]:
         """Each loss, with the activations of what it is shown."""
         found = []
-        for losses, shown in zip(self._losses, (None, even_contrast), strict=True):
+        for losses, shown in zip(self._losses, (None, even_contrast, None), strict=True):
             if losses:
                 layers = sorted({name for loss in losses for name in loss.layers} - {IMAGE})
                 given = image if shown is None else shown(image)

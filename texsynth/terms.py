@@ -28,12 +28,14 @@ LOSSES = {
     "paper-gram": Kind("gram.PaperGramLoss"),
     "centred-gram": Kind("gram.CentredGramLoss"),
     "contrast-gram": Kind("contrast.ContrastGramLoss"),
+    "scaled-gram": Kind("gram.ScaledGramLoss"),
     "shifted-gram": Kind("gram.ShiftedGramLoss"),
     "autocorrelation": Kind("autocorrelation.AutocorrelationLoss"),
     "correspondence": Kind("correspondence.CorrespondenceLoss"),
     "spectrum": Kind("pixels.SpectrumLoss", on_pixels=True),
     "wasserstein": Kind("wasserstein.WassersteinLoss"),
     "histogram": Kind("wasserstein.HistogramLoss", on_pixels=True),
+    "band-power": Kind("band_power.BandPowerLoss", on_pixels=True),
 }
 """The registry of losses, by the names that users give them."""
 

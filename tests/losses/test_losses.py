@@ -6,10 +6,12 @@ from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, RangePenalty, check_additive, make_losses
 from texsynth.losses.loss import Partial
+from texsynth.statistics.bands import Bands
 from texsynth.statistics.wasserstein import directions
+from texsynth.terms import LOSSES as KINDS
 from texsynth.terms import Term
 
-LAYER = {"gram": "pool1", "spectrum": IMAGE, "histogram": IMAGE}
+LAYER = {name: IMAGE for name, kind in KINDS.items() if kind.on_pixels}
 
 
 def layer_of(name):
@@ -91,10 +93,23 @@ def equation_4(candidate, exemplar):
     return ((rows @ rows.T - goal @ goal.T) ** 2).sum() / (4 * channels**2 * positions**2)
 
 
+def scaled(candidate, exemplar):
+    """Each entry of the error over the exemplar's root mean squares of both channels."""
+    goal = gram(exemplar)
+    roots = np.sqrt(np.diag(goal))
+    return (((gram(candidate) - goal) / np.outer(roots, roots)) ** 2).sum() / candidate.shape[1]
+
+
+def log_ratios_of_powers(candidate, exemplar):
+    powers = [Bands(x.shape[2:], dtype=float).of(x).power for x in (candidate, exemplar)]
+    return np.nanmean(np.log(powers[0] / powers[1]) ** 2)
+
+
 ORACLES = {
     "gram": lambda x, e: relative(gram, x, e),
     "paper-gram": lambda x, e: equation_4(x, e),
     "centred-gram": lambda x, e: relative(covariance, x, e),
+    "scaled-gram": lambda x, e: scaled(x, e),
     "shifted-gram": lambda x, e: np.mean(
         [
             relative(lambda a, d=d: gram(a, d), x, e)  # wide enough: 2 d <= side
@@ -104,8 +119,27 @@ ORACLES = {
     "autocorrelation": lambda x, e: relative(correlations, x, e),
     "correspondence": distance_of_patches,
     "wasserstein": lambda x, e: relative(projections, x, e),
+    "band-power": log_ratios_of_powers,
     "histogram": lambda x, e: relative(lambda a: np.sort(a.reshape(3, -1)), x, e),
 }
+
+
+def test_a_channel_that_is_next_to_nothing_does_not_decide():
+    """It counts as if it had a thousandth of the strongest one's root mean square."""
+    candidate, exemplar = random(0), random(1)
+    exemplar[:, 2] *= 1e-9
+    candidate[:, 2] *= 1e-3
+    assert 0 < measure("scaled-gram", candidate, exemplar) < 10
+
+
+def test_bands_that_one_of_both_has_not_are_left_out():
+    loss = LOSSES["band-power"]({IMAGE: 1.0})
+    target = loss.target({IMAGE: random(0, (1, 3, 6, 5))})
+    candidate = chainer.Parameter(random(1, (1, 3, 40, 40)))
+    value = loss.measure({IMAGE: candidate}, target)
+    value.backward()
+    assert np.isfinite(value.array) and np.isfinite(candidate.grad).all()
+    assert abs(candidate.grad).max() > 0
 
 
 @pytest.mark.parametrize("name", ORACLES)
@@ -204,7 +238,9 @@ def test_float32_stays_float32(name, shape):
     assert value.dtype == x.grad.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if name != "spectrum"])
+@pytest.mark.parametrize(
+    "name", [name for name in LOSSES if name not in ("spectrum", "band-power")]
+)
 def test_layers_of_weight_zero_are_left_out(name):
     assert LOSSES[name]({"pool1": 1.0, "pool5": 0.0}).layers == ("pool1",)
 
@@ -231,6 +267,8 @@ def test_layers_add_up(name):
         ("wasserstein", dict.fromkeys(("pool1", "pool2", "pool3"), 1.0)),
         ("spectrum", {IMAGE: 1.0}),
         ("histogram", {IMAGE: 1.0}),
+        ("band-power", {IMAGE: 1.0}),
+        ("scaled-gram", dict.fromkeys(("conv1_1", "pool1"), 1.0)),
     ],
 )
 def test_a_term_without_layers_takes_its_own_or_those_of_the_gram_loss(name, layers):

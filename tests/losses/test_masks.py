@@ -103,11 +103,19 @@ def of_paper(candidate, exemplar, masks):
     return (error**2).sum() / (4 * candidate.shape[1] ** 2)
 
 
+def scaled(candidate, exemplar, masks):
+    target = weighted_gram(exemplar, masks[1])
+    roots = np.sqrt(np.diag(target))
+    error = (weighted_gram(candidate, masks[0]) - target) / np.outer(roots, roots)
+    return (error**2).sum() / candidate.shape[1]
+
+
 ORACLES = {
     "gram": lambda *given: relative(weighted_gram, *given),
     "paper-gram": of_paper,
     "centred-gram": lambda *given: relative(weighted_covariance, *given),
     "contrast-gram": lambda *given: relative(weighted_gram, *given),
+    "scaled-gram": scaled,
     "shifted-gram": shifted,
     "autocorrelation": lambda *given: relative(weighted_correlations, *given),
     "correspondence": distance_of_patches,

@@ -8,7 +8,7 @@ from tests.conftest import make_random_weights
 from texsynth.compat import chainer
 from texsynth.losses import ContrastGramLoss, GramLoss, RangePenalty
 from texsynth.network.vgg import VGGFeatures
-from texsynth.objective import masks, on_contrast
+from texsynth.objective import composing, masks
 from texsynth.objective.masks import NO_MASKS, Masks
 from texsynth.objective.strip_objective import StripObjective, can_share
 from texsynth.objective.strips import Strips
@@ -99,7 +99,7 @@ def check_contrast(team, size, wrap, exemplar, features):
     x = np.random.default_rng(3).uniform(0, 255, (1, 3, *size)).astype(np.float32)
 
     def composed(kind, **told):
-        return on_contrast.composed(
+        return composing.composed(
             losses,
             wrap,
             lambda some, shown: kind(features, some, shown(exemplar), wrap=wrap, **told),

@@ -5,7 +5,7 @@ import pytest
 
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
-from texsynth.losses import LOSSES, GramLoss, PaperGramLoss, RangePenalty
+from texsynth.losses import LOSSES, GramLoss, PaperGramLoss, RangePenalty, ScaledGramLoss
 from texsynth.network.vgg import VGGFeatures
 from texsynth.objective.whole import Objective
 
@@ -85,6 +85,27 @@ def test_the_papers_scale(make, gpu, random_weights):
     expected = evaluate(Objective(VGGFeatures(random_weights, layers), losses, exemplar), image)
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
     np.testing.assert_allclose(found[1], expected[1], atol=1e-5 * abs(expected[1]).max())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("others", [[], [RangePenalty(1e-2)]])
+def test_the_scaled_error_beside(make, gpu, random_weights, others):
+    """At layers of which one is the Gram loss's too."""
+    scaled = ScaledGramLoss({"conv1_1": 0.7, "pool1": 2.0})
+    losses = [GramLoss({"pool1": 1.0, "conv2_1": 0.5}), scaled, *others]
+    exemplar, image = noise((24, 22), 0), noise((20, 28), 1, -90)
+    objective = make(SHALLOW, losses, exemplar)
+    found = evaluate(objective, gpu.send(image))
+    expected = evaluate(Objective(VGGFeatures(random_weights, SHALLOW), losses, exemplar), image)
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    np.testing.assert_allclose(found[1], expected[1], atol=2e-5 * abs(expected[1]).max())
+    observed = {}
+    with chainer.Reporter().scope(observed):
+        loss, _ = evaluate(objective, gpu.send(image))
+    assert float(observed["scaled-gram"]) > 0.1 * loss
+    names = [name for name in observed if name != "loss"]
+    assert sum(float(observed[name]) for name in names) == pytest.approx(loss, rel=1e-5)
+    assert len(names) == len(losses)
 
 
 @pytest.mark.gpu

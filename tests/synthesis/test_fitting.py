@@ -13,7 +13,7 @@ from texsynth.config import Config
 from texsynth.errors import ConfigError
 from texsynth.losses import LOSSES, RangePenalty
 from texsynth.network import architecture, device
-from texsynth.objective import memory, on_contrast
+from texsynth.objective import composing, memory
 from texsynth.objective.held_memory import Held
 from texsynth.objective.team import ALONE
 from texsynth.synthesis import fitting, pyramid
@@ -88,7 +88,7 @@ def test_what_is_held_beside_counts():
 def test_the_second_network_and_images_of_even_contrast_count():
     canvas = (1024 + 2 * 16) ** 2
     second = memory.second_bytes("winograd", FINE.layers, (1056, 1056))
-    images = on_contrast.image_bytes((1056, 1056))
+    images = composing.image_bytes((1056, 1056))
     assert second > 400 * canvas and images == 96 * canvas
     assert least_of(GRAM, FINE) - least_of(GRAM) == pytest.approx((second + images) / 1e6, abs=1)
 
@@ -103,7 +103,7 @@ def test_in_blocks_images_of_even_contrast_count(monkeypatch):
     monkeypatch.setattr(fitting.block_choice, "choose", choose)
     fit(900e6, GRAM)
     fit(900e6, GRAM, FINE)
-    assert held[1] - held[0] == on_contrast.image_bytes((1056, 1056))
+    assert held[1] - held[0] == composing.image_bytes((1056, 1056))
 
 
 def test_the_time_that_is_told_is_that_of_both_networks(caplog):

@@ -132,10 +132,11 @@ def test_natural_and_regular_are_what_was_found_best():
     natural, regular_ = (
         presets.choose(Config(preset=name), None) for name in ("natural", "regular")
     )
-    even, together = Term("contrast-gram", 30), Term("correspondence", 0.1)
+    faint = Term("contrast-gram", 30), Term("scaled-gram", 0.1), Term("band-power", 0.03)
+    together = Term("correspondence", 0.1)
     assert (natural.name, natural.start) == ("natural", "phase")
-    assert natural.losses == (Term("gram"), even, together)
-    assert regular_.losses == (Term("gram"), even, Term("autocorrelation"), together)
+    assert natural.losses == (Term("gram"), *faint, together)
+    assert regular_.losses == (Term("gram"), *faint, Term("autocorrelation"), together)
     assert (regular_.name, regular_.start) == ("regular", "noise")
     for scheme in (natural, regular_):
         assert (scheme.levels, scheme.margin, scheme.pad, scheme.trim * 256) == (None, 16, 32, 8)

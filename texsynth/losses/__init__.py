@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses.components import ComponentsLoss
-from texsynth.losses.contrast import ContrastGramLoss, parted
-from texsynth.losses.gram import GramLoss, PaperGramLoss
+from texsynth.losses.contrast import ContrastGramLoss
+from texsynth.losses.gram import GramLoss, PaperGramLoss, ScaledGramLoss
 from texsynth.losses.loss import IMAGE, AdditiveLoss, LayerLoss, Loss
+from texsynth.losses.parting import parted
 from texsynth.losses.pixels import RangePenalty
 from texsynth.terms import GRAM_LOSSES, Term, as_layers
 from texsynth.terms import LOSSES as KINDS
@@ -28,6 +29,7 @@ __all__ = [
     "Loss",
     "PaperGramLoss",
     "RangePenalty",
+    "ScaledGramLoss",
     "check_additive",
     "check_takes_masks",
     "is_listened_to",

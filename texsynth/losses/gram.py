@@ -10,6 +10,8 @@ from texsynth.losses.loss import TINY, AdditiveLoss, LayerLoss, relative_distanc
 from texsynth.statistics import gram
 from texsynth.typing import Array
 
+_LEAST_SQUARE = 1e-6  # of the strongest channel's: what is weaker is next to nothing
+
 _Shifted: TypeAlias = dict[tuple[int, int], chainer.Variable]  # {(axis, shift): (N, C, C)}
 
 
@@ -103,6 +105,49 @@ class PaperGramLoss(GramLoss):
             norm (float): Not read.
         """
         return 1 / (4 * channels**2)
+
+
+class ScaledGramLoss(GramLoss):
+    """The Gram loss of channels over their root mean squares in the exemplar.
+
+    ``sum over layers of w / C sum over i, j of (G - T)[i, j]^2 / (T[i, i] T[j, j])``: channels that
+    respond to what is faint count as much as others, which next to nothing of :class:`GramLoss` is
+    about. It sees full size alone, as :class:`texsynth.losses.contrast.ContrastGramLoss` does.
+
+    Args:
+        weights: Weight of each layer by name; a layer of weight 0 is left out.
+    """
+
+    default_layers = ("conv1_1", "pool1")
+    is_fine = True
+
+    def distance(
+        self, statistic: chainer.Variable, target: chainer.Variable | Array
+    ) -> chainer.Variable:
+        """Returns the distance, a scalar ``chainer.Variable``.
+
+        Args:
+            statistic (chainer.Variable): The Gram matrix, ``(N, C, C)``.
+            target (chainer.Variable): Of the exemplar, likewise; no gradient goes to it.
+        """
+        wanted = chainer.as_array(target)
+        scales = self.scales(wanted)
+        error = (statistic - wanted) * scales[:, :, None] * scales[:, None, :]
+        distance: chainer.Variable = chainer.functions.sum(error**2) / wanted.shape[1]
+        return distance
+
+    @staticmethod
+    def scales(target: Array) -> Array:
+        """Returns what channels are multiplied by, ``(N, C)``.
+
+        Args:
+            target (array): The exemplar's Gram matrix, ``(N, C, C)``.
+        """
+        xp = chainer.backend.get_array_module(target)
+        squares = xp.einsum("ncc->nc", target)
+        least = squares.max(axis=1, keepdims=True) * _LEAST_SQUARE
+        scales: Array = 1 / xp.sqrt(xp.maximum(squares, least) + TINY)
+        return scales
 
 
 class CentredGramLoss(AdditiveLoss):

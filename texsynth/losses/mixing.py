@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError
 from texsynth.losses.autocorrelation import AutocorrelationLoss
+from texsynth.losses.band_power import BandPowerLoss
 from texsynth.losses.correspondence import CorrespondenceLoss
 from texsynth.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
 from texsynth.losses.loss import TINY, AdditiveLoss, Loss
@@ -179,8 +180,16 @@ def _all_patches(
     return mixture
 
 
+def _averaged_powers(targets: Sequence[Array], shares: Sequence[float]) -> Array:
+    """Powers of bands by their logarithms, as the loss compares them."""
+    xp = chainer.backend.get_array_module(targets[0])
+    mixture: Array = xp.exp(_average([xp.log(each) for each in targets], shares))
+    return mixture
+
+
 _MIXED: dict[type, Any] = {
     AutocorrelationLoss: _averaged_lags,
+    BandPowerLoss: _averaged_powers,
     CorrespondenceLoss: _all_patches,
     HistogramLoss: _averaged_quantiles,
     RangePenalty: lambda targets, shares: cast(None, targets[0]),

@@ -15,6 +15,7 @@ from texsynth.losses import (
     GramLoss,
     PaperGramLoss,
     RangePenalty,
+    ScaledGramLoss,
     is_listened_to,
     report,
 )
@@ -27,23 +28,24 @@ _THREADS = 256
 _BLOCKS = 64  # for the Gram matrix of a layer
 _LAYER = np.dtype(  # as gram_errors.cu has it
     [
-        *((name, "u8") for name in ("sums", "target", "gradient")),
-        ("size", "i4"),
-        *((name, "f4") for name in ("share", "weight", "factor")),
+        *((name, "u8") for name in ("sums", "target", "scales", "gradient")),
+        ("channels", "i4"),
+        *((name, "f4") for name in ("share", "weight", "scaled")),
     ],
     align=True,
 )
 
 
 def can_capture(losses):
-    """Returns whether a sum of losses is one Gram loss, of either scale, and at most the penalty.
+    """Returns whether a sum is one Gram loss, and at most the scaled one and the penalty.
 
     Args:
         losses: Losses to sum, as those of :mod:`texsynth.losses`.
     """
     kinds = [type(loss) for loss in losses]
     grams = [kind for kind in kinds if kind in (GramLoss, PaperGramLoss, ContrastGramLoss)]
-    return len(grams) == 1 and set(kinds) <= {*grams, RangePenalty} and len(kinds) <= 2
+    others = [kind for kind in kinds if kind in (ScaledGramLoss, RangePenalty)]
+    return len(grams) == 1 and len(set(others)) == len(others) == len(kinds) - 1
 
 
 class CapturedObjective(Undivided):
@@ -73,18 +75,28 @@ class CapturedObjective(Undivided):
         targets=None,
     ):
         self.network = features.network
-        (self.gram,) = (loss for loss in losses if isinstance(loss, GramLoss))
-        self.penalty = next((loss for loss in losses if isinstance(loss, RangePenalty)), None)
+        by_kind = {type(loss): loss for loss in losses}
+        self.scaled = by_kind.pop(ScaledGramLoss, None)
+        self.penalty = by_kind.pop(RangePenalty, None)
+        (self.gram,) = by_kind.values()
         self.margin, self.wrap = margin, wrap
         self.kernel = cuda.load(__package__, "gram_errors")
         if targets is None:
             matrices = self._matrices_of(exemplar, trim)
         else:
-            (target,) = (each for each in targets if each is not None)
-            matrices = {name: cupy.ascontiguousarray(x.array[0]) for name, x in target.items()}
+            found = (each for each in targets if each is not None)  # the penalty has none
+            matrices = {
+                name: cupy.ascontiguousarray(x.array[0])
+                for target in found
+                for name, x in target.items()
+            }
         self.targets = {
             name: (x, float((x.astype(np.float64) ** 2).sum())) for name, x in matrices.items()
         }
+        self.scales = {}
+        if self.scaled is not None:
+            named = self.scaled.weights
+            self.scales = {name: self.scaled.scales(matrices[name][None])[0] for name in named}
         self._recorded = None
         self.evaluations = 0
 
@@ -154,7 +166,7 @@ class _Recorded:
         )
         self._gradients = {name: cupy.empty_like(x) for name, x in activations.items()}
         self._layers = {name: self._layer(name) for name in activations}
-        self._parts = cupy.empty((len(activations), _BLOCKS), np.float32)
+        self._parts = cupy.empty((2, len(activations), _BLOCKS), np.float32)
         # What belongs to the statistics runs beside the rest, as far as the device has room.
         self._beside = cupy.cuda.Stream(non_blocking=True)
         self._ready = {}
@@ -177,8 +189,11 @@ class _Recorded:
 
     def report(self):
         """Reports loss and terms of the last evaluation, which the next writes over."""
-        objective, gram = self._objective, self._parts.sum()
+        objective, (gram, scaled) = self._objective, self._parts.sum(axis=(1, 2))
         losses, values = [objective.gram], [gram]
+        if objective.scaled is not None:
+            losses.append(objective.scaled)
+            values.append(scaled)
         if objective.penalty is not None:
             losses.append(objective.penalty)
             values.append(self._excess.sum() * self._penalty_weight)
@@ -212,8 +227,9 @@ class _Recorded:
         self._beside.wait_event(before)
         with self._beside:
             objective.network.beside.gram(activations, self._sums[name])
-            parts = self._parts[list(self._layers).index(name)]
-            objective.kernel("gram_error")((_BLOCKS,), (_THREADS,), (self._layers[name], parts))
+            parts = self._parts[:, list(self._layers).index(name)]
+            given = self._layers[name], parts[0], parts[1]
+            objective.kernel("gram_error")((_BLOCKS,), (_THREADS,), given)
             channels, positions = activations.shape[0], math.prod(activations.shape[1:])
             sizes = channels, positions, channels
             out = self._gradients[name]
@@ -230,11 +246,13 @@ class _Recorded:
     def _layer(self, name):
         target, norm = self._objective.targets[name]
         share = 1 / math.prod(self._passes.activations[name].shape[1:])
-        gram = self._objective.gram
-        weight = gram.weights[name] * gram.scale(len(target), norm)
-        arrays = self._sums[name], target, self._slopes[name]
-        pointers = (array.data.ptr for array in arrays)
-        return cuda.structure(_LAYER, *pointers, target.size, share, weight, 4 * weight * share)
+        gram, scaled = self._objective.gram, self._objective.scaled
+        weight = gram.weights.get(name, 0) * gram.scale(len(target), norm)
+        beside = 0 if scaled is None else scaled.weights.get(name, 0) / len(target)
+        scales = self._objective.scales.get(name)
+        sums, slopes = self._sums[name].data.ptr, self._slopes[name].data.ptr
+        pointers = sums, target.data.ptr, 0 if scales is None else scales.data.ptr, slopes
+        return cuda.structure(_LAYER, *pointers, len(target), share, weight, beside)
 
 
 def _lengths(slices):

@@ -1,4 +1,4 @@
-// The Gram loss of a layer: from sums to their relative error and its gradient.
+// The Gram losses of a layer: from sums to their errors and the gradient of both.
 
 #define THREADS 256
 
@@ -6,11 +6,12 @@
 struct Layer {
     const float* sums;       // (C, C), over positions
     const float* target;     // (C, C), the exemplar's mean
+    const float* scales;     // (C), what channels are multiplied by in the scaled error; or null
     float* gradient;         // (C, C): what the activations are multiplied with, on the way back
-    int size;                // C * C
+    int channels;            // C
     float share;             // 1 / positions
-    float weight;            // w / ||target||^2
-    float factor;            // 4 w / (||target||^2 positions): F enters the sums twice, the error is squared
+    float weight;            // of the squared error: w / ||target||^2
+    float scaled;            // of the squared scaled error: w / C
 };
 
 __device__ void add_up(float value, float* to) {
@@ -23,15 +24,24 @@ __device__ void add_up(float value, float* to) {
     if (threadIdx.x == 0) *to = sums[0];
 }
 
-// The error is left in parts, one for each block.
-extern "C" __global__ void gram_error(Layer layer, float* parts) {
-    float error = 0.f;
-    for (int i = blockIdx.x * THREADS + threadIdx.x; i < layer.size; i += gridDim.x * THREADS) {
-        float difference = layer.sums[i] * layer.share - layer.target[i];
-        layer.gradient[i] = layer.factor * difference;
+// Both errors are left in parts, one for each block.
+extern "C" __global__ void gram_error(Layer layer, float* parts, float* scaled_parts) {
+    float error = 0.f, scaled_error = 0.f;
+    int size = layer.channels * layer.channels;
+    for (int i = blockIdx.x * THREADS + threadIdx.x; i < size; i += gridDim.x * THREADS) {
+        float difference = layer.sums[i] * layer.share - layer.target[i], square = 0.f;
+        if (layer.scales) {
+            float scale = layer.scales[i / layer.channels] * layer.scales[i % layer.channels];
+            square = scale * scale;
+        }
+        // Activations enter the sums twice, and the error is squared.
+        layer.gradient[i] = 4.f * layer.share * (layer.weight + layer.scaled * square) * difference;
         error += difference * difference;
+        scaled_error += square * difference * difference;
     }
     add_up(layer.weight * error, parts + blockIdx.x);
+    __syncthreads();
+    add_up(layer.scaled * scaled_error, scaled_parts + blockIdx.x);
 }
 
 // The loss: the parts of the Gram errors, and those of the range penalty times its weight.

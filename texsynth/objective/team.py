@@ -167,3 +167,25 @@ def assemble() -> Team:
         raise TexsynthError(
             f"--distributed needs MPI ({error}); install it with: pip install 'texsynth[mpi]'"
         ) from error
+
+
+def whole_of(objective: Any, part: Array) -> Array:
+    """Returns all of an image: on its device, or on the host where processes have it in parts.
+
+    Args:
+        objective: What :mod:`texsynth.objective` makes.
+        part (array): This process's part.
+    """
+    whole: Array = objective.gathered(part) if objective.team.size > 1 else part
+    return whole
+
+
+def own_part(objective: Any, whole: Array) -> Array:
+    """Returns this process's part of an image.
+
+    Args:
+        objective: What :mod:`texsynth.objective` makes.
+        whole (array): All of it.
+    """
+    part: Array = objective.own(whole) if objective.team.size > 1 else whole
+    return part

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from texsynth.errors import ConfigError
 from texsynth.losses import check_additive, parted
-from texsynth.objective import block_choice, memory, on_contrast
+from texsynth.objective import block_choice, composing, memory
 from texsynth.objective.held_memory import NOTHING, held_bytes
 from texsynth.objective.loss_memory import losses_bytes
 from texsynth.objective.whole import Objective
@@ -57,8 +57,10 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     """
     finest = level_losses.at_level(losses, plan, len(plan))
     layers = level_losses.layers_of(finest)
+    parts = parted(finest)
+    divided = [*parts.plain, *parts.of_contrast]
     if workshop.team.size > 1:
-        check_additive(finest)
+        check_additive(divided)
     budget = workshop.config.memory
     if budget is None:
         free = block_choice.available(workshop.device)
@@ -75,13 +77,13 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     wrap = workshop.config.wrap if wrap is None else wrap
     wrap = wrap if size == canvas else (False, False)
     beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
-    if parted(finest)[1]:
-        beside += on_contrast.image_bytes(size)
+    if parts.of_contrast or parts.of_pixels:
+        beside += composing.image_bytes(size)
     choice = block_choice.choose(
         budget, size, layers, model, wrap, workshop.table, channels, beside
     )
     try:
-        check_additive(finest)
+        check_additive(divided)
     except ConfigError as error:
         needed = format_memory(whole)
         raise ConfigError(
@@ -91,7 +93,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
         ) from None
     told = f"{format_memory(choice.bytes)} of {format_memory(budget)}"
     _log.info("memory: %s: %s", told, choice.description)
-    networks = [seen for part in parted(finest) if (seen := level_losses.layers_of(part))]
+    networks = [seen for part in parts if (seen := level_losses.layers_of(part))]
     if networks:
         once = sum(map(workshop.pace, networks)) * choice.work * times
         steps = sum(level.work for level in plan) / math.prod(canvas)
@@ -106,16 +108,18 @@ def _whole_bytes(workshop, model, losses, level, channels, held, may_record=Fals
     size = max(canvas, padded, key=math.prod)  # the exemplar goes through the network too
     sides = zip(level.exemplar_size[::-1], level.trim, strict=True)
     exemplar = tuple(max(0, side - 2 * cut) for side, cut in sides)
-    losses, of_contrast = parted(losses)
+    parts = parted(losses)
+    losses = parts.plain
     is_recorded = may_record and workshop.engine == "cuda" and on_a_gpu(losses) is not Objective
     counted = None if is_recorded else losses
     layers = level_losses.layers_of(losses)
     network = workshop.table, channels
     found = memory.whole_bytes(model, layers, size, level.margin, counted, exemplar, *network)
-    if of_contrast:
-        seen = level_losses.layers_of(of_contrast)
+    if parts.of_contrast:
+        seen = level_losses.layers_of(parts.of_contrast)
         found += memory.second_bytes(model, seen, size, level.margin, workshop.table)
-        found += on_contrast.image_bytes(size)
+    if parts.of_contrast or parts.of_pixels:
+        found += composing.image_bytes(size)
     if model != "cuda":  # which counts all losses; elsewhere, Gram matrices take next to nothing
         coarse = [loss for loss in losses if level_losses.is_coarse(loss)]
         each = losses_bytes(coarse, size, exemplar, level.margin) if coarse else 0

@@ -14,7 +14,7 @@ from texsynth import images, metrics
 from texsynth.config import Config
 from texsynth.errors import ConfigError
 from texsynth.losses import Loss, mixing
-from texsynth.objective import on_contrast
+from texsynth.objective import composing
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.held_memory import Held
 from texsynth.objective.whole import Objective
@@ -178,11 +178,9 @@ class Mixture(Study):
     def _made_objective(self, number: int) -> Any:
         losses = level_losses.at_level(self.losses, self.plan, number)
         make = functools.partial(self._mixed_objective, number)
-        return on_contrast.composed(losses, self._wrap, make)
+        return composing.composed(losses, self._wrap, make)
 
-    def _mixed_objective(
-        self, number: int, losses: Sequence[Loss], shown: on_contrast.Shown
-    ) -> Any:
+    def _mixed_objective(self, number: int, losses: Sequence[Loss], shown: composing.Shown) -> Any:
         level = self.plan[number - 1]
         layers = level_losses.layers_of(losses)
         kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)

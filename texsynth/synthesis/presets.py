@@ -20,7 +20,7 @@ _MARGIN = 16
 _PAD = 32
 _TRIM = 1 / 32  # 8 of 256 pixels
 _TOGETHER = Term("correspondence", 0.1)
-_EVEN = Term("contrast-gram", 30)
+_FAINT = Term("contrast-gram", 30), Term("scaled-gram", 0.1), Term("band-power", 0.03)
 _QUICK = 4  # times as few steps, whoever asks for their number; see docs/presets.md
 
 
@@ -76,9 +76,11 @@ _GATYS = Scheme(
 _PAPER = dataclasses.replace(
     _GATYS, name="paper", losses=(Term("paper-gram"),), iterations=2000, match_colours=True
 )
-_NATURAL = Scheme("natural", (Term("gram"), _EVEN, _TOGETHER), start="phase")
+_NATURAL = Scheme("natural", (Term("gram"), *_FAINT, _TOGETHER), start="phase")
 _REGULAR = Scheme(
-    "regular", (Term("gram"), _EVEN, Term("autocorrelation"), _TOGETHER), iterations=80
+    "regular",
+    (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),
+    iterations=80,
 )
 
 _PRESETS = {scheme.name: scheme for scheme in (_GATYS, _PAPER, _NATURAL, _REGULAR)}

@@ -8,6 +8,7 @@ from texsynth import images
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, check_takes_masks
 from texsynth.losses.autocorrelation import AutocorrelationLoss
+from texsynth.losses.band_power import BandPowerLoss
 from texsynth.network import architecture
 from texsynth.objective import masks
 from texsynth.objective.held_memory import Held
@@ -67,14 +68,16 @@ class RepairStudy(Study):
         return dataclasses.replace(scheme, **few)
 
     def _chosen_losses(self):
-        """Those of the preset, without autocorrelation: of a hole, few pairs make each value of it.
+        """Those of the preset, without autocorrelation and the power of bands.
 
-        Its noise would be wanted of the hole; and pieces go on in step without it.
+        Of a hole, few pairs and frequencies make each value, whose noise would be wanted of it; and
+        pieces go on in step without them.
         """
         losses = super()._chosen_losses()
         if self.workshop.config.losses is not None:
             return losses
-        return [loss for loss in losses if not isinstance(loss, AutocorrelationLoss)]
+        not_of_holes = AutocorrelationLoss, BandPowerLoss
+        return [loss for loss in losses if not isinstance(loss, not_of_holes)]
 
     def _is_grey(self):
         return images.is_grey(self.exemplar) and images.is_grey(self._filled)

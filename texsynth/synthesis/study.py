@@ -9,7 +9,7 @@ from typing import Any
 from texsynth import images
 from texsynth.losses import parted
 from texsynth.network import architecture
-from texsynth.objective import on_contrast
+from texsynth.objective import composing
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.colours import MOST_PIXELS, Colours
 from texsynth.objective.held_memory import NOTHING
@@ -98,7 +98,7 @@ class Study:
         """The objective of a level, with the targets of an exemplar of three channels."""
         losses = level_losses.at_level(self.losses, self.plan, number)
         make = functools.partial(self._objective_of, number, exemplar)
-        return on_contrast.composed(losses, self._wrap, make)
+        return composing.composed(losses, self._wrap, make)
 
     def _objective_of(self, number, exemplar, losses, shown):
         """The objective of some losses, which are shown an exemplar in their own way."""
@@ -210,8 +210,8 @@ class Study:
         for number in range(1, len(self.plan) + 1):
             losses = level_losses.at_level(self.losses, self.plan, number)
             for part in parted(losses):
-                if part:
-                    self.workshop.features(level_losses.layers_of(part))
+                if layers := level_losses.layers_of(part):
+                    self.workshop.features(layers)
 
     def begun(self, number, texture):
         """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its size without margin.

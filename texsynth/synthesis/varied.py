@@ -18,7 +18,7 @@ from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, GramLoss, Loss, RangePenalty, check_takes_masks, mixing
 from texsynth.losses.parts import InParts, in_parts
 from texsynth.metrics.activations import Network
-from texsynth.objective import masks, on_contrast
+from texsynth.objective import composing, masks
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.held_memory import Held
 from texsynth.statistics import colours, gram, spectrum
@@ -166,9 +166,7 @@ class Varied(Mixture):
     def _sent(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         return {name: self.workshop.device.send(array) for name, array in arrays.items()}
 
-    def _mixed_objective(
-        self, number: int, losses: Sequence[Loss], shown: on_contrast.Shown
-    ) -> Any:
+    def _mixed_objective(self, number: int, losses: Sequence[Loss], shown: composing.Shown) -> Any:
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
         layers = level_losses.layers_of(losses)
         kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)

@@ -3,8 +3,9 @@ import pytest
 
 from texsynth.compat import chainer
 from texsynth.losses import ContrastGramLoss, GramLoss, RangePenalty
+from texsynth.losses.band_power import BandPowerLoss
 from texsynth.network.vgg import VGGFeatures
-from texsynth.objective import on_contrast
+from texsynth.objective import composing
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.whole import Objective
 from texsynth.statistics.contrast import EvenContrast
@@ -34,7 +35,7 @@ def composed(weights, exemplar, kind=Objective, wrap=(False, False), margin=(0, 
         named = {"wrap": wrap, "margin": margin, **settings}
         return kind(features, some, shown(exemplar), **named)
 
-    return on_contrast.composed(losses, wrap, make)
+    return composing.composed(losses, wrap, make)
 
 
 def test_without_losses_of_contrast_it_is_the_objective_itself(random, random_weights):
@@ -46,7 +47,7 @@ def test_without_losses_of_contrast_it_is_the_objective_itself(random, random_we
         return "an objective"
 
     losses = [GramLoss({"pool1": 1.0}), RangePenalty(1e-4)]
-    assert on_contrast.composed(losses, (False, False), make) == "an objective"
+    assert composing.composed(losses, (False, False), make) == "an objective"
     ((found, seen),) = made
     assert found == losses and seen is exemplar
 
@@ -114,9 +115,9 @@ def test_both_go_on_with_the_smaller_blocks(random, random_weights):
     """A checkpoint holds one side for both: what goes on from it is to be the same."""
     exemplar, image = images_of(random, np.float32)
     objective = composed(random_weights, exemplar, BlockObjective, block=16)
-    objective._contrast.block = 8  # as if memory had been short in it
+    objective._beside[0].block = 8  # as if memory had been short in it
     objective(chainer.Parameter(image))
-    assert objective._plain.block == objective._contrast.block == 8
+    assert objective._plain.block == objective._beside[0].block == 8
 
 
 def test_a_second_evaluation_is_the_first(random, random_weights):
@@ -137,11 +138,11 @@ def test_at_rest_neither_keeps_anything(random, random_weights, monkeypatch):
     objective(chainer.Parameter(image))
     assert not rests  # whole, both keep what the next evaluation needs
     objective.rest()
-    assert rests == [objective._plain, objective._contrast]
+    assert rests == [objective._plain, objective._beside[0]._objective]
     in_blocks = composed(random_weights, exemplar, BlockObjective, block=16)
     monkeypatch.setattr(BlockObjective, "rest", lambda self: rests.append(self))
     in_blocks(chainer.Parameter(image))
-    assert rests[2:] == [in_blocks._plain, in_blocks._contrast]  # each after its turn
+    assert rests[2:] == [in_blocks._plain, in_blocks._beside[0]._objective]  # each after its turn
 
 
 def test_images_of_other_sizes_follow_one_another(random, random_weights):
@@ -167,3 +168,60 @@ def test_the_exemplar_is_without_loss(random, random_weights):
     exemplar, _ = images_of(random, np.float32)
     objective = composed(random_weights, exemplar)
     assert objective(chainer.Parameter(exemplar)) == pytest.approx(0, abs=1e-6)
+
+
+def of_all_pixels(weights, exemplar, kind=Objective, **settings):
+    losses = [
+        GramLoss({"conv1_1": 1.0, "pool1": 1.0}),
+        BandPowerLoss({"image": 0.5}),
+        RangePenalty(1e-4),
+    ]
+
+    def make(some, shown):
+        edges = {"trim": (2, 3), "margin": (4, 4)}
+        if {name for loss in some for name in loss.layers} == {"image"}:
+            return Objective(lambda image, wrap: {}, some, shown(exemplar), **edges)
+        features = VGGFeatures(weights, ["conv1_1", "pool1"])
+        return kind(features, some, shown(exemplar), **edges, **settings)
+
+    return composing.composed(losses, (False, False), make)
+
+
+def test_losses_of_all_pixels_are_beside_those_of_the_network(random, random_weights):
+    exemplar, image = images_of(random, np.float32)
+    loss = BandPowerLoss({"image": 0.5})
+    inner = exemplar[:, :, 2:-2, 3:-3]
+    expected = float(
+        loss.measure({"image": image[:, :, 4:-4, 4:-4]}, loss.target({"image": inner})).array
+    )
+    features = VGGFeatures(random_weights, ["conv1_1", "pool1"])
+    plain = [GramLoss({"conv1_1": 1.0, "pool1": 1.0}), RangePenalty(1e-4)]
+    network = Objective(features, plain, exemplar, trim=(2, 3), margin=(4, 4))
+    expected += network(chainer.Parameter(image))
+    objective = of_all_pixels(random_weights, exemplar)
+    assert objective(chainer.Parameter(image)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_blocks_they_see_all_pixels(random, random_weights):
+    exemplar, image = images_of(random, np.float32)
+    whole, blocks = chainer.Parameter(image), chainer.Parameter(image.copy())
+    expected = of_all_pixels(random_weights, exemplar)(whole)
+    objective = of_all_pixels(random_weights, exemplar, BlockObjective, block=8)
+    assert objective(blocks) == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_allclose(
+        blocks.grad, whole.grad, rtol=1e-3, atol=1e-3 * np.abs(whole.grad).max()
+    )
+    assert objective.block == 8
+
+
+def test_their_gradient(random, exact_weights):
+    exemplar, image = images_of(random, np.float64)
+    objective = of_all_pixels(exact_weights, exemplar)
+    variable = chainer.Parameter(image.copy())
+    objective(variable)
+    for _ in range(4):
+        direction = random.standard_normal(image.shape)
+        up, down = (
+            objective(chainer.Parameter(image + sign * 1e-5 * direction)) for sign in (1, -1)
+        )
+        assert (variable.grad * direction).sum() == pytest.approx((up - down) / 2e-5, rel=1e-5)
