@@ -39,6 +39,25 @@ def test_work_is_pixels_times_steps():
     assert [level.work for level in levels] == [32 * 16 * 20, 64 * 32 * 10]
 
 
+def test_the_coarsest_level_has_a_frame():
+    told = (256, 256), (300, 256), 80, None, 16
+    coarsest, *others = plan(*told, margin=16, frame=8)
+    assert coarsest.output_size == (75, 64) and coarsest.frame == (8, 8)
+    assert coarsest.framed_size == (91, 80) and coarsest.margin == (4, 4)
+    assert coarsest.canvas_size == (99, 88)
+    assert others == plan(*told, margin=16)[1:]
+    assert all(each.framed_size == each.output_size for each in others)
+
+
+def test_what_tiles_and_what_has_one_level_have_no_frame():
+    wrapping = plan((256, 256), (256, 256), 80, None, 16, 16, wrap=(False, True), frame=8)
+    assert wrapping[0].frame == (8, 0)
+    assert wrapping[0].canvas_size == (64, 88)
+    assert plan((256, 256), (256, 256), 80, 1, 16, frame=8) == plan(
+        (256, 256), (256, 256), 80, 1, 16
+    )
+
+
 @pytest.mark.parametrize(
     ("exemplar", "output", "message"),
     [

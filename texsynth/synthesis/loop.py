@@ -162,7 +162,7 @@ def optimised(
     run = Run(study, callback, stop, checkpoints)
     start = None
     if resumed is None:
-        start = study.start(seed) if init is None else init
+        start = study.start(seed) if init is None else study.begun_from(init)
         start = images.without_colours(start) if study.is_grey else start
     # An overflow is noticed by the loss that it makes.
     ignored = np.errstate(over="ignore", invalid="ignore")

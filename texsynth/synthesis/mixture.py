@@ -209,7 +209,7 @@ class Mixture(Study):
         Args:
             seed (int): The same seed gives the same image.
         """
-        size = self.plan[0].output_size
+        size = self.plan[0].framed_size
         if self.scheme.start != "phase":
             means = [each.mean(axis=(0, 2, 3)) for each in self._exemplars]
             return images.noise(size, seed, np.average(means, axis=0, weights=self.shares))

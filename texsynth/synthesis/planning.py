@@ -94,4 +94,5 @@ def plan_of_size(
         scheme.pad,
         scheme.trim,
         config.wrap,
+        scheme.frame,
     )

@@ -19,6 +19,7 @@ REGULAR_FROM = 0.3
 _MARGIN = 16
 _PAD = 32
 _TRIM = 1 / 32  # 8 of 256 pixels
+_FRAME = 8  # of 64 pixels
 _TOGETHER = Term("correspondence", 0.1)
 _FAINT = Term("contrast-gram", 30), Term("scaled-gram", 0.1), Term("band-power", 0.03)
 _QUICK = 4  # times as few steps, whoever asks for their number; see docs/presets.md
@@ -37,6 +38,8 @@ class Scheme:
         margin: Pixels beyond each edge that are made too, and cut away in the end.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees too.
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
+        frame: Pixels beyond each edge of the coarsest level that are made as the texture is, and
+            cut away before the next.
         detail: Whether levels start with the exemplar's detail, see
             :mod:`texsynth.synthesis.octave`.
         own_colours: Whether it is optimised in the exemplar's own colours, see
@@ -53,6 +56,7 @@ class Scheme:
     margin: int = _MARGIN
     pad: int = _PAD
     trim: float = _TRIM
+    frame: int = 0
     detail: bool = True
     own_colours: bool = True
     match_colours: bool = False
@@ -81,6 +85,7 @@ _REGULAR = Scheme(
     "regular",
     (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),
     iterations=80,
+    frame=_FRAME,
 )
 
 _PRESETS = {scheme.name: scheme for scheme in (_GATYS, _PAPER, _NATURAL, _REGULAR)}

@@ -15,12 +15,15 @@ class Level(NamedTuple):
     Attributes:
         exemplar_size: ``(width, height)`` that the exemplar is resized to.
         output_size: ``(width, height)`` of the texture.
-        canvas_size: ``(width, height)`` of the image that is optimised: the texture and a margin.
+        canvas_size: ``(width, height)`` of the image that is optimised: the texture, a frame and a
+            margin.
         steps: Optimizer steps.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees and the
             statistics do without.
         trim: ``(rows, columns)`` in pixels at each edge of the exemplar that the network sees and
             the statistics do without.
+        frame: ``(rows, columns)`` in pixels at each edge of the texture that are made as it is, and
+            then cut away.
     """
 
     exemplar_size: tuple[int, int]
@@ -29,12 +32,19 @@ class Level(NamedTuple):
     steps: int
     pad: int = 0
     trim: tuple[int, int] = (0, 0)
+    frame: tuple[int, int] = (0, 0)
+
+    @property
+    def framed_size(self) -> tuple[int, int]:
+        """``(width, height)`` of the texture with its frame: of what statistics are taken."""
+        rows, columns = self.frame
+        return self.output_size[0] + 2 * columns, self.output_size[1] + 2 * rows
 
     @property
     def margin(self) -> tuple[int, int]:
-        """``(rows, columns)`` in pixels at each edge of the canvas that are cut away."""
-        sides = zip(self.canvas_size[::-1], self.output_size[::-1], strict=True)
-        rows, columns = ((canvas - output) // 2 for canvas, output in sides)
+        """``(rows, columns)`` in pixels at each edge of the canvas that are in no statistic."""
+        sides = zip(self.canvas_size[::-1], self.framed_size[::-1], strict=True)
+        rows, columns = ((canvas - framed) // 2 for canvas, framed in sides)
         return rows, columns
 
     @property
@@ -58,6 +68,7 @@ def plan(
     pad: int = 0,
     trim: float = 0.0,
     wrap: Wrap = (False, False),
+    frame: int = 0,
 ) -> list[Level]:
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
@@ -83,6 +94,9 @@ def plan(
         wrap: ``(rows, columns)``: along which axes the texture tiles. It has no edges there, so no
             margin, and its side is a multiple of ``smallest_side`` at each level, for poolings to
             wrap too.
+        frame: Pixels between each edge of the texture and of what statistics are taken of, at the
+            coarsest level if there are others: what repeats is out of step near the edge, where it
+            has neighbours on one side alone. It is cut away before the next level.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -115,6 +129,11 @@ def plan(
         output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
         cut = round(trim * exemplar[1]), round(trim * exemplar[0])
         planned.append(Level(exemplar, output, canvas, taken, pad, cut))
+    if levels > 1:
+        across, down = (0 if wraps else frame for wraps in reversed(wrap))
+        width, height = planned[0].canvas_size
+        framed = width + 2 * across, height + 2 * down
+        planned[0] = planned[0]._replace(canvas_size=framed, frame=(down, across))
     return planned
 
 

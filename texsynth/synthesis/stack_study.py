@@ -112,8 +112,8 @@ class StackStudy(Study):
         level = self.plan[0]
         if self.scheme.start == "phase":
             coarsest = images.resize(self.exemplar, level.exemplar_size)
-            return spectrum.random_phase(coarsest, level.output_size, seed)
-        return images.noise(level.output_size, seed, self.exemplar.mean(axis=(0, 2, 3)))
+            return spectrum.random_phase(coarsest, level.framed_size, seed)
+        return images.noise(level.framed_size, seed, self.exemplar.mean(axis=(0, 2, 3)))
 
     def begun(self, number: int, texture: Batch) -> Batch:
         """Returns what a level begins from, see :meth:`Study.begun`.
@@ -126,7 +126,9 @@ class StackStudy(Study):
             texture (numpy.ndarray): As there, ``(1, K, H, W)``.
         """
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
-        if number == 1 or not self.scheme.detail:
+        if number == 1:
+            return images.resize(texture, level.framed_size, wrap)
+        if not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
         is_wide = number == 2 and self.scheme.name == "regular"
         way = piecing.COARSEST if is_wide else piecing.COARSE

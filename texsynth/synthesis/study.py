@@ -131,7 +131,7 @@ class Study:
     def _kind_of_objective(self, size: Size, losses: Any, layers: Any) -> tuple[Any, Any]:
         """What evaluates an image of that size, ``(height, width)``, and its own settings."""
         workshop = self.workshop
-        if any(level_losses.is_coarse(loss) for loss in losses):
+        if parted(losses).of_pixels or any(map(level_losses.is_coarse, losses)):
             return Objective, {}  # whole, by each process: these are no sums over positions
         if can_share(size, layers, workshop.team, workshop.table):
             settings = {"size": size, "team": workshop.team, "block": max(size)}
@@ -202,8 +202,18 @@ class Study:
         level = self.plan[0]
         if self.scheme.start == "phase":
             coarsest = images.fit(self.exemplar, level.exemplar_size)
-            return spectrum.random_phase(coarsest, level.output_size, seed)
-        return images.noise(level.output_size, seed, self.source.mean_colour)
+            return spectrum.random_phase(coarsest, level.framed_size, seed)
+        return images.noise(level.framed_size, seed, self.source.mean_colour)
+
+    def begun_from(self, image):
+        """Returns what the coarsest level starts from where an image is given, as :meth:`start`.
+
+        Args:
+            image (numpy.ndarray): ``(1, C, H, W)`` float32, of any size; what is beyond its edges
+                is its mirror image.
+        """
+        level, wrap = self.plan[0], self.workshop.config.wrap
+        return images.mirrored(images.resize(image, level.output_size, wrap), level.framed_size)
 
     def make_network(self):
         """Makes the network for all levels, so that it is there before a clock starts."""
@@ -216,13 +226,17 @@ class Study:
     def begun(self, number, texture):
         """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its size without margin.
 
+        At the first level it has the frame, too.
+
         Args:
             number (int): Which level, from 1, the coarsest.
             texture (numpy.ndarray): What the first level is to begin from, of any size; else the
                 texture of the level before.
         """
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
-        if number == 1 or not self.scheme.detail:
+        if number == 1:
+            return images.resize(texture, level.framed_size, wrap)
+        if not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
         sources = self._sources_of_detail(number)
         xp, team = self.workshop.device.xp, self.workshop.team

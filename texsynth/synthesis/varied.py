@@ -242,7 +242,9 @@ class Varied(Mixture):
             texture (numpy.ndarray): As there.
         """
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
-        if number == 1 or not self.scheme.detail:
+        if number == 1:
+            return images.resize(texture, level.framed_size, wrap)
+        if not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
         pairs = list(zip(self._exemplars, self._masks, self._levels, strict=True))
         sources = [without_edge(each, levels[number - 1]) for each, _, levels in pairs]
