@@ -180,9 +180,8 @@ def test_a_result_is_saved_with_how_it_came_about(result, tmp_path):
         assert saved.text["Software"] == f"texsynth {texsynth.__version__}"
         assert json.loads(saved.text["texsynth:evaluations"]) == result.evaluations
     told = record.read(path)
-    assert (
-        told.losses == ("gram", "contrast-gram", "correspondence") and told.engine == result.engine
-    )
+    losses = ("gram", "contrast-gram", "scaled-gram", "band-power", "correspondence")
+    assert told.losses == losses and told.engine == result.engine
     assert [len(level) for level in told.history] == [len(level) for level in result.history]
 
 

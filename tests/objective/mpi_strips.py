@@ -7,6 +7,7 @@ import numpy as np
 from tests.conftest import make_random_weights
 from texsynth.compat import chainer
 from texsynth.losses import ContrastGramLoss, GramLoss, RangePenalty
+from texsynth.losses.band_power import BandPowerLoss
 from texsynth.network.vgg import VGGFeatures
 from texsynth.objective import composing, masks
 from texsynth.objective.masks import NO_MASKS, Masks
@@ -93,17 +94,22 @@ def check_windows(team, features, losses, exemplar):
         raise AssertionError("nothing was raised")
 
 
-def check_contrast(team, size, wrap, exemplar, features):
-    """So they are with losses of even contrast, which is made of the whole image."""
-    losses = [GramLoss({"conv1_1": 1.0, "pool2": 0.5}), ContrastGramLoss({"pool2": 1.0})]
+def check_beside(team, size, wrap, exemplar, features):
+    """So they are with losses of what is made of the whole image: even contrast, all pixels."""
+    losses = [
+        GramLoss({"conv1_1": 1.0, "pool2": 0.5}),
+        ContrastGramLoss({"pool2": 1.0}),
+        BandPowerLoss({"image": 0.1}),
+    ]
     x = np.random.default_rng(3).uniform(0, 255, (1, 3, *size)).astype(np.float32)
 
     def composed(kind, **told):
-        return composing.composed(
-            losses,
-            wrap,
-            lambda some, shown: kind(features, some, shown(exemplar), wrap=wrap, **told),
-        )
+        def make(some, shown):
+            if some == losses[2:]:
+                return Objective(lambda image, wrap: {}, some, shown(exemplar))
+            return kind(features, some, shown(exemplar), wrap=wrap, **told)
+
+        return composing.composed(losses, wrap, make)
 
     image = chainer.Parameter(x)
     loss = composed(Objective)(image)
@@ -130,6 +136,6 @@ if n > 1:
         mask[:, :, size[0] // 2 :] = 0  # the last process has nothing that counts
         part = masks.shares(mask, ["conv1_1", "pool2"], wrap=wrap)
         check_objective(team, size, margin, wrap, exemplar, features, losses, Masks(image=part))
-        check_contrast(team, size, wrap, exemplar, features)
+        check_beside(team, size, wrap, exemplar, features)
     check_windows(team, features, losses, exemplar)
 print("ok", team.rank)

@@ -15,9 +15,10 @@ from texsynth.network.vgg import VGGFeatures
 from texsynth.objective import block_objective, blocks
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.objective.whole import Objective
+from texsynth.terms import LOSSES as KINDS
 from texsynth.weights import VGGWeights
 
-ADDITIVE = ("gram", "paper-gram", "centred-gram")
+ADDITIVE = ("gram", "paper-gram", "centred-gram", "scaled-gram")
 SHALLOW = {"conv1_1": 1.0, "pool1": 0.5, "pool2": 1.0}
 DEFAULT = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
 
@@ -369,7 +370,7 @@ def test_out_of_memory_with_the_smallest_blocks_is_the_end(make_keeping):
     "name", [name for name in LOSSES if name not in (*ADDITIVE, "contrast-gram")]
 )
 def test_losses_that_need_the_whole_image_are_refused(name):
-    layers = {"image": 1.0} if name in ("spectrum", "histogram") else {"pool1": 1.0}
+    layers = {"image" if KINDS[name].on_pixels else "pool1": 1.0}
     losses = [GramLoss(SHALLOW), LOSSES[name](layers)]
     with pytest.raises(ConfigError, match=f"^loss {name} needs the whole image at once"):
         BlockObjective(None, losses, None)
