@@ -5,7 +5,6 @@ import numpy as np
 from texsynth.compat import chainer
 from texsynth.losses import IMAGE, check_takes_masks, report
 from texsynth.losses.loss import Counted
-from texsynth.network import architecture
 from texsynth.objective.interior import interior, interior_of_masks
 from texsynth.objective.masks import NO_MASKS
 from texsynth.objective.team import ALONE
@@ -127,10 +126,7 @@ class Objective(Undivided):
 
     def _activations(self, image, edge, wrap):
         activations = {IMAGE: image, **self._features(image, wrap)}
-        return {
-            name: interior(x, image.shape, architecture.stride(name), edge)
-            for name, x in activations.items()
-        }
+        return interior(activations, image.shape, edge, getattr(self._features, "rooms", None))
 
 
 def _among(masks, image_shape, edge):
