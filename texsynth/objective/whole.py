@@ -109,10 +109,9 @@ class Objective(Undivided):
         activations = self._activations(image, self._margin, self._wrap)
         if image.shape != self._shape:
             self._shape, self._among = image.shape, _among(self._mask, image.shape, self._margin)
-        total, values = 0, []
-        for loss, target in zip(self._losses, self.targets, strict=True):
-            values.append(loss.measure(activations, target, **self._among))
-            total += values[-1]
+        pairs = zip(self._losses, self.targets, strict=True)
+        values = [loss.measure(activations, target, **self._among) for loss, target in pairs]
+        total = sum(values[1:], start=values[0])
         report(total, self._losses, values)
         total.backward()
         self.evaluations += 1
