@@ -128,4 +128,4 @@ def test_positions_that_lie_apart_are_summed_in_the_layout_of_the_engine(channel
     assert (variable.grad.strides[1] == 4) == channels_last
     for place, _ in parts_module._places(mask):
         assert isinstance(place, parts_module._Scattered)
-        assert gram._is_channels_last(place.of(x)) == channels_last
+        assert gram.is_channels_last(place.of(x)) == channels_last

@@ -158,11 +158,16 @@ def test_gram_sums_and_their_gradient(shape):
     rows = activations.reshape(images, -1, channels).astype(np.float64)
     expected = rows.transpose(0, 2, 1) @ rows
     np.testing.assert_allclose(gram_sum(activations), expected, atol=1e-5 * expected.max())
-    matrix = (expected / expected.max()).astype(np.float32)
-    product = (rows @ matrix).reshape(shape)
+    matrix = generator.standard_normal((images, channels, channels), dtype=np.float32)
+    product = (rows @ (matrix + matrix.transpose(0, 2, 1))).reshape(shape)
     np.testing.assert_allclose(
         gram_sum_backward(activations, matrix), product, atol=1e-5 * np.abs(product).max()
     )
+    around = np.ones_like(wide)
+    gram_sum_backward(activations, matrix, out=around[:, 1:-1, 1:-2])
+    np.testing.assert_allclose(around[:, 1:-1, 1:-2], product, atol=1e-5 * np.abs(product).max())
+    around[:, 1:-1, 1:-2] = 1
+    assert (around == 1).all()  # nothing else was written
 
 
 @pytest.mark.usefixtures("all_threads")

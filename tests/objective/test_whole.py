@@ -103,10 +103,11 @@ def test_gradient_with_a_margin_agrees_with_differences(make):
 
 def test_interior_leaves_out_positions_that_cover_the_edge():
     x = chainer.Variable(np.arange(40.0).reshape(1, 1, 5, 8))
-    kept = interior(x, (1, 3, 10, 17), 2, (1, 4))  # stride 2: one row and two columns at each edge
+    layer, size = {"pool1": x}, (1, 3, 10, 17)
+    kept = interior(layer, size, (1, 4))["pool1"]  # one row and two columns at each edge
     np.testing.assert_array_equal(kept.array, x.array[:, :, 1:4, 2:6])
-    assert interior(x, (1, 3, 10, 17), 2, (0, 0)) is x
-    assert interior(x, (1, 3, 10, 17), 2, (99, 99)).shape == (1, 1, 3, 2)  # two at least
+    assert interior(layer, size, (0, 0))["pool1"] is x
+    assert interior(layer, size, (99, 99))["pool1"].shape == (1, 1, 3, 2)  # two at least
 
 
 @pytest.mark.parametrize("blocks", [False, True])

@@ -1,6 +1,8 @@
+import numba
 import numpy as np
 import pytest
 
+from texsynth.compat import chainer
 from texsynth.statistics import correspondence
 
 
@@ -22,3 +24,70 @@ def test_few_distances_at_once_find_the_same(activations, monkeypatch):
     monkeypatch.setattr(correspondence, "CHUNK", 7 * 120)
     np.testing.assert_array_equal(correspondence.nearest(other, exemplar), whole)
     assert whole.shape == (18 * 7,)
+
+
+def engines_of(shape, seed):
+    """Activations as the Winograd engine has them, within larger ones, and as the plain one has."""
+    images, channels, height, width = shape
+    wide = np.random.default_rng(seed).standard_normal((images, height + 2, width + 3, channels))
+    inner = wide.astype(np.float32)[:, 1:-1, 1:-2].transpose(0, 3, 1, 2)
+    return inner, np.ascontiguousarray(inner)
+
+
+def distance_of(x, exemplar):
+    variable = chainer.Variable(x)
+    distance = correspondence.distance(variable, exemplar)
+    (distance * 3).backward()
+    return distance.array, variable.grad
+
+
+@pytest.mark.parametrize(
+    ("shape", "of_exemplar"),
+    [
+        ((1, 64, 21, 17), (1, 64, 12, 9)),
+        ((1, 128, 9, 60), (1, 128, 14, 13)),  # more in a row than are taken at once
+        ((1, 64, 3, 3), (1, 64, 8, 8)),
+        ((1, 64, 6, 7), (1, 64, 4, 3)),  # fewer patches than components
+        ((1, 64, 6, 7), (1, 64, 3, 3)),  # which have no variance
+    ],
+)
+def test_how_activations_lie_in_memory_changes_nothing(shape, of_exemplar):
+    exemplar = correspondence.patches(engines_of(of_exemplar, 1)[1])
+    in_engine, plain = engines_of(shape, 2)
+    value, gradient = distance_of(in_engine, exemplar)
+    expected, its_gradient = distance_of(plain, exemplar)
+    assert value.dtype == np.float32
+    assert value == pytest.approx(expected, rel=1e-5)
+    assert gradient.strides[1] == gradient.itemsize
+    np.testing.assert_allclose(gradient, its_gradient, atol=1e-5 * abs(its_gradient).max())
+
+
+def test_in_the_engine_too_patches_are_nearest_to_themselves():
+    in_engine, plain = engines_of((1, 64, 13, 16), 3)
+    exemplar = correspondence.patches(plain)
+    value, gradient = distance_of(in_engine, exemplar)
+    assert value == 0 and not gradient.any()
+
+
+def test_values_that_are_no_numbers_are_near_to_something():
+    in_engine, plain = engines_of((1, 64, 9, 9), 3)
+    exemplar = correspondence.patches(plain)
+    in_engine[0, :, 4, 4] = np.nan
+    value, _ = distance_of(in_engine, exemplar)
+    assert np.isnan(value)
+
+
+@pytest.mark.usefixtures("all_threads")
+def test_the_number_of_threads_changes_no_bit():
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("one thread is all there is")
+    exemplar, (x, _) = (
+        correspondence.patches(engines_of((1, 64, 12, 9), 1)[1]),
+        engines_of((1, 64, 21, 57), 2),
+    )
+    found = []
+    for threads in (1, 2):
+        numba.set_num_threads(threads)
+        found.append(distance_of(x, exemplar))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])

@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit, prange
 
-from texsynth.kernels.aligned import aligned_zeros
 from texsynth.kernels.parallel import parallel, thread_count
-from texsynth.kernels.product import BLOCK_ROWS, PANEL, STRIP_ROWS, in_panels, multiply_panel
+from texsynth.kernels.product import BLOCK_ROWS, PANEL, STRIP_ROWS, multiply_panel
+from texsynth.kernels.rooms import take_from
 from texsynth.kernels.simd import LANES, load, store, take_number
 
 _CHUNK = 256  # positions packed at a time, so that they stay in the cache
@@ -71,19 +71,25 @@ def _sum_parts(activation, sums, packed, row_parts, factors):
 
 @parallel
 def _add_parts(sums, result):
-    """Add the parts, always in the same order, and mirror the upper triangle."""
+    """Add the parts, always in the same order, and mirror the upper triangle.
+
+    In squares: a column read from first to last has a line of the cache to itself for each value.
+    """
     parts, channels, _ = sums.shape
-    for line in prange(channels):
-        row = np.intp(line)  # prange counts unsigned
-        for column in range(channels):
-            first, second = min(row, column), max(row, column)
-            total = sums[0, first, second]
-            for part in range(1, parts):
-                total += sums[part, first, second]
-            result[row, column] = total
+    squares = channels // LANES
+    for line in prange(squares):
+        top = np.intp(line) * LANES  # prange counts unsigned
+        for left in range(top, channels, LANES):
+            for row in range(top, top + LANES):
+                for column in range(max(row, left), left + LANES):
+                    total = sums[0, row, column]
+                    for part in range(1, parts):
+                        total += sums[part, row, column]
+                    result[row, column] = total
+                    result[column, row] = total
 
 
-def gram_sum(activation, factors=NO_FACTORS):
+def gram_sum(activation, factors=NO_FACTORS, rooms=None):
     """``A^T A`` over the positions of each image.
 
     Args:
@@ -91,18 +97,20 @@ def gram_sum(activation, factors=NO_FACTORS):
             other in memory, a multiple of 64.
         factors: (height * width,) float32: what each position of A is multiplied by
             first, in all images; by default nothing is.
+        rooms: ``Rooms``, where scratch is taken from; None makes it anew.
 
     Returns:
         (images, channels, channels) float32.
     """
     images, height, width, channels = activation.shape
-    workers = thread_count()
+    take, workers = take_from(rooms), thread_count()
     # Many positions: each worker sums some of them; few: each takes rows of the result.
     parts = _PARTS if height * width >= _CHUNK * _PARTS and channels <= _CHUNK else 1
-    packed = aligned_zeros((workers, min(_CHUNK, height * width), channels))
+    packed = take((workers, min(_CHUNK, height * width), channels))
+    sums = take((parts, channels, channels))
     result = np.empty((images, channels, channels), np.float32)
     for image in range(images):
-        sums = aligned_zeros((parts, channels, channels))
+        sums[...] = 0
         row_parts = max(workers, _ROW_PARTS) if parts == 1 else -(-workers // parts)
         _sum_parts(activation[image : image + 1], sums, packed, row_parts, factors)
         _add_parts(sums, result[image])
@@ -110,57 +118,92 @@ def gram_sum(activation, factors=NO_FACTORS):
 
 
 @parallel
-def _multiply_positions(activation, matrix, out, packed, factors):
+def _symmetrise(matrix, panels):
+    """Add a matrix and its transpose, in panels as ``in_panels`` makes them.
+
+    In squares, as ``_add_parts``.
+
+    Args:
+        matrix: (channels, channels) float32.
+        panels: (channels / PANEL, channels, PANEL) float32, written.
+    """
+    for number in prange(panels.shape[0]):
+        panel = np.intp(number)  # prange counts unsigned
+        left = panel * PANEL
+        for top in range(0, panels.shape[1], LANES):
+            for k in range(PANEL):
+                for row in range(top, top + LANES):
+                    panels[panel, row, k] = matrix[left + k, row]
+            for row in range(top, top + LANES):
+                for k in range(PANEL):
+                    panels[panel, row, k] += matrix[row, left + k]
+
+
+@njit(cache=True)
+def _unpack(product, first, count, out):
+    """Copy positions in a row to where they belong, from ``first`` on."""
+    _, height, width, channels = out.shape
+    for k in range(count):
+        line, x = divmod(first + k, width)
+        image, y = divmod(line, height)
+        for channel in range(0, channels, LANES):
+            store(out, (image, y, x, channel), load(product, (k, channel)))
+
+
+@parallel
+def _multiply_positions(activation, matrix, out, packed, products, factors):
     """Multiply the positions of an image by a matrix.
 
     Args:
         activation: (1, height, width, channels) float32.
         matrix: (channels / PANEL, channels, PANEL) float32.
-        out: (at least positions + STRIP_ROWS - 1, channels) float32, written.
-        packed: (workers, positions, channels) float32, scratch.
+        out: (1, height, width, channels) float32, written.
+        packed: (workers, positions + STRIP_ROWS, channels) float32, scratch.
+        products: the same.
         factors: (positions,) float32, what each position is multiplied by; or none.
     """
-    workers, chunk, channels = packed.shape
+    workers, chunk, channels = packed.shape[0], packed.shape[1] - STRIP_ROWS, packed.shape[2]
     positions = activation[..., 0].size
     taken = np.zeros(1, np.int64)
     for worker in prange(workers):
-        own = packed[worker]
+        own, product = packed[worker], products[worker]
         first = take_number(taken) * chunk
         while first < positions:
-            count = _pack(activation, first, own, factors)
+            count = _pack(activation, first, own[:chunk], factors)
             for panel in range(matrix.shape[0]):
                 multiply_panel(
                     own, (0, 0), channels, 1,
                     matrix, (panel, 0, 0), PANEL,
-                    out, (first, panel * PANEL), channels,
+                    product, (0, panel * PANEL), channels,
                     count, channels, False,
                 )  # fmt: skip
+            _unpack(product, first, count, out)
             first = take_number(taken) * chunk
 
 
-def gram_sum_backward(activation, matrix, factors=NO_FACTORS):
-    """``A M`` at every position: the gradient of a loss on the Gram matrices.
+def gram_sum_backward(activation, gradient, factors=NO_FACTORS, out=None, rooms=None):
+    """``A (G + G^T)`` at every position: the gradient of a loss on the Gram matrices.
 
     Args:
         activation: (images, height, width, channels) float32, as for ``gram_sum``.
-        matrix: (images, channels, channels) float32.
+        gradient: (images, channels, channels) float32, of the loss for the sums.
         factors: as for ``gram_sum``.
+        out: where to write it, float32 of the activation's shape, channels next to each
+            other in memory; by default to an array of its own.
+        rooms: ``Rooms``, where memory is taken from; None makes it anew.
 
     Returns:
         (images, height, width, channels) float32.
     """
-    images, height, width, channels = activation.shape
-    positions = height * width
-    # The product kernel writes whole strips of rows: leave some after the last.
-    out = aligned_zeros((images * positions + STRIP_ROWS, channels))
-    packed = aligned_zeros((thread_count(), _BLOCKS * BLOCK_ROWS, channels))
+    images, _, _, channels = activation.shape
+    take = take_from(rooms)
+    found = take(activation.shape) if out is None else out
+    # The product kernel reads and writes whole strips of rows: there are some after the last.
+    shape = (thread_count(), _BLOCKS * BLOCK_ROWS + STRIP_ROWS, channels)
+    packed, products = take(shape), take(shape)
+    panels = take((channels // PANEL, channels, PANEL))
     for image in range(images):
-        # The junk after the last position is overwritten by the next image.
-        _multiply_positions(
-            activation[image : image + 1],
-            in_panels(matrix[image]),
-            out[image * positions :],
-            packed,
-            factors,
-        )
-    return out[: images * positions].reshape(activation.shape)
+        _symmetrise(gradient[image], panels)
+        here = slice(image, image + 1)
+        _multiply_positions(activation[here], panels, found[here], packed, products, factors)
+    return found

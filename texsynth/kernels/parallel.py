@@ -47,6 +47,12 @@ def _launch():
             del os.environ[_WAITING]
 
 
+@functools.cache
+def _can_meet():
+    """Returns whether two threads may call kernels at once; asked once, for that is slow."""
+    return threading_layer() != "workqueue"
+
+
 def thread_count():
     """Returns how many threads a kernel called by this thread is shared out to."""
     _launch()
@@ -69,17 +75,27 @@ def parallel(function):
     return call
 
 
-@contextlib.contextmanager
+_AS_IT_IS = contextlib.nullcontext()
+
+
 def _threads():
+    """Returns a context manager for a call of a kernel, which is short: there are many calls."""
     if _is_cut_off:
         raise RuntimeError(
             "this process was forked from one that had threads of OpenMP, which it cannot use; "
             'start it by multiprocessing\'s method "spawn"'
         )
     _launch()
-    every, few = get_num_threads(), thread_count()
-    with _one_at_a_time if threading_layer() == "workqueue" else contextlib.nullcontext():
-        set_num_threads(few)  # this thread's own number
+    every = get_num_threads()  # this thread's own number
+    if _can_meet() and every <= machine.processors():
+        return _AS_IT_IS
+    return _few_threads(every)
+
+
+@contextlib.contextmanager
+def _few_threads(every):
+    with contextlib.nullcontext() if _can_meet() else _one_at_a_time:
+        set_num_threads(min(every, machine.processors()))
         try:
             yield
         finally:

@@ -6,8 +6,17 @@ from typing import Any, TypeAlias, cast
 from texsynth.compat import chainer
 from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
-from texsynth.losses.loss import TINY, AdditiveLoss, LayerLoss, relative_distance
-from texsynth.statistics import gram
+from texsynth.losses.inside import Inside
+from texsynth.losses.loss import (
+    TINY,
+    Activations,
+    AdditiveLoss,
+    LayerLoss,
+    Masks,
+    Partial,
+    relative_distance,
+)
+from texsynth.statistics import gram, gram_layers
 from texsynth.typing import Array
 
 _LEAST_SQUARE = 1e-6  # of the strongest channel's: what is weaker is next to nothing
@@ -28,6 +37,49 @@ class GramLoss(AdditiveLoss):
     """
 
     default_layers = tuple(DEFAULT_LAYERS)
+
+    def partial(self, activations: Activations, masks: Masks | None = None) -> dict[str, Partial]:
+        """Returns the sums over these positions, of all layers at once where that can be done.
+
+        Args:
+            activations: See :meth:`texsynth.losses.loss.AdditiveLoss.partial`.
+            masks: As there.
+        """
+        if masks is not None or not isinstance(activations, Inside) or not self._is_by_the_book:
+            return super().partial(activations, masks)
+        sums = activations.gram_sums(self.layers)
+        return {
+            name: Partial((each,), activations.count(name))
+            for name, each in zip(self.layers, sums, strict=True)
+        }
+
+    def finish(self, partials: Mapping[str, Partial], target: Any) -> chainer.Variable:
+        """Returns the loss from the sums over all positions, of all layers at once.
+
+        Args:
+            partials: See :meth:`texsynth.losses.loss.AdditiveLoss.finish`.
+            target: As there.
+        """
+        if not self.layers or not self._is_by_the_book:
+            return super().finish(partials, target)
+        goals = [
+            self._goal(chainer.as_array(target[name]), partials[name].count, weight)
+            for name, weight in self.weights.items()
+        ]
+        return gram_layers.squared_errors([partials[name].sums[0] for name in self.layers], goals)
+
+    def _goal(self, matrix: Array, count: float, weight: float) -> gram_layers.Goal:
+        # Kept on the device: a number read here would stop a GPU once a layer.
+        scale = self.scale(matrix.shape[1], (matrix**2).sum())
+        return gram_layers.Goal(matrix, count, scale * weight)
+
+    @property
+    def _is_by_the_book(self) -> bool:
+        """Whether a class that somebody derived from this one has no step of its own."""
+        return all(
+            getattr(type(self), step) is getattr(GramLoss, step)
+            for step in ("sums", "finalise", "distance", "sums_gradient")
+        )
 
     def sums(
         self, activations: chainer.Variable | Array, mask: Array | None = None
@@ -61,13 +113,26 @@ class GramLoss(AdditiveLoss):
         (products,) = sums
         return gram.finalise(products, count)
 
+    def distance(
+        self, statistic: chainer.Variable, target: chainer.Variable | Array
+    ) -> chainer.Variable:
+        """Returns the squared error of a layer, scaled, a scalar ``chainer.Variable``.
+
+        Args:
+            statistic (chainer.Variable): The Gram matrix, ``(N, C, C)``.
+            target (chainer.Variable): Of the exemplar, likewise; no gradient goes to it.
+        """
+        return gram_layers.squared_errors(
+            [statistic], [self._goal(chainer.as_array(target), 1, 1.0)]
+        )
+
     @staticmethod
     def scale(channels: int, norm: float) -> float:
         """Returns what a squared error ``||G - T||^2`` is multiplied by.
 
         Args:
             channels (int): Channels of the layer.
-            norm (float): ``||T||^2`` of the target.
+            norm (float): ``||T||^2`` of the target; or an array of no dimensions.
         """
         return 1 / (norm + TINY)
 
@@ -83,18 +148,6 @@ class PaperGramLoss(GramLoss):
     Args:
         weights: Weight of each layer by name; a layer of weight 0 is left out.
     """
-
-    def distance(
-        self, statistic: chainer.Variable, target: chainer.Variable | Array
-    ) -> chainer.Variable:
-        """Returns ``||G - T||^2 / (4 N^2)``, a scalar ``chainer.Variable``.
-
-        Args:
-            statistic (chainer.Variable): The Gram matrix, ``(N, C, C)``.
-            target (chainer.Variable): Of the exemplar, likewise; no gradient goes to it.
-        """
-        error: chainer.Variable = chainer.functions.sum((statistic - chainer.as_array(target)) ** 2)
-        return error * self.scale(statistic.shape[1], 0.0)
 
     @staticmethod
     def scale(channels: int, norm: float) -> float:

@@ -130,11 +130,10 @@ class LayerLoss:
             target: What :meth:`target` returned for the exemplar.
             masks: As in :meth:`target`, of the candidate.
         """
-        total: Any = 0
-        for name, weight in self.weights.items():
-            mask = _of(masks, name)
-            total += self.compare(activations[name], target[name], *mask) * weight
-        return cast(chainer.Variable, total)
+        distances = [
+            self.compare(activations[name], target[name], *_of(masks, name)) for name in self.layers
+        ]
+        return weighted_sum(distances, list(self.weights.values()))
 
     def statistic(self, activations: chainer.Variable | Array, *mask: Array) -> Any:
         """Returns a ``chainer.Variable`` that describes activations, ``(N, C, H, W)``.
@@ -208,11 +207,10 @@ class AdditiveLoss(LayerLoss):
             partials: ``{layer: Partial}``, with all layers, of the candidate.
             target: What :meth:`target` or :meth:`summary` returned for the exemplar.
         """
-        total: Any = 0
-        for name, weight in self.weights.items():
-            statistic = self.finalise(*partials[name])
-            total += self.distance(statistic, target[name]) * weight
-        return cast(chainer.Variable, total)
+        distances = [
+            self.distance(self.finalise(*partials[name]), target[name]) for name in self.layers
+        ]
+        return weighted_sum(distances, list(self.weights.values()))
 
     def target(self, activations: Activations, masks: Masks | None = None) -> dict[str, Any]:
         """Returns the exemplar's statistics, see :meth:`LayerLoss.target`.
@@ -272,6 +270,45 @@ class AdditiveLoss(LayerLoss):
 def _of(masks: Masks | None, name: str) -> tuple[Array, ...]:
     """The mask of a layer, if there are masks."""
     return () if masks is None else (masks[name],)
+
+
+class _WeightedSum(chainer.FunctionNode):
+    """Some scalars to their sum: one function, where a graph would have two for each."""
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        super().__init__()
+        self._weights = weights
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        total: Any = 0
+        for value, weight in zip(inputs, self._weights, strict=True):
+            total = total + value * weight
+        xp = chainer.backend.get_array_module(*inputs)
+        return (xp.asarray(total, inputs[0].dtype),)  # NumPy makes a scalar of it
+
+    def backward(
+        self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
+    ) -> tuple[chainer.Variable, ...]:
+        g = grad_outputs[0].array
+        xp = chainer.backend.get_array_module(g)
+        return tuple(
+            chainer.as_variable(xp.asarray(g * self._weights[index], g.dtype)) for index in indexes
+        )
+
+
+def weighted_sum(
+    values: Sequence[chainer.Variable], weights: Sequence[float] | None = None
+) -> chainer.Variable:
+    """Returns the sum of scalars, each times its weight, a scalar ``chainer.Variable``.
+
+    Args:
+        values (list): Of ``chainer.Variable``, of one dtype.
+        weights (list): Of numbers; ``None`` are ones.
+    """
+    if not values:
+        return cast(chainer.Variable, 0)
+    function = _WeightedSum([1.0] * len(values) if weights is None else weights)
+    return function.apply(tuple(values))[0]
 
 
 class _RelativeDistance(chainer.FunctionNode):

@@ -5,7 +5,6 @@ import numpy as np
 from texsynth.compat import chainer
 from texsynth.losses import IMAGE, check_takes_masks, report
 from texsynth.losses.loss import Counted
-from texsynth.network import architecture
 from texsynth.objective.interior import interior, interior_of_masks
 from texsynth.objective.masks import NO_MASKS
 from texsynth.objective.team import ALONE
@@ -110,10 +109,9 @@ class Objective(Undivided):
         activations = self._activations(image, self._margin, self._wrap)
         if image.shape != self._shape:
             self._shape, self._among = image.shape, _among(self._mask, image.shape, self._margin)
-        total, values = 0, []
-        for loss, target in zip(self._losses, self.targets, strict=True):
-            values.append(loss.measure(activations, target, **self._among))
-            total += values[-1]
+        pairs = zip(self._losses, self.targets, strict=True)
+        values = [loss.measure(activations, target, **self._among) for loss, target in pairs]
+        total = sum(values[1:], start=values[0])
         report(total, self._losses, values)
         total.backward()
         self.evaluations += 1
@@ -127,10 +125,7 @@ class Objective(Undivided):
 
     def _activations(self, image, edge, wrap):
         activations = {IMAGE: image, **self._features(image, wrap)}
-        return {
-            name: interior(x, image.shape, architecture.stride(name), edge)
-            for name, x in activations.items()
-        }
+        return interior(activations, image.shape, edge, getattr(self._features, "rooms", None))
 
 
 def _among(masks, image_shape, edge):

@@ -13,6 +13,7 @@ import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.statistics import nearest as search
+from texsynth.statistics.gram import is_channels_last
 from texsynth.typing import Array
 
 SIDE = 3  # positions
@@ -183,6 +184,9 @@ class Distance(chainer.FunctionNode):
         (x,) = inputs
         xp = chainer.backend.get_array_module(x)
         exemplar = self._exemplar
+        if self._mask is None and is_channels_last(x):
+            total, self._gradient = _compiled(x, exemplar)
+            return (xp.asarray(total, x.dtype),)
         ordered = xp.ascontiguousarray(x[0].transpose(1, 2, 0))
         height, width, channels = ordered.shape
         down, across = height - SIDE + 1, width - SIDE + 1
@@ -217,6 +221,18 @@ class Distance(chainer.FunctionNode):
     ) -> tuple[chainer.Variable]:
         """Returns the gradient for ``x``."""
         return (chainer.as_variable(self._gradient * grad_outputs[0].array),)
+
+
+def _compiled(x: Array, exemplar: Patches) -> tuple[float, Array]:
+    """The distance and its gradient by the kernels of the Winograd engine, and in its threads."""
+    from texsynth.kernels import patches as kernels
+
+    rows = x.transpose(0, 2, 3, 1)
+    found = kernels.nearest(rows, exemplar.basis, exemplar.middle, exemplar.keys)
+    scale = 1 / (exemplar.variance * found.size) if exemplar.variance else 0.0
+    places = exemplar.places[found]
+    total, gradient = kernels.compare(rows, exemplar.activations, places, scale)
+    return total * scale, gradient.transpose(0, 3, 1, 2)
 
 
 def distance(

@@ -10,12 +10,15 @@ transfer*, equation 4). Both still add up.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from texsynth.compat import chainer
 from texsynth.typing import Array
+
+if TYPE_CHECKING:
+    from texsynth.kernels.rooms import Rooms
 
 _CHUNK = 1 << 19  # values of activations that are weighted at once: more leave a core's cache
 _APART = 16  # values between rows of them; rows that lie a power of two apart share places in it
@@ -38,25 +41,7 @@ class GramSum(chainer.FunctionNode):
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes ``(activations,)``; returns ``(sums,)``."""
         self.retain_inputs((0,))
-        (x,) = inputs
-        # The root, on both sides of a product: the result is as symmetric as without a mask.
-        factors: Any = None if self._mask is None else self._mask.ravel() ** 0.5
-        if _is_channels_last(x):
-            from texsynth.kernels.gram import NO_FACTORS
-            from texsynth.kernels.gram import gram_sum as channels_last_gram_sum
-
-            factors = NO_FACTORS if factors is None else factors
-            return (channels_last_gram_sum(x.transpose(0, 2, 3, 1), factors),)
-        flat = _flatten(x)
-        if factors is None:
-            return (flat @ flat.transpose(0, 2, 1),)
-        products: Any = None
-        xp = chainer.backend.get_array_module(flat)
-        for place, few, room in _chunks(flat, factors):
-            weighted = xp.multiply(flat[:, :, place], few, out=room)
-            product = weighted @ weighted.transpose(0, 2, 1)
-            products = product if products is None else products + product
-        return (products,)
+        return (sums_of(inputs[0], self._mask),)
 
     def backward(
         self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
@@ -96,25 +81,63 @@ def count(activations: chainer.Variable | Array, mask: Array | None = None) -> f
     return float(mask.sum(dtype=np.float64))
 
 
-def gram_sum_gradient(activations: Array, gradient: Array, mask: Array | None = None) -> Array:
+def sums_of(activations: Array, mask: Array | None = None, rooms: "Rooms | None" = None) -> Array:
+    """Returns the sums of the products of all pairs of channels, ``(N, C, C)``, of arrays alone.
+
+    Args:
+        activations (array): ``(N, C, H, W)``.
+        mask (array): As for :func:`gram_sum`.
+        rooms (texsynth.kernels.rooms.Rooms): Where scratch is taken from; ``None`` makes it anew.
+    """
+    # The root, on both sides of a product: the result is as symmetric as without a mask.
+    factors: Any = None if mask is None else mask.ravel() ** 0.5
+    if is_channels_last(activations):
+        from texsynth.kernels import gram
+
+        rows = activations.transpose(0, 2, 3, 1)
+        factors = gram.NO_FACTORS if factors is None else factors
+        sums: Array = gram.gram_sum(rows, factors, rooms)
+        return sums
+    flat = _flatten(activations)
+    if factors is None:
+        return flat @ flat.transpose(0, 2, 1)
+    products: Any = None
+    xp = chainer.backend.get_array_module(flat)
+    for place, few, room in _chunks(flat, factors):
+        weighted = xp.multiply(flat[:, :, place], few, out=room)
+        product = weighted @ weighted.transpose(0, 2, 1)
+        products = product if products is None else products + product
+    return cast(Array, products)
+
+
+def gram_sum_gradient(
+    activations: Array,
+    gradient: Array,
+    mask: Array | None = None,
+    out: Array | None = None,
+    rooms: "Rooms | None" = None,
+) -> Array:
     """Returns the gradient for activations, from that for the sums of their products.
 
     Args:
         activations (array): ``(N, C, H, W)``.
         gradient (array): ``(N, C, C)``.
         mask (array): As for :func:`gram_sum`.
+        out (array): ``(N, C, H, W)``, where to write it if :func:`is_channels_last` of both.
+        rooms (texsynth.kernels.rooms.Rooms): As for :func:`sums_of`.
 
     Returns:
         array: ``(g + g^T) F M``, ``(N, C, H, W)``.
     """
-    g = gradient + gradient.transpose(0, 2, 1)
-    if _is_channels_last(activations):
-        from texsynth.kernels.gram import NO_FACTORS, gram_sum_backward
+    if is_channels_last(activations):
+        from texsynth.kernels import gram
 
         rows = activations.transpose(0, 2, 3, 1)
-        factors = NO_FACTORS if mask is None else mask.ravel()
-        backward: Array = gram_sum_backward(rows, g, factors)
+        factors = gram.NO_FACTORS if mask is None else mask.ravel()
+        there = None if out is None else out.transpose(0, 2, 3, 1)
+        backward: Array = gram.gram_sum_backward(rows, gradient, factors, there, rooms)
         return backward.transpose(0, 3, 1, 2)
+    g = gradient + gradient.transpose(0, 2, 1)
     flat = _flatten(activations)
     if mask is None:
         return (g @ flat).reshape(activations.shape)
@@ -142,7 +165,7 @@ class ChannelSum(chainer.FunctionNode):
         """Takes ``(activations,)``; returns ``(sums,)``."""
         (x,) = inputs
         # In the order in which they lie in memory: a matrix by a vector, and no copy.
-        if _is_channels_last(x):
+        if is_channels_last(x):
             rows = x.transpose(0, 2, 3, 1).reshape(len(x), -1, x.shape[1])
             return (self._mask.ravel() @ rows,)
         return (_flatten(x) @ self._mask.ravel(),)
@@ -229,8 +252,8 @@ def _chunks(flat: Array, factors: Array) -> Iterator[tuple[slice, Array, Array |
         yield slice(first, first + step), few, room[:, :, : few.size]
 
 
-def _is_channels_last(x: Array) -> bool:
-    """Whether these are activations as the Winograd engine leaves them.
+def is_channels_last(x: Array) -> bool:
+    """Returns whether these are activations as the Winograd engine leaves them.
 
     Its own products take them as they lie in memory, and share its threads.
     """

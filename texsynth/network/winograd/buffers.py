@@ -9,6 +9,7 @@ more than the arithmetic done on it.
 import numpy as np
 
 from texsynth.kernels.aligned import aligned_zeros
+from texsynth.kernels.rooms import Rooms
 from texsynth.kernels.simd import LANES
 from texsynth.network.winograd.transforms import TILE
 
@@ -17,6 +18,10 @@ _SLACK = 16  # pixels
 
 NO_FLOATS = np.zeros((0, 0, 0, 0), np.float32)  # "not wanted" for the kernels
 NO_BITS = np.zeros((0, 0, 0, 0), np.uint16)
+
+
+ROOMS = Rooms()
+"""For gradients, of all networks alike: their losses are computed one after another."""
 
 
 def tile_count(size):

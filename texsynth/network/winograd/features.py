@@ -11,6 +11,7 @@ from texsynth.kernels.simd import has_bfloat16_products
 from texsynth.network.convolution import NO_WRAP
 from texsynth.network.vgg import check_wrap
 from texsynth.network.winograd import SOURCES
+from texsynth.network.winograd.buffers import ROOMS
 from texsynth.network.winograd.network import WinogradVGG
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,11 @@ class WinogradFeatures:
 
     Attributes:
         table: The network's layers by name.
+        rooms (texsynth.kernels.rooms.Rooms): Memory for gradients of activations, which is let go
+            of with the network's.
     """
+
+    rooms = ROOMS
 
     def __init__(self, weights, layers, pooling="average", precision="fp32"):
         self.table = weights.table

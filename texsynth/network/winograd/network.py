@@ -13,6 +13,7 @@ from texsynth.network import architecture
 from texsynth.network.winograd.buffers import (
     NO_BITS,
     NO_FLOATS,
+    ROOMS,
     bit_buffer,
     fill_border,
     padded_buffer,
@@ -150,6 +151,7 @@ class WinogradVGG:
         self._shape = self._scratch = self._image = None
         self._unrolled = self._sums = self._products = None
         self._is_fresh = False
+        ROOMS.rest()
         for stage in self._stages:
             stage.activation, stage.pooled, stage.bits = NO_FLOATS, NO_FLOATS, NO_BITS
 

@@ -57,11 +57,15 @@ class Scratch:
         self._v = aligned_zeros((tiles,), tile_format.dtype)
         self._m = aligned_zeros((max(int(np.prod(s.m_shape)) for s in schedules),))
         self._blocks = aligned_zeros((workers, TILE, TILE, PANEL))
+        self._arrays = {schedule: self._made(schedule) for schedule in schedules}
 
-    def arrays(self, schedule):
-        """The scratch arguments of a pass: v, m, blocks."""
+    def _made(self, schedule):
         v, m = (
             memory[: np.prod(shape)].reshape(shape)
             for memory, shape in ((self._v, schedule.v_shape), (self._m, schedule.m_shape))
         )
         return v, m, self._blocks
+
+    def arrays(self, schedule):
+        """The scratch arguments of a pass: v, m, blocks."""
+        return self._arrays[schedule]
