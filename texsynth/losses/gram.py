@@ -174,20 +174,10 @@ class ScaledGramLoss(GramLoss):
     default_layers = ("conv1_1", "pool1")
     is_fine = True
 
-    def distance(
-        self, statistic: chainer.Variable, target: chainer.Variable | Array
-    ) -> chainer.Variable:
-        """Returns the distance, a scalar ``chainer.Variable``.
-
-        Args:
-            statistic (chainer.Variable): The Gram matrix, ``(N, C, C)``.
-            target (chainer.Variable): Of the exemplar, likewise; no gradient goes to it.
-        """
-        wanted = chainer.as_array(target)
-        scales = self.scales(wanted)
-        error = (statistic - wanted) * scales[:, :, None] * scales[:, None, :]
-        distance: chainer.Variable = chainer.functions.sum(error**2) / wanted.shape[1]
-        return distance
+    def _goal(self, matrix: Array, count: float, weight: float) -> gram_layers.Goal:
+        squares = self.scales(matrix) ** 2
+        factor = squares[:, :, None] * squares[:, None, :] * (weight / matrix.shape[1])
+        return gram_layers.Goal(matrix, count, factor)
 
     @staticmethod
     def scales(target: Array) -> Array:

@@ -77,7 +77,8 @@ class Goal(NamedTuple):
     Attributes:
         matrix: ``(N, C, C)``.
         count: Number of positions over which the layer's sums are, or the sum of their weights.
-        factor: What the squared error is multiplied by; a number, or an array of no dimensions.
+        factor: What the squared error is multiplied by: a number, an array of no dimensions, or
+            ``(N, C, C)``, of each entry, symmetric.
     """
 
     matrix: Array
@@ -86,7 +87,7 @@ class Goal(NamedTuple):
 
 
 class SquaredErrors(chainer.FunctionNode):
-    """Sums of each layer to ``sum over layers of factor ||sums / count - matrix||^2``, a scalar.
+    """Sums of each layer to ``sum of factor (sums / count - matrix)^2`` over entries and layers.
 
     Args:
         goals: Of each layer.
@@ -99,13 +100,14 @@ class SquaredErrors(chainer.FunctionNode):
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Takes the sums of each layer, ``(N, C, C)``; returns the error."""
         xp = chainer.backend.get_array_module(*inputs)
-        self._differences = []
+        self._weighed = []
         total: Array | float = 0.0
         for sums, goal in zip(inputs, self._goals, strict=True):
             difference = xp.multiply(sums, 1 / goal.count)  # as finalised targets are
             difference -= goal.matrix
-            self._differences.append(difference)
-            total = total + (difference**2).sum() * goal.factor
+            weighed = difference * goal.factor
+            self._weighed.append(weighed)
+            total = total + xp.vdot(difference, weighed)
         return (xp.asarray(total, inputs[0].dtype),)  # NumPy makes a scalar of it
 
     def backward(
@@ -115,7 +117,7 @@ class SquaredErrors(chainer.FunctionNode):
         found = []
         for index in indexes:
             goal, g = self._goals[index], grad_outputs[0].array
-            gradient = self._differences[index] * (2 * goal.factor / goal.count * g)
+            gradient = self._weighed[index] * (2 / goal.count * g)
             found.append(chainer.as_variable(gradient))
         return tuple(found)
 
@@ -123,7 +125,7 @@ class SquaredErrors(chainer.FunctionNode):
 def squared_errors(
     sums: Sequence[chainer.Variable | Array], goals: Sequence[Goal]
 ) -> chainer.Variable:
-    """Returns ``sum over layers of factor ||sums / count - matrix||^2``, a scalar.
+    """Returns ``sum of factor (sums / count - matrix)^2`` over entries and layers, a scalar.
 
     Args:
         sums: Of each layer, ``(N, C, C)``.
