@@ -164,6 +164,22 @@ def test_the_sum_is_what_is_reported(random, random_weights):
     assert values[0] == loss == pytest.approx(sum(values[1:]), rel=1e-5)
 
 
+def test_an_evaluation_is_reported_once(random, random_weights):
+    """Whoever looks at each report, as the page does, is to find all terms in it."""
+
+    class Heard(chainer.Reporter):
+        def report(self, values, observer=None):
+            heard.append(values)
+
+    heard = []
+    exemplar, image = images_of(random, np.float32)
+    objective = composed(random_weights, exemplar)
+    with Heard():
+        loss = objective(chainer.Parameter(image))
+    (values,) = heard
+    assert values["loss"] == loss and set(values) == {"loss", "gram", "range", "contrast-gram"}
+
+
 def test_the_exemplar_is_without_loss(random, random_weights):
     exemplar, _ = images_of(random, np.float32)
     objective = composed(random_weights, exemplar)

@@ -1,11 +1,12 @@
 """The objective of losses that are not all shown the same of an image, or not in the same way."""
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from texsynth.compat import chainer
-from texsynth.losses import Loss, parted
+from texsynth.losses import Loss, is_listened_to, parted
 from texsynth.objective.beside import OnContrast, OnPixels, evened
 from texsynth.objective.team import own_part, whole_of
 from texsynth.typing import Array, Size, Wrap
@@ -47,6 +48,13 @@ def image_bytes(size: Size) -> int:
         size: ``(height, width)`` of the image in pixels.
     """
     return _IMAGE_BYTES * math.prod(size)
+
+
+def _reporting_to(observation: dict[str, Any]) -> contextlib.AbstractContextManager[Any]:
+    """Has what is reported meanwhile put there, if anybody listens at all."""
+    if not is_listened_to():
+        return contextlib.nullcontext()
+    return chainer.Reporter().scope(observation)
 
 
 class Composed:
@@ -95,6 +103,15 @@ class Composed:
         Returns:
             The loss, as the objectives return theirs.
         """
+        reported: dict[str, Any] = {}
+        with _reporting_to(reported):
+            loss = self._sum(image)
+        if (side := self.block) is not None:
+            self.block = side  # one may have halved its own; a checkpoint holds one for all
+        chainer.report({**reported, "loss": loss})  # at once: these are of one evaluation
+        return loss
+
+    def _sum(self, image: chainer.Variable) -> Any:
         loss = self._plain(image)
         if self.block is not None:
             self._plain.rest()  # what it keeps would be kept of all of them
@@ -104,9 +121,6 @@ class Composed:
             more, gradient = each(whole, device)
             loss = loss + more
             image.grad += device.send(own_part(self._plain, gradient))
-        if (side := self.block) is not None:
-            self.block = side  # one may have halved its own; a checkpoint holds one for all
-        chainer.report({"loss": loss})  # each of them reported its own
         return loss
 
     def rest(self) -> None:
