@@ -229,7 +229,8 @@ def test_a_batch_is_a_wall_and_a_stop_ends_one_of_it(folder, live, monkeypatch):
     assert len(entries[2]["points"]) == 8
 
 
-def test_what_was_there_is_kept_and_shown(folder, run, live):
+def test_what_was_there_is_kept_and_shown(folder, run, live, monkeypatch):
+    monkeypatch.setattr(server.Server, "_grace", 10.0)  # all is done before anybody can come
     assert run("stone.png", "--variations", 2, "-n", 2).exit_code == 0
 
     def look(client):
