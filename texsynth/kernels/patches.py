@@ -7,9 +7,9 @@ their components, their distances from all of the exemplar's and the least of th
 import numpy as np
 from numba import njit, prange
 
+from texsynth.kernels.aligned import aligned_zeros
 from texsynth.kernels.parallel import parallel, thread_count
 from texsynth.kernels.product import PANEL, STRIP_ROWS, in_panels, multiply_panel
-from texsynth.kernels.rooms import take_from
 from texsynth.kernels.simd import LANES, equal_bits, load, maximum, store, take_number, zeros
 
 _SIDE = 3
@@ -100,43 +100,51 @@ def _find(activation, basis, middle, keys, found, near, components, values, lane
             job = take_number(taken)
 
 
-def nearest(activation, basis, middle, keys, rooms=None):
+def panels_of(basis, keys):
+    """Lays out an exemplar's patches for ``nearest``.
+
+    Args:
+        basis: (3, 3, channels, K) float32: principal components of patches.
+        keys: (K + 1, P) float32: negative components of the exemplar's patches, and half of
+            their squared lengths.
+
+    Returns:
+        Two arrays.
+    """
+    return in_panels(_filled(basis, 0)), in_panels(-_filled(keys, np.inf))
+
+
+def nearest(activation, panels, middle):
     """Finds the nearest of an exemplar's patches for each of a candidate's.
 
     Args:
         activation: (1, height, width, channels) float32, channels next to each other in
             memory, a multiple of 64.
-        basis: (3, 3, channels, K) float32: principal components of patches.
+        panels: what ``panels_of`` returned for the exemplar.
         middle: (K,) float32: components from which all are taken.
-        keys: (K + 1, P) float32: negative components of the exemplar's patches, and half of
-            their squared lengths.
-        rooms: ``Rooms``, where scratch is taken from; None makes it anew.
 
     Returns:
         (height - 2, width - 2) int64: which of the exemplar's.
     """
     _, height, width, channels = activation.shape
-    take, workers, at_once = take_from(rooms), thread_count(), min(_AT_ONCE, width - _SIDE + 1)
-    basis = in_panels(_filled(basis, 0, take))
-    keys = in_panels(_filled(keys, np.inf, take))
-    np.negative(keys, out=keys)
+    workers, at_once = thread_count(), min(_AT_ONCE, width - _SIDE + 1)
+    basis, keys = panels
     found = np.empty((height - _SIDE + 1, width - _SIDE + 1), np.int64)
     _find(
         activation, basis, middle, keys, found,
-        take((workers, _SIDE, at_once + _SIDE - 1 + STRIP_ROWS, channels)),
-        take((workers, at_once + STRIP_ROWS, basis.shape[0] * PANEL + LANES)),
-        take((workers, at_once + STRIP_ROWS, keys.shape[0] * PANEL)),
-        take((workers, LANES)),
+        aligned_zeros((workers, _SIDE, at_once + _SIDE - 1 + STRIP_ROWS, channels)),
+        aligned_zeros((workers, at_once + STRIP_ROWS, basis.shape[0] * PANEL + LANES)),
+        aligned_zeros((workers, at_once + STRIP_ROWS, keys.shape[0] * PANEL)),
+        aligned_zeros((workers, LANES)),
     )  # fmt: skip
     return found
 
 
-def _filled(matrices, last, take):
+def _filled(matrices, last):
     """Matrices with columns of zeros, but for a number in their last row, to a whole panel."""
     columns = matrices.shape[-1]
-    filled = take((*matrices.shape[:-1], -(-columns // PANEL) * PANEL))
+    filled = np.zeros((*matrices.shape[:-1], -(-columns // PANEL) * PANEL), np.float32)
     filled[..., :columns] = matrices
-    filled[..., columns:] = 0
     filled[..., -1, columns:] = last
     return filled
 

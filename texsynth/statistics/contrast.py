@@ -21,7 +21,7 @@ _SIGMA = 5.0  # pixels, of the Gaussian that says what is local
 _REACH = 15  # pixels, three sigmas
 _LEAST = 4.0  # grey levels: deviations that are smaller are raised less, for they may be rounding
 _CONTRAST, _MEAN = 40.0, 128.0  # grey levels, about those of photographs
-_ROWS = 64  # that are blurred at once: a matrix over all of them would be mostly zeros
+_ROWS = 32  # that are blurred at once: a matrix over all of them would be mostly zeros
 _ROWS_ON_A_GPU = 512  # where zeros cost less than launches
 
 

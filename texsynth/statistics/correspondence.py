@@ -7,7 +7,9 @@ equation 2, who normalise each patch).
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,8 @@ CHUNK = 1 << 22  # distances at once, which bounds their memory
 _LEAST = 1e-3  # of the largest deviation, that a component has
 
 
-class Patches(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Patches:
     """The patches of an exemplar's layer, as :func:`distance` compares with them.
 
     Attributes:
@@ -42,6 +45,13 @@ class Patches(NamedTuple):
     middle: Array
     variance: float
     places: Array
+
+    @cached_property
+    def panels(self) -> Any:
+        """Components and basis as the kernels of the Winograd engine take them, made once."""
+        from texsynth.kernels import patches as kernels
+
+        return kernels.panels_of(self.basis, self.keys)
 
 
 def patches(activations: Array, mask: Array | None = None) -> Patches | None:
@@ -228,7 +238,7 @@ def _compiled(x: Array, exemplar: Patches) -> tuple[float, Array]:
     from texsynth.kernels import patches as kernels
 
     rows = x.transpose(0, 2, 3, 1)
-    found = kernels.nearest(rows, exemplar.basis, exemplar.middle, exemplar.keys)
+    found = kernels.nearest(rows, exemplar.panels, exemplar.middle)
     scale = 1 / (exemplar.variance * found.size) if exemplar.variance else 0.0
     places = exemplar.places[found]
     total, gradient = kernels.compare(rows, exemplar.activations, places, scale)
