@@ -56,7 +56,7 @@ class Scheme:
     margin: int = _MARGIN
     pad: int = _PAD
     trim: float = _TRIM
-    frame: int = 0
+    frame: int = _FRAME
     detail: bool = True
     own_colours: bool = True
     match_colours: bool = False
@@ -72,6 +72,7 @@ _GATYS = Scheme(
     margin=0,
     pad=0,
     trim=0.0,
+    frame=0,
     detail=False,
     own_colours=False,
 )
@@ -82,10 +83,7 @@ _PAPER = dataclasses.replace(
 )
 _NATURAL = Scheme("natural", (Term("gram"), *_FAINT, _TOGETHER), start="phase")
 _REGULAR = Scheme(
-    "regular",
-    (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),
-    iterations=80,
-    frame=_FRAME,
+    "regular", (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER), iterations=80
 )
 
 _PRESETS = {scheme.name: scheme for scheme in (_GATYS, _PAPER, _NATURAL, _REGULAR)}
