@@ -138,7 +138,7 @@ def test_natural_and_regular_are_what_was_found_best():
     assert natural.losses == (Term("gram"), *faint, together)
     assert regular_.losses == (Term("gram"), *faint, Term("autocorrelation"), together)
     assert (regular_.name, regular_.start) == ("regular", "noise")
-    assert (natural.frame, regular_.frame) == (8, 8)
+    assert (natural.frame, regular_.frame) == (0, 8)
     for scheme in (natural, regular_):
         assert (scheme.levels, scheme.margin, scheme.pad, scheme.trim * 256) == (None, 16, 32, 8)
         assert scheme.detail

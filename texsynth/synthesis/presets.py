@@ -56,7 +56,7 @@ class Scheme:
     margin: int = _MARGIN
     pad: int = _PAD
     trim: float = _TRIM
-    frame: int = _FRAME
+    frame: int = 0
     detail: bool = True
     own_colours: bool = True
     match_colours: bool = False
@@ -72,7 +72,6 @@ _GATYS = Scheme(
     margin=0,
     pad=0,
     trim=0.0,
-    frame=0,
     detail=False,
     own_colours=False,
 )
@@ -83,7 +82,10 @@ _PAPER = dataclasses.replace(
 )
 _NATURAL = Scheme("natural", (Term("gram"), *_FAINT, _TOGETHER), start="phase")
 _REGULAR = Scheme(
-    "regular", (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER), iterations=80
+    "regular",
+    (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),
+    iterations=80,
+    frame=_FRAME,
 )
 
 _PRESETS = {scheme.name: scheme for scheme in (_GATYS, _PAPER, _NATURAL, _REGULAR)}

@@ -95,9 +95,8 @@ def plan(
             margin, and its side is a multiple of ``smallest_side`` at each level, for poolings to
             wrap too.
         frame: Pixels between each edge of the texture and of what statistics are taken of, at the
-            coarsest level if there are others: what is rare and strong comes to lie near the edge
-            of what counts, where it disturbs the least, and what repeats is out of step there. It
-            is cut away before the next level.
+            coarsest level if there are others: what repeats is out of step near the edge, where it
+            has neighbours on one side alone. It is cut away before the next level.
 
     Returns:
         list of Level: From the coarsest to full size.
