@@ -80,7 +80,7 @@ def test_evaluations_of_even_contrast_are_recorded_too(config, exemplar):
     study = Workshop(config(preset="natural")).study(exemplar)
     study.workshop.device.use()
     objective = study.objective(1)
-    kinds = [type(each).__name__ for each in (objective._plain, objective._contrast)]
+    kinds = [type(each).__name__ for each in (objective._plain, objective._beside[0]._objective)]
     assert kinds == ["CapturedObjective", "CapturedObjective"]
     image = chainer.Parameter(study.workshop.device.send(make_image(study)))
     losses = [float(objective(image)) for _ in range(2)]

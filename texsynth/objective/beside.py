@@ -111,7 +111,7 @@ class OnPixels:
         loss = self._objective(seen)
         if self._team.size > 1:  # processes on different machines may round differently
             loss = float(self._team.agreed(np.array([float(loss)]))[0])
-        return loss, seen.grad
+        return loss, chainer.backend.get_device_from_array(whole).send(seen.grad)
 
     def rest(self) -> None:
         """Lets go of what only evaluations need; the next one makes it again."""

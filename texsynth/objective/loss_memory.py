@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from texsynth.losses import IMAGE, Loss
 from texsynth.losses.autocorrelation import AutocorrelationLoss
+from texsynth.losses.band_power import BandPowerLoss
 from texsynth.losses.correspondence import MOST_PATCHES, CorrespondenceLoss
 from texsynth.losses.gram import GramLoss, ShiftedGramLoss
 from texsynth.losses.pixels import RangePenalty, SpectrumLoss
@@ -118,6 +119,9 @@ def _taken(loss: Loss, read: Mapping[str, _Layer], exemplar: Mapping[str, _Layer
         return _Taken(kept, _SORTING * largest, False)
     if isinstance(loss, SpectrumLoss):
         return _Taken(0, _SPECTRUM * largest, False)
+    if isinstance(loss, BandPowerLoss):
+        # A transform and a window; going back, powers, slopes, planes, and these under the window.
+        return _Taken(4 / 3 * largest, (1 / 2 + 3 + 1 / 3) * largest, False)
     # A caller's own is counted as the Gram loss about the mean.
     return _Taken(0, 0, not isinstance(loss, GramLoss | RangePenalty))
 
