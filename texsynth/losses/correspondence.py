@@ -21,8 +21,7 @@ class CorrespondenceLoss(LayerLoss):
     correspondence*) is not needed beside Gram matrices, which know how often; with it the distance
     jumps, and L-BFGS comes to worse textures.
 
-    It takes part at coarse levels, in those layers in which the exemplar has at most 1700 patches;
-    at the coarsest with its whole weight, at each finer one with a quarter of the one before.
+    It takes part at coarse levels, in those layers in which the exemplar has at most 1700 patches.
 
     Args:
         weights: Weight of each layer by name; a layer of weight 0 is left out.

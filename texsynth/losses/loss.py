@@ -12,9 +12,8 @@ A loss with ``takes_masks`` can be told how much each position counts: its ``tar
 and ``partial`` take masks, ``{layer: (1, 1, H, W)}``, beside the activations.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, Self, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -100,16 +99,6 @@ class LayerLoss:
     def __init__(self, weights: Mapping[str, float]) -> None:
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.layers = tuple(self.weights)
-
-    def times(self, factor: float) -> Self:
-        """Returns the loss with other weights.
-
-        Args:
-            factor: What each weight is multiplied by, above 0.
-        """
-        made = copy.copy(self)
-        made.weights = {name: factor * weight for name, weight in self.weights.items()}
-        return made
 
     def target(self, activations: Activations, masks: Masks | None = None) -> dict[str, Any]:
         """Returns the exemplar's statistics, ``{layer: statistic}``.

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from texsynth.errors import ConfigError
-from texsynth.losses import IMAGE, LOSSES, LayerLoss, Loss, RangePenalty
+from texsynth.losses import IMAGE, LOSSES, Loss, RangePenalty
 from texsynth.synthesis.pyramid import Level
 
 _MOST_EXEMPLAR = 160  # pixels of the shorter side; what is finer the layers of Gram matrices see
-_WEAKER = 1 / 4  # from level to level: what is decided coarser need not be copied finer
 _MOST_OUTPUT = 640 * 640  # pixels, which fit into any memory that larger ones need in blocks
 
 
@@ -22,7 +21,7 @@ def is_fine(loss: Loss) -> bool:
 
 
 def at_level(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list[Loss]:
-    """Returns the losses to sum at a level; those for coarse ones weaken from level to level.
+    """Returns the losses to sum at a level.
 
     Args:
         losses: All that were asked for, as those of :mod:`texsynth.losses`.
@@ -38,14 +37,7 @@ def at_level(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list
     )
     left_out = is_coarse if number == len(plan) else is_fine
     found = [loss for loss in losses if not left_out(loss)]
-    if not has_all:
-        return [loss for loss in found if not is_coarse(loss)]
-    share = _WEAKER ** (number - 1)
-    return [_times(loss, share) if is_coarse(loss) else loss for loss in found]
-
-
-def _times(loss: Loss, share: float) -> Loss:
-    return loss.times(share) if share < 1 and isinstance(loss, LayerLoss) else loss
+    return found if has_all else [loss for loss in found if not is_coarse(loss)]
 
 
 def layers_of(losses: Iterable[Loss]) -> list[str]:
