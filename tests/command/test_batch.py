@@ -153,7 +153,8 @@ def test_network_and_targets_are_made_once(folder, run, count):
     # Each result is measured with a network of its own.
     own = networks[0][2]
     assert (len(loads), [made[2] for made in networks].count(own)) == (1, 1)
-    assert len(objectives) == 3 * 3  # of each exemplar at each level, and of its even contrast
+    # Of each exemplar at each level, of its even contrast, and of all its pixels.
+    assert len(objectives) == 3 * (2 + 1 + 1)
     assert len(names(folder / "out")) == 3 * 3 * 2
 
 
