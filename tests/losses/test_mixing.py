@@ -124,3 +124,9 @@ def test_the_gradient(name, exemplars, check_gradient):
 def test_a_loss_that_cannot_be_mixed_is_named():
     with pytest.raises(ConfigError, match=r"^loss spectrum cannot be mixed$"):
         mixing.measured([RangePenalty(1.0), LOSSES["spectrum"]({"image": 1.0})])
+
+
+def test_powers_of_bands_are_mixed_by_their_logarithms(exemplars):
+    loss, target = mixture("band-power", exemplars, [0.3, 0.7])
+    one, other = (loss.target({"image": each}) for each in exemplars)
+    np.testing.assert_allclose(target, one**0.3 * other**0.7, rtol=1e-12)

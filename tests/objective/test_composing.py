@@ -73,33 +73,9 @@ def test_the_loss_is_that_of_the_image_and_of_its_even_contrast(random, random_w
 
 
 @pytest.mark.parametrize("wrap", [(False, False), (False, True)])
-def test_gradient(random, exact_weights, wrap):
-    """Against central differences, in float64."""
+def test_gradient(random, exact_weights, wrap, check_objective):
     exemplar, image = images_of(random, np.float64)
-    objective = composed(exact_weights, exemplar, wrap=wrap, margin=(4, 0))
-    variable = chainer.Parameter(image.copy())
-    objective(variable)
-    gradient = variable.grad.copy()
-    for _ in range(4):
-        direction = random.standard_normal(image.shape)
-        up, down = (
-            objective(chainer.Parameter(image + sign * 1e-5 * direction)) for sign in (1, -1)
-        )  # a longer step crosses kinks of ReLUs
-        assert (gradient * direction).sum() == pytest.approx((up - down) / 2e-5, rel=1e-5)
-
-
-def test_in_blocks_it_is_the_same(random, random_weights):
-    exemplar, image = images_of(random, np.float32)
-    whole, blocks = chainer.Parameter(image), chainer.Parameter(image.copy())
-    expected = composed(random_weights, exemplar)(whole)
-    objective = composed(random_weights, exemplar, BlockObjective, block=8)
-    assert objective(blocks) == pytest.approx(expected, rel=1e-4)
-    np.testing.assert_allclose(
-        blocks.grad, whole.grad, rtol=1e-3, atol=1e-3 * np.abs(whole.grad).max()
-    )
-    assert objective.block == 8
-    objective.block = 4
-    assert objective(blocks) == pytest.approx(expected, rel=1e-4)
+    check_objective(composed(exact_weights, exemplar, wrap=wrap, margin=(4, 0)), image)
 
 
 def test_what_tiles_has_no_edge(random, random_weights):
@@ -218,26 +194,21 @@ def test_losses_of_all_pixels_are_beside_those_of_the_network(random, random_wei
     assert objective(chainer.Parameter(image)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_in_blocks_they_see_all_pixels(random, random_weights):
+@pytest.mark.parametrize("make", [composed, of_all_pixels])
+def test_in_blocks_it_is_the_same(random, random_weights, make):
     exemplar, image = images_of(random, np.float32)
     whole, blocks = chainer.Parameter(image), chainer.Parameter(image.copy())
-    expected = of_all_pixels(random_weights, exemplar)(whole)
-    objective = of_all_pixels(random_weights, exemplar, BlockObjective, block=8)
+    expected = make(random_weights, exemplar)(whole)
+    objective = make(random_weights, exemplar, BlockObjective, block=8)
     assert objective(blocks) == pytest.approx(expected, rel=1e-4)
     np.testing.assert_allclose(
         blocks.grad, whole.grad, rtol=1e-3, atol=1e-3 * np.abs(whole.grad).max()
     )
     assert objective.block == 8
+    objective.block = 4
+    assert objective(blocks) == pytest.approx(expected, rel=1e-4)
 
 
-def test_their_gradient(random, exact_weights):
+def test_gradient_of_all_pixels(random, exact_weights, check_objective):
     exemplar, image = images_of(random, np.float64)
-    objective = of_all_pixels(exact_weights, exemplar)
-    variable = chainer.Parameter(image.copy())
-    objective(variable)
-    for _ in range(4):
-        direction = random.standard_normal(image.shape)
-        up, down = (
-            objective(chainer.Parameter(image + sign * 1e-5 * direction)) for sign in (1, -1)
-        )
-        assert (variable.grad * direction).sum() == pytest.approx((up - down) / 2e-5, rel=1e-5)
+    check_objective(of_all_pixels(exact_weights, exemplar), image)

@@ -142,6 +142,17 @@ def test_init_of_another_size_is_resized(config, exemplar):
     assert result.image.shape == exemplar.shape
 
 
+def test_init_lies_within_the_frame_and_is_mirrored_beyond(config, exemplar):
+    study = Workshop(config(preset="regular", levels=2)).study(exemplar)
+    level, init = study.plan[0], images.to_batch(make_texture(50, 40))
+    begun = study.begun_from(init)
+    assert begun.shape[:1:-1] == level.framed_size and level.frame == (8, 8)
+    within = images.resize(init, level.output_size)
+    np.testing.assert_array_equal(images.centre(begun, level.output_size), within)
+    np.testing.assert_array_equal(begun[:, :, 8:-8, :8], within[..., 7::-1])
+    np.testing.assert_array_equal(study.begun(1, begun), begun)
+
+
 def test_levels_go_from_coarse_to_fine(config, exemplar):
     seen = []
     result = texsynth.synthesize(

@@ -49,6 +49,16 @@ def test_what_is_grown_looks_as_it_did(config, golden):
     golden("repair-grown.png", grown.image)
 
 
+@pytest.mark.parametrize("preset", ["natural", "regular"])
+def test_what_needs_much_of_an_image_is_not_asked_of_a_hole(config, preset):
+    photo, mask = make_texture(97, 81), disc(81, 97, 15)
+    own = config(preset=preset, losses=None)
+    study = RepairStudy(Workshop(own), Damaged.of(photo, mask, own))
+    names = {type(loss).__name__ for loss in study.losses}
+    assert {"GramLoss", "ContrastGramLoss"} <= names
+    assert not names & {"AutocorrelationLoss", "BandPowerLoss"}
+
+
 @pytest.mark.parametrize("preset", ["gatys", "natural", "regular", "paper"])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_what_is_not_masked_stays(preset, optimizer, config):
