@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from texsynth import images
 from texsynth.network import clock, engine
 from texsynth.synthesis.forecast import Forecast
 
@@ -52,8 +53,8 @@ def estimate(study: Any) -> Estimate:
                 forecast.try_level(study, number, most)
         tried = clock.now()
         texture = study.start(0)
-        for number in numbers:
-            texture = study.begun(number, texture)
+        for number, level in enumerate(study.plan, 1):
+            texture = images.centre(study.begun(number, texture), level.output_size)
         texture = study.enlarged(texture)
     study.measured(texture)
     rest = clock.now() - tried

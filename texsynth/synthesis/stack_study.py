@@ -115,21 +115,12 @@ class StackStudy(Study):
             return spectrum.random_phase(coarsest, level.framed_size, seed)
         return images.noise(level.framed_size, seed, self.exemplar.mean(axis=(0, 2, 3)))
 
-    def begun(self, number: int, texture: Batch) -> Batch:
-        """Returns what a level begins from, see :meth:`Study.begun`.
+    def _with_detail(self, number: int, texture: Batch) -> Batch:
+        """The coarser level made of the exemplar's patches, and the exemplar's detail laid over it.
 
-        The coarser level is made of the exemplar's patches, and the exemplar's detail laid over it;
-        both are found by all maps, and laid in all of them.
-
-        Args:
-            number (int): As there.
-            texture (numpy.ndarray): As there, ``(1, K, H, W)``.
+        Both are found by all maps, and laid in all of them.
         """
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
-        if number == 1:
-            return images.resize(texture, level.framed_size, wrap)
-        if not self.scheme.detail:
-            return images.resize(texture, level.output_size, wrap)
         is_wide = number == 2 and self.scheme.name == "regular"
         way = piecing.COARSEST if is_wide else piecing.COARSE
         texture = self._pieced(texture, self.plan[number - 2], way)

@@ -238,6 +238,11 @@ class Study:
             return images.resize(texture, level.framed_size, wrap)
         if not self.scheme.detail:
             return images.resize(texture, level.output_size, wrap)
+        return self._with_detail(number, texture)
+
+    def _with_detail(self, number, texture):
+        """A coarser level's texture at the size of the next, with the exemplar's detail."""
+        level, wrap = self.plan[number - 1], self.workshop.config.wrap
         sources = self._sources_of_detail(number)
         xp, team = self.workshop.device.xp, self.workshop.team
         choice = self._choice_of_detail(number)

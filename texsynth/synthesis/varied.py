@@ -234,18 +234,8 @@ class Varied(Mixture):
             total += weights[:, number : number + 1] * part
         return total
 
-    def begun(self, number: int, texture: Batch) -> Batch:
-        """Returns what a level begins from, as :meth:`Study.begun`.
-
-        Args:
-            number (int): As there.
-            texture (numpy.ndarray): As there.
-        """
+    def _with_detail(self, number: int, texture: Batch) -> Batch:
         level, wrap = self.plan[number - 1], self.workshop.config.wrap
-        if number == 1:
-            return images.resize(texture, level.framed_size, wrap)
-        if not self.scheme.detail:
-            return images.resize(texture, level.output_size, wrap)
         pairs = list(zip(self._exemplars, self._masks, self._levels, strict=True))
         sources = [without_edge(each, levels[number - 1]) for each, _, levels in pairs]
         inner = [
