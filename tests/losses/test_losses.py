@@ -65,19 +65,27 @@ def projections(x):
 
 
 def distance_of_patches(x, exemplar):
-    """Mean squared distance of 3x3 patches from the nearest, over the exemplar's variance."""
+    """How much too far 3x3 patches are from the nearest, squared, over the exemplar's variance."""
     mine, theirs = (
-        np.array(
-            [
-                each[0, :, y : y + 3, z : z + 3].ravel()
-                for y in range(each.shape[2] - 2)
-                for z in range(each.shape[3] - 2)
-            ]
-        )
+        {
+            (y, z): each[0, :, y : y + 3, z : z + 3].ravel()
+            for y in range(each.shape[2] - 2)
+            for z in range(each.shape[3] - 2)
+        }
         for each in (x, exemplar)
     )
-    distances = [min(((patch - other) ** 2).sum() for other in theirs) for patch in mine]
-    return np.mean(distances) / ((theirs - theirs.mean(axis=0)) ** 2).sum(axis=1).mean()
+    its = np.array([*theirs.values()])
+    own = [  # from the nearest that has no position in common
+        min(((patch - other) ** 2).sum() for other in apart)
+        for place, patch in theirs.items()
+        if (apart := [theirs[at] for at in theirs if np.abs(np.subtract(at, place)).max() >= 3])
+    ]
+    near_enough = np.sqrt(0.3 * np.median(own))
+    distances = [
+        min(np.sqrt(((patch - other) ** 2).sum()) for other in its) for patch in mine.values()
+    ]
+    excess = np.maximum(np.array(distances) - near_enough, 0)
+    return np.mean(excess**2) / ((its - its.mean(axis=0)) ** 2).sum(axis=1).mean()
 
 
 def relative(statistic, candidate, exemplar):

@@ -83,19 +83,32 @@ def weighted_correlations(x, mask, lags=(3, 2)):
 
 
 def patches_of(x, mask):
-    """All 3x3 patches, and what of the mask they cover."""
+    """All 3x3 patches, what of the mask they cover, and where they are."""
     corners = [(y, z) for y in range(x.shape[2] - 2) for z in range(x.shape[3] - 2)]
-    values = np.array([x[0, :, y : y + 3, z : z + 3].ravel() for y, z in corners])
-    return values, np.array([mask[0, 0, y : y + 3, z : z + 3].ravel() for y, z in corners])
+    values = [x[0, :, y : y + 3, z : z + 3].ravel() for y, z in corners]
+    covered = [mask[0, 0, y : y + 3, z : z + 3].ravel() for y, z in corners]
+    return np.array(values), np.array(covered), np.array(corners)
+
+
+def near_enough(patches, corners):
+    """The root of three tenths of what patches that have no position in common differ by."""
+    nearest = []
+    for patch, corner in zip(patches, corners, strict=True):
+        apart = (abs(corners - corner) >= 3).any(axis=1)
+        if apart.any():
+            nearest.append(((patches[apart] - patch) ** 2).sum(axis=1).min())
+    return np.sqrt(0.3 * np.median(nearest)) if nearest else 0
 
 
 def distance_of_patches(candidate, exemplar, masks):
-    mine, counts = patches_of(candidate, masks[0])
-    its, covered = patches_of(exemplar, masks[1])
-    its = its[(covered >= 0.5).all(axis=1)]
-    distances = [min(((patch - other) ** 2).sum() for other in its) for patch in mine]
+    mine, counts, _ = patches_of(candidate, masks[0])
+    its, covered, corners = patches_of(exemplar, masks[1])
+    is_there = (covered >= 0.5).all(axis=1)
+    its, corners = its[is_there], corners[is_there]
+    distances = np.array([min(((patch - other) ** 2).sum() for other in its) for patch in mine])
+    excess = np.maximum(np.sqrt(distances) - near_enough(its, corners), 0)
     variance = ((its - its.mean(axis=0)) ** 2).sum(axis=1).mean()
-    return np.average(distances, weights=counts.mean(axis=1)) / variance
+    return np.average(excess**2, weights=counts.mean(axis=1)) / variance
 
 
 def of_paper(candidate, exemplar, masks):

@@ -69,6 +69,35 @@ def test_in_the_engine_too_patches_are_nearest_to_themselves():
     assert value == 0 and not gradient.any()
 
 
+def test_what_differs_less_than_the_exemplar_from_itself_is_near_enough():
+    in_engine, plain = engines_of((1, 64, 13, 16), 3)
+    exemplar = correspondence.patches(plain)
+    noise = engines_of((1, 64, 13, 16), 4)[0]
+    for x in (in_engine, plain):
+        value, gradient = distance_of(x + 0.4 * noise, exemplar)
+        assert value == 0 and not gradient.any()
+        value, gradient = distance_of(x + 0.9 * noise, exemplar)
+        assert value > 0 and gradient.any()
+
+
+def test_what_repeats_must_be_as_near_as_it_does():
+    """The exemplar's patches come again, so that any other is too far."""
+    repeated = np.tile(engines_of((1, 64, 6, 5), 3)[1], (1, 1, 3, 3))
+    assert correspondence.patches(repeated).tolerance == pytest.approx(0, abs=0.05)
+    once = correspondence.patches(engines_of((1, 64, 18, 15), 3)[1])
+    assert once.tolerance**2 == pytest.approx(0.3 * 2 * 9 * 64, rel=0.2)
+
+
+def test_an_exemplar_whose_patches_all_overlap_tolerates_nothing():
+    assert correspondence.patches(engines_of((1, 64, 5, 4), 3)[1]).tolerance == 0
+
+
+def test_few_patches_at_once_tolerate_the_same(activations, monkeypatch):
+    whole = correspondence.patches(activations).tolerance
+    monkeypatch.setattr(correspondence, "_AT_ONCE", 7)
+    assert correspondence.patches(activations).tolerance == pytest.approx(whole, rel=1e-6)
+
+
 def test_values_that_are_no_numbers_are_near_to_something():
     in_engine, plain = engines_of((1, 64, 9, 9), 3)
     exemplar = correspondence.patches(plain)

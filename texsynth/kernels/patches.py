@@ -150,18 +150,58 @@ def _filled(matrices, last):
 
 
 @parallel
-def _compare(activation, exemplar, rows, columns, scale, gradient, sums):
-    """Compare each patch with one of the exemplar's.
+def _measure_excess(activation, exemplar, rows, columns, tolerance, factors, sums, lanes):
+    """Measure how much too far each patch is from one of the exemplar's.
 
     Args:
         activation: (1, height, width, channels) float32.
         exemplar: (height, width, channels) float32, contiguous.
         rows: (height - 2, width - 2) int64: where that patch begins in the exemplar.
         columns: likewise.
-        scale: what differences are multiplied by.
-        gradient: (1, height, width, channels) float32, written: the sum over the patches that
-            a position is in, of the differences there.
-        sums: (height, LANES) float32, zero, written: of the squared differences.
+        tolerance: distance that is near enough.
+        factors: (height - 2, width - 2) float32, written: the excess over the distance.
+        sums: (height - 2,) float64, zero, written: of the squares of the excess.
+        lanes: (height - 2, LANES) float32, scratch.
+    """
+    channels = activation.shape[3]
+    down, across = rows.shape
+    for line in prange(down):
+        top = np.intp(line)  # prange counts unsigned
+        for left in range(across):
+            squares = zeros()
+            for dy in range(_SIDE):
+                for dx in range(_SIDE):
+                    row, column = rows[top, left] + dy, columns[top, left] + dx
+                    for channel in range(0, channels, LANES):
+                        missing = load(activation, (0, top + dy, left + dx, channel)) - load(
+                            exemplar, (row, column, channel)
+                        )
+                        squares = squares + missing * missing
+            store(lanes, (top, 0), squares)
+            square = np.float32(0)
+            for lane in range(LANES):
+                square += lanes[top, lane]
+            distance = np.sqrt(square)
+            if distance <= tolerance:  # not where it is no number
+                factors[top, left] = 0
+            else:
+                excess = distance - tolerance
+                factors[top, left] = excess / distance
+                sums[top] += np.float64(excess) * excess
+
+
+@parallel
+def _add_differences(activation, exemplar, rows, columns, factors, scale, gradient):
+    """Add up by how much each position is off in the patches that it is in.
+
+    Args:
+        activation: (1, height, width, channels) float32.
+        exemplar: (height, width, channels) float32, contiguous.
+        rows: (height - 2, width - 2) int64: where each patch begins in the exemplar.
+        columns: likewise.
+        factors: (height - 2, width - 2) float32: what the differences of each are multiplied by.
+        scale: what all are multiplied by.
+        gradient: (1, height, width, channels) float32, written.
     """
     _, height, width, channels = activation.shape
     down, across = rows.shape
@@ -169,33 +209,35 @@ def _compare(activation, exemplar, rows, columns, scale, gradient, sums):
         y = np.intp(line)  # prange counts unsigned
         for x in range(width):
             for channel in range(0, channels, LANES):
-                here = load(activation, (0, y, x, channel))
-                total, squares = zeros(), load(sums, (y, 0))
+                here, total = load(activation, (0, y, x, channel)), zeros()
                 for top in range(max(0, y - _SIDE + 1), min(y + 1, down)):
                     for left in range(max(0, x - _SIDE + 1), min(x + 1, across)):
                         row, column = rows[top, left] + y - top, columns[top, left] + x - left
                         missing = here - load(exemplar, (row, column, channel))
-                        total = total + missing
-                        squares = squares + missing * missing
+                        total = total + factors[top, left] * missing
                 store(gradient, (0, y, x, channel), scale * total)
-                store(sums, (y, 0), squares)
 
 
-def compare(activation, exemplar, places, scale):
-    """Sums the squared differences of patches from those of an exemplar.
+def compare(activation, exemplar, places, tolerance, scale):
+    """Sums the squares of how much too far patches are from those of an exemplar.
 
     Args:
         activation: (1, height, width, channels) float32, channels next to each other in
             memory, a multiple of 64.
         exemplar: (height, width, channels) float32, contiguous.
         places: (height - 2, width - 2) int64: which patch of the exemplar, row by row.
+        tolerance: distance that is near enough.
         scale: what the gradient is multiplied by, beside the 2 of a square.
 
     Returns:
         The sum, and (1, height, width, channels) float32, the gradient.
     """
     rows, columns = np.divmod(places, exemplar.shape[1] - _SIDE + 1)
+    factors, sums = np.empty(rows.shape, np.float32), np.zeros(len(rows))
+    lanes = np.empty((len(rows), LANES), np.float32)
+    tolerance = np.float32(tolerance)
+    _measure_excess(activation, exemplar, rows, columns, tolerance, factors, sums, lanes)
     gradient = np.empty(activation.shape, np.float32)
-    sums = np.zeros((activation.shape[1], LANES), np.float32)
-    _compare(activation, exemplar, rows, columns, np.float32(2 * scale), gradient, sums)
-    return float(sums.sum(dtype=np.float64)), gradient
+    scale = np.float32(2 * scale)
+    _add_differences(activation, exemplar, rows, columns, factors, scale, gradient)
+    return float(sums.sum()), gradient

@@ -1,4 +1,4 @@
-"""The loss on corresponding patches: each should be one that the exemplar has."""
+"""The loss on corresponding patches: each should be like one that the exemplar has."""
 
 from typing import Any
 
@@ -11,12 +11,15 @@ MOST_PATCHES = 1700  # of an exemplar's layer: the search takes longer than the 
 
 
 class CorrespondenceLoss(LayerLoss):
-    """Mean squared distance of each 3x3 patch of activations from the exemplar's nearest.
+    """Mean square of how much too far each 3x3 patch of activations is from the exemplar's nearest.
 
     It keeps together what belongs together: a stone keeps its outline, a tile its ornament, where
     Gram matrices only know which features occur how often. Li and Wand 2016, *Combining Markov
     random fields and convolutional neural networks for image synthesis*, equation 2. Differs from
-    them: patches are compared as they are, for a texture has no other contrast than its exemplar.
+    them: patches are compared as they are, for a texture has no other contrast than its exemplar;
+    and only what their distance is above a tolerance counts, which comes from how near the
+    exemplar's own patches are to one another (:mod:`texsynth.statistics.correspondence`). To the
+    last, all that is near some patch would become a copy of it.
     The occurrence penalty of Zhou et al. 2023 (*Neural texture synthesis with guided
     correspondence*) is not needed beside Gram matrices, which know how often; with it the distance
     jumps, and L-BFGS comes to worse textures.
@@ -46,7 +49,7 @@ class CorrespondenceLoss(LayerLoss):
     def compare(
         self, activations: chainer.Variable | Array, target: Any, *mask: Array
     ) -> chainer.Variable:
-        """Returns the distance, 0 where the exemplar or the candidate has no patches.
+        """Returns the mean square, 0 where the exemplar or the candidate has no patches.
 
         With a mask, a patch counts by the mean of its positions.
         """

@@ -3,10 +3,14 @@
 Patches are 3x3 positions of one layer with all channels, compared by squared differences (Li and
 Wand 2016, *Combining Markov random fields and convolutional neural networks for image synthesis*,
 equation 2, who normalise each patch).
+
+What a patch may differ from the nearest by without counting is a share of what the exemplar's own
+patches differ from one another by. A patch need be no nearer: else the texture would be made of
+copies.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +26,9 @@ SIDE = 3  # positions
 COMPONENTS = 48  # principal ones, by which patches are compared
 CHUNK = 1 << 22  # distances at once, which bounds their memory
 _LEAST = 1e-3  # of the largest deviation, that a component has
+_NEAR_ENOUGH = 0.3  # of the squared distance between the exemplar's own patches
+_TINY = 1e-30  # what is nearer is there
+_AT_ONCE = 256  # patches that are compared with all, which bounds memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +43,9 @@ class Patches:
         middle: ``(K,)``: components of the patches' mean, from which all are taken: far from it,
             rounding would decide between patches that are much alike.
         variance: Mean squared distance of patches from their mean.
+        tolerance: Distance up to which a patch is near enough, its square a share of the median of
+            those between each patch and the nearest that has no position in common with it; 0 if
+            there are none, and nearly so where the exemplar repeats itself.
         places: ``(P,)`` int64: which of all patches of the layer they are, row by row.
     """
 
@@ -44,6 +54,7 @@ class Patches:
     keys: Array
     middle: Array
     variance: float
+    tolerance: float
     places: Array
 
     @cached_property
@@ -105,6 +116,7 @@ def _of_several(
         device.send(search.prepared(centred @ basis)),
         device.send(mean @ basis),
         float((centred**2).sum() / len(flat)),
+        _tolerance(exemplars),
         device.send(_in_sheet(exemplars, width)),
     )
 
@@ -132,6 +144,29 @@ def _windows(mask: Array) -> Array:
     windows = xp.lib.stride_tricks.sliding_window_view(mask[0, 0], (SIDE, SIDE))
     flat: Array = windows.reshape(-1, SIDE * SIDE)
     return flat
+
+
+def _tolerance(exemplars: Sequence[tuple[Array, Array]]) -> float:
+    """How far from another a patch is near enough, by the exemplars' own."""
+    squares = np.concatenate([_to_others(ordered, places) for ordered, places in exemplars])
+    found = squares[np.isfinite(squares)]
+    return math.sqrt(_NEAR_ENOUGH * max(0.0, float(np.median(found)))) if len(found) else 0.0
+
+
+def _to_others(ordered: Array, places: Array) -> Array:
+    """Squared distances of patches from the nearest that has no position in common with them."""
+    rows, columns = np.divmod(places, ordered.shape[1] - SIDE + 1)
+    flat = _flat(ordered)[places]
+    flat -= flat.mean(axis=0)  # far from it, rounding would be of its size
+    squares = (flat**2).sum(axis=1)
+    least: Array = np.empty_like(squares)
+    for start in range(0, len(flat), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        distances = squares[some, None] + squares - 2 * (flat[some] @ flat.T)
+        down = abs(rows[some, None] - rows) < SIDE
+        across = abs(columns[some, None] - columns) < SIDE
+        least[some] = np.where(down & across, np.inf, distances).min(axis=1)
+    return least
 
 
 def _principal(centred: Array) -> Array:
@@ -175,10 +210,10 @@ def nearest(ordered: Array, exemplar: Patches, chosen: Array | None = None) -> A
 
 
 class Distance(chainer.FunctionNode):
-    """``(1, C, H, W)`` to the mean squared distance of patches from their nearest.
+    """``(1, C, H, W)`` to the mean square of how much too far patches are from their nearest.
 
-    Over the exemplar's variance, so that unrelated patches have about 2. The choice of the nearest
-    is taken as given in the gradient.
+    That is what their distance is above the exemplar's tolerance. Over the exemplar's variance. The
+    choice of the nearest is taken as given in the gradient.
 
     Args:
         exemplar (Patches): What to compare with.
@@ -198,39 +233,48 @@ class Distance(chainer.FunctionNode):
             total, self._gradient = _compiled(x, exemplar)
             return (xp.asarray(total, x.dtype),)
         ordered = xp.ascontiguousarray(x[0].transpose(1, 2, 0))
-        height, width, channels = ordered.shape
-        down, across = height - SIDE + 1, width - SIDE + 1
-        chosen, shares, count = None, None, float(down * across)
-        if self._mask is not None:
+        down, across = (side - SIDE + 1 for side in ordered.shape[:2])
+        if self._mask is None:
+            chosen, shares, count = xp.arange(down * across), 1, float(down * across)
+        else:
             every = _windows(self._mask).mean(axis=1)
             chosen = xp.flatnonzero(every)
-            shares, count = every[chosen, None].astype(x.dtype), float(every.sum())
-        found = nearest(ordered, exemplar, chosen)
-        rows, columns = xp.divmod(found, exemplar.activations.shape[1] - SIDE + 1)
+            shares, count = every[chosen].astype(x.dtype), float(every.sum())
+        here = xp.divmod(chosen, across)
+        found = nearest(ordered, exemplar, None if self._mask is None else chosen)
+        there = xp.divmod(found, exemplar.activations.shape[1] - SIDE + 1)
+        far = xp.sqrt(
+            sum((each**2).sum(axis=1) for _, each in _missing(ordered, here, exemplar, there))
+        )
+        excess = xp.maximum(far - x.dtype.type(exemplar.tolerance), 0)
+        factors = (shares * excess / xp.maximum(far, x.dtype.type(_TINY)))[:, None]
+        gradient = xp.zeros_like(ordered)
+        for place, each in _missing(ordered, here, exemplar, there):
+            gradient[place] += factors * each
         scale = 1 / (exemplar.variance * count) if exemplar.variance and count else 0.0
-        total, gradient = 0, xp.zeros_like(ordered)
-        for dy in range(SIDE):
-            for dx in range(SIDE):
-                wanted = exemplar.activations[rows + dy, columns + dx]
-                if chosen is None:
-                    place = slice(dy, dy + down), slice(dx, dx + across)
-                    missing = ordered[place] - wanted.reshape(down, across, channels)
-                    weighted = missing
-                else:  # no position comes twice among those of one corner
-                    place = chosen // across + dy, chosen % across + dx
-                    missing = ordered[place] - wanted
-                    weighted = missing * shares
-                gradient[place] += weighted
-                total += (missing * weighted).sum()
         gradient *= x.dtype.type(2 * scale)
         self._gradient = gradient.transpose(2, 0, 1)[None]
-        return (xp.asarray(total * x.dtype.type(scale), x.dtype),)
+        return (xp.asarray((shares * excess**2).sum() * x.dtype.type(scale), x.dtype),)
 
     def backward(
         self, indexes: tuple[int, ...], grad_outputs: tuple[chainer.Variable, ...]
     ) -> tuple[chainer.Variable]:
         """Returns the gradient for ``x``."""
         return (chainer.as_variable(self._gradient * grad_outputs[0].array),)
+
+
+def _missing(
+    ordered: Array, here: tuple[Array, Array], exemplar: Patches, there: tuple[Array, Array]
+) -> Iterator[tuple[tuple[Array, Array], Array]]:
+    """Compares patches of ``(H, W, C)`` that begin here with those that begin there.
+
+    Yields for each position of a patch where it is, of which no two are the same, and what
+    is to be taken away there.
+    """
+    for dy in range(SIDE):
+        for dx in range(SIDE):
+            place = here[0] + dy, here[1] + dx
+            yield place, ordered[place] - exemplar.activations[there[0] + dy, there[1] + dx]
 
 
 def _compiled(x: Array, exemplar: Patches) -> tuple[float, Array]:
@@ -241,14 +285,17 @@ def _compiled(x: Array, exemplar: Patches) -> tuple[float, Array]:
     found = kernels.nearest(rows, exemplar.panels, exemplar.middle)
     scale = 1 / (exemplar.variance * found.size) if exemplar.variance else 0.0
     places = exemplar.places[found]
-    total, gradient = kernels.compare(rows, exemplar.activations, places, scale)
+    compared = rows, exemplar.activations, places, exemplar.tolerance, scale
+    total, gradient = kernels.compare(*compared)
     return total * scale, gradient.transpose(0, 3, 1, 2)
 
 
 def distance(
     activations: chainer.Variable | Array, exemplar: Patches, mask: Array | None = None
 ) -> chainer.Variable:
-    """Returns the mean squared distance of patches from the exemplar's nearest, over its variance.
+    """Returns the mean square of how much too far patches are from the exemplar's nearest.
+
+    That is what their distance is above the exemplar's tolerance; over its variance.
 
     Args:
         activations (chainer.Variable or array): ``(1, C, H, W)``, H and W at least 3.
