@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from texsynth.statistics import contrast
 from texsynth.statistics.contrast import EvenContrast
 
 SIGMA, REACH = 5.0, 15
@@ -91,3 +92,28 @@ def test_light_and_contrast_do_not_matter(random):
     even = EvenContrast((40, 40), dtype=float)
     plain, brighter = even.of(image).image, even.of(1.5 * image + 30).image
     assert np.abs(plain - brighter).max() < 0.03 * np.abs(plain - 128).max()
+
+
+@pytest.mark.parametrize("wrap", [(False, False), (True, True)])
+def test_units_are_the_root_of_the_local_deviation(random, wrap):
+    image = random.uniform(0, 255, (1, 2, 10, 34))
+    image[..., 20:] /= 50
+    image[..., 30:] = 7
+    excess = image.copy()
+    pixels = [(row, column) for row in range(10) for column in range(34)]
+    for channel in range(2):
+        for pixel in pixels:
+            excess[0, channel][pixel] -= naive_mean(image[0, channel], *pixel, wrap)
+    squares, deviation = (excess[0] ** 2).sum(axis=0), np.empty((10, 34))
+    for pixel in pixels:
+        deviation[pixel] = np.sqrt(naive_mean(squares, *pixel, wrap))
+    expected = np.sqrt(np.maximum(deviation / deviation.mean(), 0.1))
+    found = contrast.units(image, wrap)
+    assert found.shape == (1, 1, 10, 34)
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-6)
+
+
+def test_units_of_a_flat_image_are_1():
+    np.testing.assert_array_equal(
+        contrast.units(np.full((1, 3, 20, 9), 77.0)), np.ones((1, 1, 20, 9))
+    )

@@ -36,6 +36,7 @@ _FLOAT = 4  # bytes
 _PIXEL = 3 * _FLOAT  # bytes: three channels
 _IMAGES = 5  # image, start, direction, its gradient and the last; two of them become a pair
 _IN_COLOURS = 2  # image and gradient once more, in RGB
+_IN_UNITS = 7 / 3  # and again, over units for each pixel, and these
 _SEEN = 2  # three channels of an image of more, and their gradient
 _COPIES_OF_WINDOW = 7  # in the engines' own layouts and colour orders, and gradients
 _BAND = 40e6  # what depends on no size: statistics of a band of rows, scratch of the engine
@@ -124,11 +125,11 @@ def history_bytes(size: Size, pairs: int, channels: int = 3) -> int:
         pairs (int): Curvature pairs, of two images each.
         channels (int): The image's; of more than three, three at a time are seen by the network.
     """
-    images = _IMAGES + 2 * pairs
+    images: float = _IMAGES + 2 * pairs
     if math.prod(size) <= colours.MOST_PIXELS:
-        images += _IN_COLOURS
+        images += _IN_COLOURS + _IN_UNITS
     seen = _SEEN * _PIXEL if channels > 3 else 0
-    return (images * channels * _FLOAT + seen) * math.prod(size)
+    return int((images * channels * _FLOAT + seen) * math.prod(size))
 
 
 def process_bytes(

@@ -19,6 +19,8 @@ from texsynth.typing import Array, Size, Wrap
 
 _SIGMA = 5.0  # pixels, of the Gaussian that says what is local
 _REACH = 15  # pixels, three sigmas
+_EVENEST = 0.1  # of the mean deviation, to which smaller ones are raised for units
+_FLAT = 1e-4  # of the largest value: a mean deviation that is no more than rounding
 _LEAST = 4.0  # grey levels: deviations that are smaller are raised less, for they may be rounding
 _CONTRAST, _MEAN = 40.0, 128.0  # grey levels, about those of photographs
 _ROWS = 32  # that are blurred at once: a matrix over all of them would be mostly zeros
@@ -63,6 +65,29 @@ class _Even(chainer.FunctionNode):
         return (chainer.as_variable(self._even.gradient(self._found, grad_outputs[0].array)),)
 
 
+def units(image: Array, wrap: Wrap = (False, False)) -> Array:
+    """Returns in which units to measure changes of an image, so that all are as plain to see.
+
+    That is the root of the local deviation of all channels together, over its mean. With losses of
+    local contrast, the loss curves as the inverse of the deviation's square; others know of
+    no place. The root lies between.
+
+    Args:
+        image: ``(1, C, H, W)``, in any colours.
+        wrap: As for :class:`EvenContrast`.
+
+    Returns:
+        array: ``(1, 1, H, W)``, about 1; 1 throughout if the image is flat.
+    """
+    xp = chainer.backend.get_array_module(image)
+    deviation = EvenContrast(image.shape[2:], wrap, xp, image.dtype).deviation(image)
+    mean = deviation.mean()
+    if mean <= _FLAT * abs(image).max():
+        mean, deviation = mean.dtype.type(1), xp.ones_like(deviation)
+    found: Array = xp.sqrt(xp.maximum(deviation / mean, image.dtype.type(_EVENEST)))
+    return found
+
+
 class EvenContrast:
     """Brings images of one size to even local contrast.
 
@@ -98,6 +123,16 @@ class EvenContrast:
         grey = excess.mean(axis=1, keepdims=True)
         deviation = self._xp.sqrt(self._blurred(grey**2) + image.dtype.type(_LEAST**2))
         return Evened(excess * (_CONTRAST / deviation) + _MEAN, excess, deviation)
+
+    def deviation(self, image: Array) -> Array:
+        """Returns the local deviation of all channels together, ``(1, 1, H, W)``.
+
+        Args:
+            image: ``(1, C, H, W)``.
+        """
+        excess = image - self._blurred(image)
+        found: Array = self._xp.sqrt(self._blurred((excess**2).sum(axis=1, keepdims=True)))
+        return found
 
     def gradient(self, found: Evened, given: Array) -> Array:
         """Returns the gradient for the image, ``(1, C, H, W)``.

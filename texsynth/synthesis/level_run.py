@@ -9,7 +9,9 @@ from texsynth import images, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
 from texsynth.network import device
+from texsynth.objective.in_units import InUnits
 from texsynth.objective.kept import WithKept
+from texsynth.statistics import contrast
 
 # How far rounding the factors of products to 8 bits moves the loss, relative to it: without it
 # L-BFGS found no step that lowers the loss after 200 of the 240 steps at 64 pixels.
@@ -50,6 +52,12 @@ class LevelRun:
         else:
             start = images.mirrored(study.begun(number, start), self.level.canvas_size)
             start = self._colours.coordinates(start)
+        self._units = None
+        if study.has_units(number):
+            units = contrast.units(start, config.wrap)
+            start = start / units
+            self._units = self._device.send(self._objective.own(units))
+            del units
         self._candidate = optimizers.Image(self._objective.own(start))
         del start  # as large as the image
         self._candidate.to_device(self._device)
@@ -69,6 +77,8 @@ class LevelRun:
             keep = self._keep.of(lambda whole: send(own(whole)), self._keep.around)
             loss_of = WithKept(loss_of, keep, in_place)
         self._loss_of = self._colours.objective(loss_of, in_place)
+        if self._units is not None:
+            self._loss_of = InUnits(self._loss_of, self._units, in_place)
         self.losses = []
         self.reason = None
 
@@ -106,19 +116,24 @@ class LevelRun:
 
     def pixels(self):
         """Returns this process's part of the image as it is now, ``(1, 3, H, W)``, NumPy."""
-        pixels = chainer.get_device("@numpy").send(self._candidate.pixels.array)
-        return self._shown(pixels, self._objective.own)
+        coordinates = chainer.get_device("@numpy").send(self._coordinates())
+        return self._shown(coordinates, self._objective.own)
 
     def texture(self):
         """Returns the image as it is now, without its margin, ``(1, 3, H, W)`` float32.
 
         All processes must ask, and get the same.
         """
-        canvas = self._objective.gathered(self._candidate.pixels.array)
+        canvas = self._objective.gathered(self._coordinates())
         # Processes on different machines may round differently.
         size = self.level.output_size
         centre = images.centre(self._team.agreed(canvas), size)
         return self._shown(centre, lambda whole: images.centre(whole, size))
+
+    def _coordinates(self):
+        """This process's part of the image, in the study's colours."""
+        values = self._candidate.pixels.array
+        return values if self._units is None else values * self._units
 
     def _shown(self, coordinates, part_of):
         """The image of a part's coordinates, with what stays there."""
@@ -149,6 +164,8 @@ class LevelRun:
             "block": self._objective.block,
         }
         parts = {"image": self._candidate.pixels.array, **parts}
+        if self._units is not None:
+            parts["units"] = self._units
         return fields, ((name, self._objective.gathered(part)) for name, part in parts.items())
 
     def restore(self, fields, arrays):
@@ -163,12 +180,14 @@ class LevelRun:
             ValueError: An array has another shape.
         """
 
-        def part(name):
+        def part(name, shape=self._shape):
             whole = arrays.pop(name)
-            if whole.shape != self._shape or whole.dtype != np.float32:
-                raise ValueError(f"array {name} is {whole.dtype} {whole.shape}, not {self._shape}")
+            if whole.shape != shape or whole.dtype != np.float32:
+                raise ValueError(f"array {name} is {whole.dtype} {whole.shape}, not {shape}")
             return self._device.send(self._objective.own(whole))
 
+        if self._units is not None:
+            self._units[...] = part("units", (1, 1, *self._shape[2:]))
         self._candidate.pixels.array[...] = part("image")
         self._optimizer.restore(fields["optimizer"], part)
         self.losses = list(fields["losses"])

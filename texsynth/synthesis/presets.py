@@ -44,6 +44,8 @@ class Scheme:
             :mod:`texsynth.synthesis.octave`.
         own_colours: Whether it is optimised in the exemplar's own colours, see
             :mod:`texsynth.statistics.colours`.
+        own_units: Whether finer levels measure changes of each pixel in a unit of its own, see
+            :func:`texsynth.statistics.contrast.units`.
         match_colours: Whether to match the exemplar's colour histogram at the end.
         why: What in the exemplar led to it; empty if nobody had to choose.
     """
@@ -59,6 +61,7 @@ class Scheme:
     frame: int = 0
     detail: bool = True
     own_colours: bool = True
+    own_units: bool = True
     match_colours: bool = False
     why: str = ""
 
@@ -74,6 +77,7 @@ _GATYS = Scheme(
     trim=0.0,
     detail=False,
     own_colours=False,
+    own_units=False,
 )
 # With the paper's loss, network (see texsynth.config) and number of steps too, and the last step of
 # the authors' notebook.

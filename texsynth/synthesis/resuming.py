@@ -25,8 +25,9 @@ _FILES = {
     "another photograph to repair": "photo",
     "another mask": "mask",
 }
-_METHOD = ("pad", "detail", "own_colours")  # of a scheme; versions that did not save them had none
-_EARLIER_METHOD = {"pad": 0, "detail": False, "own_colours": False}
+# Of a scheme; versions that did not save them had none.
+_METHOD = ("pad", "detail", "own_colours", "own_units")
+_EARLIER_METHOD = {"pad": 0, "detail": False, "own_colours": False, "own_units": False}
 
 
 class Checkpoints:
