@@ -311,11 +311,12 @@ def test_estimates_of_losses_are_what_a_gpu_gives(hostcuda):
         losses.append(RangePenalty(1e-4))
         sizes = (side, side), (margin, margin), losses, (exemplar, exemplar)
         estimated = memory.whole_bytes("cuda", layers, *sizes)
-        estimated -= 2 * 12 * side**2  # not optimised in own colours, which take two images more
+        # Not in own colours and units, which take two images more each, and the units a plane.
+        estimated -= (4 * 12 + 4) * side**2
         assert in_use == pytest.approx(estimated, rel=0.06), case
         assert given <= 1.3 * estimated, case
 
 
-def test_own_colours_take_two_images_more_as_long_as_they_are_used():
+def test_own_colours_and_units_take_two_images_each_and_a_plane_as_long_as_they_are_used():
     small, large = (memory.history_bytes((side, side), 0) / side**2 for side in (2048, 2049))
-    assert small - large == 2 * 12
+    assert small - large == 4 * 12 + 4

@@ -141,14 +141,14 @@ def test_natural_and_regular_are_what_was_found_best():
     assert (natural.frame, regular_.frame) == (0, 8)
     for scheme in (natural, regular_):
         assert (scheme.levels, scheme.margin, scheme.pad, scheme.trim * 256) == (None, 16, 32, 8)
-        assert scheme.detail
+        assert scheme.detail and scheme.own_units
 
 
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
-        ({"preset": "natural"}, 15),
-        ({"preset": "regular"}, 20),
+        ({"preset": "natural"}, 12),
+        ({"preset": "regular"}, 15),
         ({"preset": "gatys"}, 45),
         ({"preset": "natural", "iterations": 10}, 3),  # no step is lost
         ({"preset": "natural", "iterations": 1}, 1),

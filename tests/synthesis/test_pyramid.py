@@ -11,7 +11,7 @@ def sizes(levels):
 def test_default_goes_from_a_quarter_to_full_size():
     levels = plan((300, 300), (300, 300), 100, None, 16)
     assert sizes(levels) == [(75, 75), (150, 150), (300, 300)]
-    assert [level.steps for level in levels] == [400, 200, 100]
+    assert [level.steps for level in levels] == [500, 200, 100]
 
 
 def test_small_images_have_fewer_levels():
@@ -24,7 +24,7 @@ def test_small_images_have_fewer_levels():
 def test_default_goes_down_to_64_pixels():
     levels = plan((4096, 4096), (4096, 8192), 1, None, 16)
     assert sizes(levels)[0] == (64, 128)
-    assert [level.steps for level in levels] == [4] * 5 + [2, 1]
+    assert [level.steps for level in levels] == [5] * 5 + [2, 1]
 
 
 def test_exemplar_and_output_shrink_alike():

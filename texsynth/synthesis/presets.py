@@ -52,7 +52,7 @@ class Scheme:
 
     name: str
     losses: Sequence[Term]
-    iterations: int = 60
+    iterations: int = 45
     start: str = "noise"
     levels: int | None = None
     margin: int = _MARGIN
@@ -88,7 +88,7 @@ _NATURAL = Scheme("natural", (Term("gram"), *_FAINT, _TOGETHER), start="phase")
 _REGULAR = Scheme(
     "regular",
     (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),
-    iterations=80,
+    iterations=60,
     frame=_FRAME,
 )
 
