@@ -12,7 +12,7 @@ class InUnits:
 
     A change of variables: what an optimizer takes for steps of one length are longer where units
     are, which is a diagonal preconditioner of the units' squares (Nocedal and Wright 2006, section
-    5.1), for any optimizer on any device.
+    5.1), for L-BFGS on any device. Its first step, of 20 at most, is of as many units.
 
     Args:
         objective: What :mod:`texsynth.objective` makes.

@@ -139,7 +139,7 @@ def _shifted(layers: Iterable[_Layer]) -> _Taken:
 
 
 def _corresponding(layers: Iterable[_Layer], targets: Iterable[_Layer]) -> _Taken:
-    """Gradients are kept; before them, distances are there, or three times what is compared."""
+    """Gradients are kept; before them, distances are there, or four times what is compared."""
     kept = passing = 0.0
     side, components = correspondence.SIDE, correspondence.COMPONENTS
     for layer, target in zip(layers, targets, strict=True):
@@ -150,7 +150,7 @@ def _corresponding(layers: Iterable[_Layer], targets: Iterable[_Layer]) -> _Take
         basis = side**2 * layer.channels * components
         kept += layer.bytes + target.bytes + _FLOAT * (basis + patches * (components + 1))
         distances = min(places * patches, correspondence.CHUNK) + places * components
-        passing = max(passing, layer.bytes + _FLOAT * max(distances, 3 * layer.channels * places))
+        passing = max(passing, layer.bytes + _FLOAT * max(distances, 4 * layer.channels * places))
     return _Taken(kept, passing, False)
 
 

@@ -14,7 +14,7 @@ from texsynth.objective.kept import WithKept
 from texsynth.statistics import contrast
 
 # How far rounding the factors of products to 8 bits moves the loss, relative to it: without it
-# L-BFGS found no step that lowers the loss after 200 of the 240 steps at 64 pixels.
+# L-BFGS found no step that lowers the loss after 200 of 240 steps at 64 pixels.
 _NOISE = {"bf16": 1e-3}
 
 

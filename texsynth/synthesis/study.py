@@ -343,12 +343,12 @@ class Study:
         """Returns whether a level measures changes of each pixel in a unit of its own.
 
         The first begins from noise, which knows of none. Adam's steps are of one length whatever
-        the gradient, and L-BFGS is what they help.
+        the gradient, and L-BFGS is what they help; in large levels, memory counts more.
 
         Args:
             number (int): Which level, from 1, the coarsest.
         """
-        is_small = math.prod(self.plan[-1].canvas_size) <= MOST_PIXELS
+        is_small = math.prod(self.plan[number - 1].canvas_size) <= MOST_PIXELS
         is_lbfgs = self.workshop.config.optimizer == "lbfgs"
         return number > 1 and self.scheme.own_units and is_lbfgs and is_small
 
