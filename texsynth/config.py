@@ -57,8 +57,8 @@ class Config:
         output_size: ``(width, height)`` of the texture in pixels; ``None`` means the size of the
             exemplar.
         iterations: Optimizer steps at full size; the next coarser level takes twice as many, those
-            below it and the coarsest five times as many. ``None`` means the preset's. With 0 the
-            texture is what it starts from.
+            below it five times as many. ``None`` means the preset's. With 0 the texture is what it
+            starts from.
         quick: Whether a quarter of these steps is taken at each level, for a picture to judge by.
         optimizer: ``"lbfgs"`` or ``"adam"``.
         learning_rate: Step size for Adam, in grey levels; the article's program uses 4.

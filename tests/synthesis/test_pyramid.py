@@ -36,7 +36,7 @@ def test_exemplar_and_output_shrink_alike():
 
 def test_work_is_pixels_times_steps():
     levels = plan((64, 64), (64, 32), 10, 2, 16)
-    assert [level.work for level in levels] == [32 * 16 * 50, 64 * 32 * 10]
+    assert [level.work for level in levels] == [32 * 16 * 20, 64 * 32 * 10]
 
 
 def test_the_coarsest_level_has_a_frame():

@@ -47,7 +47,7 @@ method_options = together(
         "-n",
         "--iterations",
         type=int,
-        help="Optimizer steps at full size; the next coarser level takes twice, the others five"
+        help="Optimizer steps at full size; the next coarser level takes twice, coarser ones five"
         " times as many.  [default: set by the preset: 45, regular 60, gatys 180, paper 2000]",
     ),
     click.option(

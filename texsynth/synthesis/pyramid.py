@@ -6,7 +6,7 @@ from texsynth.errors import ConfigError
 from texsynth.typing import Size, Wrap
 
 _COARSEST = 64  # pixels; below it the texture comes out as a copy, most of all where it repeats
-_COARSE = 5  # times the steps of full size, two levels and more from it and at the coarsest
+_TIMES = (1, 2, 5)  # the steps of full size, for levels from there; still coarser ones take as many
 
 
 class Level(NamedTuple):
@@ -82,8 +82,8 @@ def plan(
         exemplar_size: ``(width, height)`` of the exemplar at full size.
         output_size: ``(width, height)`` of the texture at full size.
         steps: Optimizer steps at full size. The next coarser level takes twice as many, and half
-            the time, those below it and the coarsest five times as many: what is far apart is
-            decided there. With none there is no other level.
+            the time, those below it five times as many: what is far apart is decided there. With
+            none there is no other level.
         levels: Number of levels; ``None`` takes as many as sides of at least 64 pixels allow.
         smallest_side: Smallest side at which the deepest layer of the loss has a position.
         margin: Pixels between each edge of the texture and of the canvas at full size; coarser
@@ -125,8 +125,7 @@ def plan(
         exemplar, output, canvas = (
             _halved(size, times) for size in (exemplar_size, output_size, canvas_size)
         )
-        is_coarse = times > 1 or 0 < times == levels - 1
-        taken = steps * (_COARSE if is_coarse else times + 1)
+        taken = steps * _TIMES[min(times, len(_TIMES) - 1)]
         output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
         cut = round(trim * exemplar[1]), round(trim * exemplar[0])
         planned.append(Level(exemplar, output, canvas, taken, pad, cut))
