@@ -700,7 +700,7 @@ def test_a_level_that_is_done_holds_no_memory(config, exemplar):
         texsynth.synthesize(exemplar, settings, callback=look)
     finally:
         gc.enable()
-    assert alive == [1] * 7
+    assert alive == [1] * 8
 
 
 def test_what_comes_to_nothing_at_a_later_level_ends_in_the_image_so_far(
