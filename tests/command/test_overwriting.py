@@ -213,10 +213,10 @@ def test_what_is_resumed_with_fewer_steps_replaces_no_finished_one(folder, run, 
 
 
 def test_steps_that_the_preset_decides_on_are_compared_too():
-    """The preset natural takes 60."""
-    default, few, many = Config(), Config(iterations=60), Config(iterations=61)
+    """The preset natural takes 45."""
+    default, few, many = Config(), Config(iterations=45), Config(iterations=46)
     assert provenance.has_more_steps(many, default, "natural")
-    assert provenance.has_more_steps(default, Config(iterations=59), "natural")
+    assert provenance.has_more_steps(default, Config(iterations=44), "natural")
     assert not provenance.has_more_steps(few, default, "natural")
     assert not provenance.has_more_steps(default, few, "natural")
     assert not provenance.has_more_steps(many, default, "regular")

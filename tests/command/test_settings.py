@@ -258,7 +258,7 @@ def test_what_a_preset_decides_is_told_as_a_comment():
     assert "# iterations = 2000  # preset paper\n" in result.output
     assert '# network = "vgg19-normalised"  # preset paper\n' in result.output
     result = told("--show-settings", "stone.png")
-    assert "# iterations = 60  # preset natural\n" in result.output
+    assert "# iterations = 45  # preset natural\n" in result.output
     result = told("--show-settings", "stone.png", "other.png")
     assert "# iterations: set by the preset, on which the image decides\n" in result.output
 

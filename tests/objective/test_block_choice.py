@@ -104,7 +104,7 @@ def test_wrapping_blocks_overlap_on_both_sides():
 def test_the_overlap_at_the_edges_of_an_image_that_wraps_is_counted():
     """In the windows, in what is kept of them, and in the time that they take."""
     size, wrap = (1024, 2048), (True, True)
-    choice = block_choice.choose(1.5e9, size, DEFAULT, "winograd", wrap)
+    choice = block_choice.choose(1.56e9, size, DEFAULT, "winograd", wrap)
     window, number = blocks.outline(size, DEFAULT, choice.block, wrap)
     assert window != blocks.outline(size, DEFAULT, choice.block)[0]
     taken = memory.block_bytes("winograd", DEFAULT, window)
