@@ -280,7 +280,7 @@ def test_pieces_need_few_steps_at_one_level(config):
     assert plan() == [12]
     assert plan(levels=2) == [24, 12]
     assert plan(iterations=30) == [30]
-    assert plan(fills=False) == plan(start="noise") == [120, 60]
+    assert plan(fills=False) == plan(start="noise") == [90, 45]
 
 
 def test_little_is_enough_where_pieces_count_most(config):
