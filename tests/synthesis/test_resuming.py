@@ -448,3 +448,33 @@ def test_a_checkpoint_of_an_earlier_preset_is_refused(config, exemplar, tmp_path
     checkpoint.save(path, saved.fields, saved.arrays.items())
     with pytest.raises(ConfigError, match="an earlier version saved it, whose preset was another"):
         texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
+
+
+def test_units_of_a_level_are_those_that_were_saved(config, exemplar):
+    """It is restored without what it began from."""
+    study = Workshop(config(levels=2, preset="natural")).study(exemplar)
+    coarse = images.resize(study.exemplar, study.plan[0].output_size)
+    run = LevelRun(study, 2, coarse)
+    next(run.steps())
+    fields, arrays = run.state()
+    saved = {name: array.copy() for name, array in arrays}
+    assert saved["units"].shape == (1, 1, *study.plan[1].canvas_size[::-1])
+    assert saved["units"].std() > 0.01
+    again = LevelRun(study, 2, None)
+    again.restore(fields, saved)
+    np.testing.assert_array_equal(again.texture(), run.texture())
+    assert next(again.steps()) == next(run.steps())
+
+
+def test_which_levels_measure_in_units(config, exemplar, monkeypatch):
+    def have(**settings):
+        study = Workshop(config(**{"levels": 3, "preset": "natural", **settings})).study(exemplar)
+        return [study.has_units(number) for number in range(1, len(study.plan) + 1)]
+
+    assert have() == [False, True, True]
+    assert have(levels=1) == [False]
+    assert have(optimizer="adam") == [False] * 3  # its steps are of one length anyway
+    assert have(preset="gatys") == [False] * 3
+    largest = Workshop(config(levels=3, preset="natural")).study(exemplar).plan[1].canvas_size
+    monkeypatch.setattr("texsynth.synthesis.study.MOST_PIXELS", largest[0] * largest[1])
+    assert have() == [False, True, False]  # memory counts more
