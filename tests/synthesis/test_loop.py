@@ -13,6 +13,7 @@ from texsynth import Checkpoints, images, metrics, optimizers, weights
 from texsynth.compat import chainer
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
+from texsynth.metrics.seam import seam_scores
 from texsynth.network import architecture, engine
 from texsynth.network import device as device_module
 from texsynth.network.vgg import VGGFeatures
@@ -420,6 +421,23 @@ def test_margins_are_made_at_each_level_and_cut_away(config, exemplar):
     assert result.image.shape == exemplar.shape
     assert seen[0] == ((width // 2, height // 2), (width // 2 + 8, height // 2 + 8))
     assert seen[-1] == ((width, height), (width + 16, height + 16))
+
+
+def test_what_wraps_is_made_without_edges_at_each_level_and_cut_in_the_end(config, exemplar):
+    seen = []
+
+    def look(progress):
+        assert progress.pixels().shape[1::-1] == progress.size
+        seen.append(progress._run.pixels())
+
+    settings = config(preset="natural", levels=2, output_size=(83, 90), iterations=12)
+    result = texsynth.synthesize(exemplar, settings, callback=look)
+    assert result.image.shape == (90, 83, 3)
+    assert (seen[0].shape[2:], seen[-1].shape[2:]) == ((48, 48), (96, 88))
+    whole = images.to_pixels(seen[-1])
+    assert all(abs(score) < 2 for score in seam_scores(whole).values())
+    assert max(seam_scores(result.image).values()) > 2  # what is cut tiles no longer
+    np.testing.assert_array_equal(result.image, whole[3:93, 2:85])
 
 
 def test_losses_of_the_caller_take_the_place_of_the_configured(config, exemplar):

@@ -139,6 +139,7 @@ def test_natural_and_regular_are_what_was_found_best():
     assert regular_.losses == (Term("gram"), *faint, Term("autocorrelation"), together)
     assert (regular_.name, regular_.start) == ("regular", "noise")
     assert (natural.frame, regular_.frame) == (0, 8)
+    assert (natural.wraps, regular_.wraps) == (True, False)
     for scheme in (natural, regular_):
         assert (scheme.levels, scheme.margin, scheme.pad, scheme.trim * 256) == (None, 16, 32, 8)
         assert scheme.detail and scheme.own_units
@@ -162,6 +163,18 @@ def test_quick_takes_a_quarter_of_the_steps_and_changes_nothing_else(settings, s
 
 def test_quick_textures_of_statistics_take_a_quarter_too():
     assert presets.choose_for_statistics(Config(quick=True)).iterations == 45
+
+
+def test_a_margin_that_is_asked_for_takes_the_place_of_wrapping():
+    for margin in (0, 16):
+        scheme = presets.choose(Config(preset="natural", margin=margin), None)
+        assert (scheme.wraps, scheme.margin) == (False, margin)
+
+
+def test_what_changes_over_the_image_does_not_wrap():
+    for preset in ("auto", "natural"):
+        scheme = presets.choose_for_change(Config(preset=preset), batch(regular()))
+        assert (scheme.name, scheme.wraps, scheme.margin) == ("natural", False, 16)
 
 
 def test_settings_go_before_the_preset():

@@ -105,6 +105,37 @@ def test_tiling_sides_are_multiples_and_have_no_margin():
     assert [level.margin for level in levels] == [(2, 0), (4, 0), (8, 0)]  # rows and columns
 
 
+def test_what_wraps_has_no_margin_and_the_next_larger_canvas_that_can():
+    coarse, half, full = plan((300, 200), (300, 260), 1, 3, 16, margin=8, frame=8, wraps=True)
+    assert (full.canvas_size, full.output_size) == ((304, 272), (300, 260))
+    assert (half.canvas_size, coarse.canvas_size) == ((160, 144), (80, 64))
+    for level in (coarse, half, full):
+        assert level.wrap == (True, True)
+        assert level.margin == level.frame == (0, 0)
+        assert level.whole_size == level.framed_size == level.canvas_size
+    with pytest.raises(ConfigError, match="304x256"):  # what is to tile is not cut
+        plan((300, 200), (300, 260), 1, 3, 16, wrap=(True, True), wraps=True)
+
+
+def test_at_coarse_levels_exemplar_and_texture_are_in_proportion_to_a_canvas_that_wraps():
+    for level in plan((300, 200), (300, 260), 1, 3, 16, wraps=True):
+        across, down = level.canvas_size[0] / 304, level.canvas_size[1] / 272
+        assert level.exemplar_size == (round(300 * across), round(200 * down))
+        assert level.output_size == (round(300 * across), round(260 * down))
+    along_rows = plan((300, 200), (304, 260), 1, 2, 16, margin=8, wrap=(False, True))[0]
+    assert along_rows.canvas_size == (160, 138)  # the nearest to 152, and half of 276
+    assert along_rows.exemplar_size == (round(300 * 160 / 304), 100)
+    assert along_rows.output_size == (160, 130)
+    assert along_rows.margin == (4, 0)
+
+
+def test_sizes_that_are_halved_exactly_are_so_where_they_wrap():
+    levels = plan((256, 256), (512, 512), 1, 3, 16, wraps=True)
+    assert [level.exemplar_size[0] for level in levels] == [64, 128, 256]
+    assert [level.canvas_size[0] for level in levels] == [128, 256, 512]
+    assert sizes(levels) == [level.canvas_size for level in levels]
+
+
 def test_a_size_that_cannot_tile_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="multiples of 16 px, not 300x300; use 304x304"):
         plan((300, 300), (300, 300), 1, 3, 16, wrap=(True, True))

@@ -210,6 +210,7 @@ def _described(study):
     levels = [f"{'x'.join(map(str, each.output_size))} in {each.steps}" for each in study.plan]
     across = max(study.plan[-1].margin)
     margin = f"; {across} px more at each edge" if across else ""
+    margin = "; opposite edges are neighbours" if any(study.plan[-1].wrap) else margin
     networks = [workshop.config.network]
     if study.networks > 1:
         networks.append(f"{study.networks} times for {study.channels} planes")

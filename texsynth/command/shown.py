@@ -126,6 +126,8 @@ def _of_preset(context, config):
     whence = dict.fromkeys(found, f"preset {scheme.name}")
     if found["levels"] is None:
         whence["levels"] = "as many as the size allows"
+    if scheme.wraps:
+        found["margin"], whence["margin"] = None, f"none, preset {scheme.name} wraps"
     return {name: (value, whence[name]) for name, value in found.items()}
 
 

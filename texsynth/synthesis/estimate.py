@@ -54,7 +54,7 @@ def estimate(study: Any) -> Estimate:
         tried = clock.now()
         texture = study.start(0)
         for number, level in enumerate(study.plan, 1):
-            texture = images.centre(study.begun(number, texture), level.output_size)
+            texture = images.centre(study.begun(number, texture), level.whole_size)
         texture = study.enlarged(texture)
     study.measured(texture)
     rest = clock.now() - tried

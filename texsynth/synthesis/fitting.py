@@ -39,7 +39,7 @@ def on_a_gpu(losses):
     return captured.CapturedObjective if captured.can_capture(losses) else Objective
 
 
-def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1, held=NOTHING):
+def fit(workshop, losses, plan, may_record=True, channels=3, times=1, held=NOTHING):
     """Returns the :class:`Fitted`: whole, or in blocks if the largest canvas does not fit.
 
     Args:
@@ -47,7 +47,6 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
         losses: All losses that were asked for, as those of :mod:`texsynth.losses`.
         plan: The levels, each a :class:`texsynth.synthesis.pyramid.Level`.
         may_record (bool): Whether a GPU may record an evaluation, with its targets.
-        wrap: ``(rows, columns)``: along which axes the network wraps; ``None`` takes the settings'.
         channels (int): The image's.
         times (int): How often an evaluation of the image goes through the network.
         held (texsynth.objective.held_memory.Held): What the texture holds beside.
@@ -74,8 +73,7 @@ def fit(workshop, losses, plan, may_record=True, wrap=None, channels=3, times=1,
     _check_coarse(workshop, model, losses, plan, budget, channels, held)
     if whole <= budget:
         return Fitted(memory.MOST_PAIRS, {}, whole)
-    wrap = workshop.config.wrap if wrap is None else wrap
-    wrap = wrap if size == canvas else (False, False)
+    wrap = plan[-1].wrap if size == canvas else (False, False)
     beside = held_bytes(held, layers, canvas, exemplar, workshop.table)
     if parts.of_contrast or parts.of_pixels:
         beside += composing.image_bytes(size)

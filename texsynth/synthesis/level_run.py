@@ -54,7 +54,7 @@ class LevelRun:
             start = self._colours.coordinates(start)
         self._units = None
         if study.has_units(number):
-            units = contrast.units(start, config.wrap)
+            units = contrast.units(start, self.level.wrap)
             start = start / units
             self._units = self._device.send(self._objective.own(units))
             del units
@@ -120,13 +120,13 @@ class LevelRun:
         return self._shown(coordinates, self._objective.own)
 
     def texture(self):
-        """Returns the image as it is now, without its margin, ``(1, 3, H, W)`` float32.
+        """Returns what the level hands on as it is now, ``(1, 3, H, W)`` float32.
 
         All processes must ask, and get the same.
         """
         canvas = self._objective.gathered(self._coordinates())
         # Processes on different machines may round differently.
-        size = self.level.output_size
+        size = self.level.whole_size
         centre = images.centre(self._team.agreed(canvas), size)
         return self._shown(centre, lambda whole: images.centre(whole, size))
 

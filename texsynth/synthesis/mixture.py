@@ -178,7 +178,7 @@ class Mixture(Study):
     def _made_objective(self, number: int) -> Any:
         losses = level_losses.at_level(self.losses, self.plan, number)
         make = functools.partial(self._mixed_objective, number)
-        return composing.composed(losses, self._wrap, make)
+        return composing.composed(losses, self.plan[number - 1].wrap, make)
 
     def _mixed_objective(self, number: int, losses: Sequence[Loss], shown: composing.Shown) -> Any:
         level = self.plan[number - 1]
@@ -197,7 +197,7 @@ class Mixture(Study):
             mixing.mixed(loss, theirs, self.shares, self._transports)
             for loss, *theirs in zip(losses, *targets, strict=True)
         ]
-        named = {"margin": level.margin, "wrap": self._wrap, "targets": targets}
+        named = {"margin": level.margin, "wrap": level.wrap, "targets": targets}
         return kind(features, losses, None, **named, **settings)
 
     def _own_colours(self) -> Array:

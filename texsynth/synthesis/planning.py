@@ -95,4 +95,5 @@ def plan_of_size(
         scheme.trim,
         config.wrap,
         scheme.frame,
+        scheme.wraps,
     )

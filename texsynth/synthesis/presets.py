@@ -36,6 +36,7 @@ class Scheme:
         start: ``"noise"`` or ``"phase"``.
         levels: Pyramid levels; ``None`` takes the number that the size allows.
         margin: Pixels beyond each edge that are made too, and cut away in the end.
+        wraps: Whether opposite edges are neighbours while it is made, in place of a margin.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees too.
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
         frame: Pixels beyond each edge of the coarsest level that are made as the texture is, and
@@ -56,6 +57,7 @@ class Scheme:
     start: str = "noise"
     levels: int | None = None
     margin: int = _MARGIN
+    wraps: bool = False
     pad: int = _PAD
     trim: float = _TRIM
     frame: int = 0
@@ -84,7 +86,8 @@ _GATYS = Scheme(
 _PAPER = dataclasses.replace(
     _GATYS, name="paper", losses=(Term("paper-gram"),), iterations=2000, match_colours=True
 )
-_NATURAL = Scheme("natural", (Term("gram"), *_FAINT, _TOGETHER), start="phase")
+# What repeats would have to fit the canvas.
+_NATURAL = Scheme("natural", (Term("gram"), *_FAINT, _TOGETHER), start="phase", wraps=True)
 _REGULAR = Scheme(
     "regular",
     (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),
@@ -118,6 +121,7 @@ def choose(config: Config, exemplar: Batch) -> Scheme:
 def _asked(config: Config, name: str) -> dict[str, Any]:
     """What the settings decide on in the place of a preset."""
     asked = {key: value for key in _DECIDED if (value := getattr(config, key)) is not None}
+    asked |= {"wraps": False} if config.margin is not None else {}
     return {**asked, "iterations": steps(config, name)}
 
 
@@ -125,15 +129,21 @@ def choose_for_change(config: Config, exemplar: Batch) -> Scheme:
     """Returns the scheme of a texture that changes over the image.
 
     ``"auto"`` is ``"natural"`` then: what repeats has no one distance where the texture changes.
+    It does not wrap: the texture is another one at the opposite edge.
 
     Args:
         config (texsynth.Config): The settings.
         exemplar: As for :func:`choose`.
     """
     if config.preset != "auto":
-        return choose(config, exemplar)
-    scheme = choose(dataclasses.replace(config, preset="natural"), exemplar)
+        return unwrapped(choose(config, exemplar))
+    scheme = unwrapped(choose(dataclasses.replace(config, preset="natural"), exemplar))
     return dataclasses.replace(scheme, why="the texture changes over the image")
+
+
+def unwrapped(scheme: Scheme) -> Scheme:
+    """Returns a scheme with its margin, where opposite edges are not to be neighbours."""
+    return dataclasses.replace(scheme, wraps=False)
 
 
 def choose_for_statistics(config: Config) -> Scheme:

@@ -16,7 +16,7 @@ class Level(NamedTuple):
         exemplar_size: ``(width, height)`` that the exemplar is resized to.
         output_size: ``(width, height)`` of the texture.
         canvas_size: ``(width, height)`` of the image that is optimised: the texture, a frame and a
-            margin.
+            margin, or along axes that wrap the next multiple of a pooled position.
         steps: Optimizer steps.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees and the
             statistics do without.
@@ -24,6 +24,7 @@ class Level(NamedTuple):
             the statistics do without.
         frame: ``(rows, columns)`` in pixels at each edge of the texture that are made as it is, and
             then cut away.
+        wrap: ``(rows, columns)``: along which axes opposite edges of the canvas are neighbours.
     """
 
     exemplar_size: tuple[int, int]
@@ -33,12 +34,27 @@ class Level(NamedTuple):
     pad: int = 0
     trim: tuple[int, int] = (0, 0)
     frame: tuple[int, int] = (0, 0)
+    wrap: Wrap = (False, False)
+
+    @property
+    def whole_size(self) -> tuple[int, int]:
+        """``(width, height)`` of what a level hands on: the texture, or all that wraps.
+
+        Cut to the texture, opposite edges would be neighbours no longer.
+        """
+        width, height = (
+            canvas if wraps else output
+            for canvas, output, wraps in zip(
+                self.canvas_size, self.output_size, reversed(self.wrap), strict=True
+            )
+        )
+        return width, height
 
     @property
     def framed_size(self) -> tuple[int, int]:
-        """``(width, height)`` of the texture with its frame: of what statistics are taken."""
+        """``(width, height)`` of that with its frame: of what statistics are taken."""
         rows, columns = self.frame
-        return self.output_size[0] + 2 * columns, self.output_size[1] + 2 * rows
+        return self.whole_size[0] + 2 * columns, self.whole_size[1] + 2 * rows
 
     @property
     def margin(self) -> tuple[int, int]:
@@ -69,6 +85,7 @@ def plan(
     trim: float = 0.0,
     wrap: Wrap = (False, False),
     frame: int = 0,
+    wraps: bool = False,
 ) -> list[Level]:
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
@@ -76,7 +93,7 @@ def plan(
     lies at the edge of the exemplar would be wanted at the edge of the output; and where it reaches
     all of the exemplar, as at coarse levels, a larger output would be pale inside. So the exemplar
     goes on beyond its edges, mirrored, and the output has a margin around it that is cut away in
-    the end; statistics do without both.
+    the end; statistics do without both. Or the output wraps, and has no edges.
 
     Args:
         exemplar_size: ``(width, height)`` of the exemplar at full size.
@@ -92,11 +109,12 @@ def plan(
         trim: Share of the exemplar's sides that its statistics do without, at each edge: where
             captions and frames are.
         wrap: ``(rows, columns)``: along which axes the texture tiles. It has no edges there, so no
-            margin, and its side is a multiple of ``smallest_side`` at each level, for poolings to
-            wrap too.
+            margin, and its side is a multiple of ``smallest_side``, for poolings to wrap too.
         frame: Pixels between each edge of the texture and of what statistics are taken of, at the
             coarsest level if there are others: what repeats is out of step near the edge, where it
             has neighbours on one side alone. It is cut away before the next level.
+        wraps: Whether the canvas wraps along both axes, in place of a margin, if the texture tiles
+            or not. What it has beyond the texture, to a multiple of ``smallest_side``, is cut away.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -118,23 +136,46 @@ def plan(
     most = max(1, (side // smallest_side).bit_length())
     if levels > most:
         raise ConfigError(f"levels must be at most {most} for a side of {side} px, not {levels}")
-    across, down = (0 if wraps else 2 * margin for wraps in reversed(wrap))
-    canvas_size = output_size[0] + across, output_size[1] + down
+    wrap = (True, True) if wraps else wrap
+    across, down = (0 if axis else 2 * margin for axis in reversed(wrap))
+    full_size = _covering((output_size[0] + across, output_size[1] + down), wrap, smallest_side)
     planned = []
     for times in reversed(range(levels)):
-        exemplar, output, canvas = (
-            _halved(size, times) for size in (exemplar_size, output_size, canvas_size)
+        canvas = tileable(_halved(full_size, times), wrap, smallest_side)
+        # What wraps is not quite half as wide; then nor is what is made in it, nor the exemplar.
+        exemplar, output = (
+            _in_proportion(_halved(size, times), size, wrap, canvas, full_size)
+            for size in (exemplar_size, output_size)
         )
         taken = steps * _TIMES[min(times, len(_TIMES) - 1)]
-        output, canvas = (tileable(size, wrap, smallest_side) for size in (output, canvas))
         cut = round(trim * exemplar[1]), round(trim * exemplar[0])
-        planned.append(Level(exemplar, output, canvas, taken, pad, cut))
+        planned.append(Level(exemplar, output, canvas, taken, pad, cut, wrap=wrap))
     if levels > 1:
-        across, down = (0 if wraps else frame for wraps in reversed(wrap))
+        across, down = (0 if axis else frame for axis in reversed(wrap))
         width, height = planned[0].canvas_size
         framed = width + 2 * across, height + 2 * down
         planned[0] = planned[0]._replace(canvas_size=framed, frame=(down, across))
     return planned
+
+
+def _covering(size: Size, wrap: Wrap, multiple: int) -> Size:
+    """The least size that can wrap and is no smaller."""
+    width, height = (
+        -(-side // multiple) * multiple if wraps else side
+        for side, wraps in zip(size, reversed(wrap), strict=True)
+    )
+    return width, height
+
+
+def _in_proportion(halved: Size, size: Size, wrap: Wrap, canvas: Size, full: Size) -> Size:
+    """A size at a level: halved, or along axes that wrap to the canvas as at full size."""
+    width, height = (
+        max(1, round(side * own / whole)) if wraps else half
+        for half, side, own, whole, wraps in zip(
+            halved, size, canvas, full, reversed(wrap), strict=True
+        )
+    )
+    return width, height
 
 
 def _check_tiling(size: Size, wrap: Wrap, multiple: int) -> None:

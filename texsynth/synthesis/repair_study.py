@@ -93,11 +93,6 @@ class RepairStudy(Study):
         return Held(on_device + on_host * is_cpu, 1, 0 if self._has_source else 1)
 
     @property
-    def _wrap(self):
-        """The network wraps nothing: what tiles has copies around it, whatever its size."""
-        return False, False
-
-    @property
     def _edges(self):
         """Pixels beyond the edges of the photograph, ``(rows, columns)``."""
         mask, found = self.damaged.mask, []
@@ -107,6 +102,7 @@ class RepairStudy(Study):
         return tuple(found)
 
     def _planned(self):
+        """The levels. Their canvases wrap nothing: what tiles has copies around it, of any size."""
         scheme, photo = self.scheme, self.damaged.photo
         smallest = architecture.smallest_side(self.layers) if self.layers else 1
         pyramid.check_sides("photograph", photo.shape[:1:-1], smallest)

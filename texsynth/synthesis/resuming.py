@@ -26,8 +26,8 @@ _FILES = {
     "another mask": "mask",
 }
 # Of a scheme; versions that did not save them had none.
-_METHOD = ("pad", "detail", "own_colours", "own_units")
-_EARLIER_METHOD = {"pad": 0, "detail": False, "own_colours": False, "own_units": False}
+_METHOD = ("pad", "detail", "own_colours", "own_units", "wraps")
+_EARLIER_METHOD = {"pad": 0, **dict.fromkeys(_METHOD[1:], False)}
 
 
 class Checkpoints:

@@ -27,7 +27,7 @@ from texsynth.synthesis.planning import plan_for, without_edge
 from texsynth.synthesis.pyramid import Level
 from texsynth.synthesis.study import Study
 from texsynth.synthesis.workshop import Workshop
-from texsynth.typing import Batch, Pixels
+from texsynth.typing import Batch, Pixels, Wrap
 
 _BLOCK = 256  # pixels, in which a map is measured
 
@@ -120,17 +120,18 @@ class StackStudy(Study):
 
         Both are found by all maps, and laid in all of them.
         """
-        level, wrap = self.plan[number - 1], self.workshop.config.wrap
+        level = self.plan[number - 1]
         is_wide = number == 2 and self.scheme.name == "regular"
         way = piecing.COARSEST if is_wide else piecing.COARSE
-        texture = self._pieced(texture, self.plan[number - 2], way)
+        coarser = self.plan[number - 2]
+        texture = self._pieced(texture, coarser, way, coarser.wrap)
         source = without_edge(self.exemplar, level) * self._balance
         xp, team = self.workshop.device.xp, self.workshop.team
         found = octave.transfer(
             texture * self._balance,
             [source],
-            level.output_size,
-            wrap,
+            level.whole_size,
+            level.wrap,
             xp,
             team,
             groups=list(self.planes.places.values()),
@@ -145,11 +146,10 @@ class StackStudy(Study):
             found[:, place] = 1 / np.sqrt(self.exemplar[:, place].var(axis=(2, 3)).sum())
         return found
 
-    def _pieced(self, texture: Batch, level: Level, way: piecing.Piecing) -> Batch:
+    def _pieced(self, texture: Batch, level: Level, way: piecing.Piecing, wrap: Wrap) -> Batch:
         """A level's planes made of patches of the exemplar, see :mod:`piecing`."""
         source = without_edge(self.exemplar, level) * self._balance
-        workshop = self.workshop
-        computing = workshop.config.wrap, workshop.device.xp, workshop.team
+        computing = wrap, self.workshop.device.xp, self.workshop.team
         return piecing.pieced(texture * self._balance, source, way, *computing) / self._balance
 
     def touched_up(self, texture: Batch) -> Batch:
@@ -159,9 +159,9 @@ class StackStudy(Study):
             texture: ``(1, K, H, W)`` float32, of full size.
         """
         if self.scheme.detail:
-            texture = self._pieced(texture, self.plan[-1], piecing.FINE)
-            source, groups = without_edge(self.exemplar, self.plan[-1]), self.planes.places.values()
             wrap = self.workshop.config.wrap
+            texture = self._pieced(texture, self.plan[-1], piecing.FINE, wrap)
+            source, groups = without_edge(self.exemplar, self.plan[-1]), self.planes.places.values()
             texture = piecing.with_deviation(texture, source, list(groups), wrap)
         if self.scheme.match_colours:
             texture = wasserstein.match_colours(texture, self.exemplar)

@@ -76,7 +76,7 @@ class Study:
         sizes = ", ".join("x".join(map(str, level.canvas_size)) for level in self.plan)
         _log.debug("levels %s", sizes)
         self.pairs, self._blocks, self.bytes = fitting.fit(
-            workshop, self.losses, self.plan, self._may_record, self._wrap, held=self._held
+            workshop, self.losses, self.plan, self._may_record, held=self._held
         )
         self.colours = self._chosen_colours()
         self._objectives = {}
@@ -98,7 +98,7 @@ class Study:
         """The objective of a level, with the targets of an exemplar of three channels."""
         losses = level_losses.at_level(self.losses, self.plan, number)
         make = functools.partial(self._objective_of, number, exemplar)
-        return composing.composed(losses, self._wrap, make)
+        return composing.composed(losses, self.plan[number - 1].wrap, make)
 
     def _objective_of(self, number, exemplar, losses, shown):
         """The objective of some losses, which are shown an exemplar in their own way."""
@@ -114,7 +114,7 @@ class Study:
         if (masks := self._counted(number, layers)) is not None:
             settings = settings | {"masks": masks}
         features = self.workshop.features(layers)
-        named = {"margin": level.margin, "wrap": self._wrap}
+        named = {"margin": level.margin, "wrap": level.wrap}
         return kind(features, losses, *seen, **named, **settings)
 
     def _measured(self, exemplar: Batch, level: pyramid.Level) -> tuple[Any, tuple[int, ...]]:
@@ -178,11 +178,6 @@ class Study:
         """What textures hold in memory beside what all do."""
         return NOTHING
 
-    @property
-    def _wrap(self):
-        """Along which axes the network wraps, ``(rows, columns)``."""
-        return self.workshop.config.wrap
-
     def _chosen_colours(self) -> Colours:
         if self.is_grey:
             return Colours(colours.GREY)
@@ -224,7 +219,7 @@ class Study:
                     self.workshop.features(layers)
 
     def begun(self, number, texture):
-        """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its size without margin.
+        """Returns what a level begins from, ``(1, 3, H, W)`` float32 of its whole size.
 
         At the first level it has the frame, too.
 
@@ -233,20 +228,20 @@ class Study:
             texture (numpy.ndarray): What the first level is to begin from, of any size; else the
                 texture of the level before.
         """
-        level, wrap = self.plan[number - 1], self.workshop.config.wrap
+        level = self.plan[number - 1]
         if number == 1:
-            return images.resize(texture, level.framed_size, wrap)
+            return images.resize(texture, level.framed_size, level.wrap)
         if not self.scheme.detail:
-            return images.resize(texture, level.output_size, wrap)
+            return images.resize(texture, level.whole_size, level.wrap)
         return self._with_detail(number, texture)
 
     def _with_detail(self, number, texture):
         """A coarser level's texture at the size of the next, with the exemplar's detail."""
-        level, wrap = self.plan[number - 1], self.workshop.config.wrap
+        level = self.plan[number - 1]
         sources = self._sources_of_detail(number)
         xp, team = self.workshop.device.xp, self.workshop.team
         choice = self._choice_of_detail(number)
-        return octave.transfer(texture, sources, level.output_size, wrap, xp, team, choice)
+        return octave.transfer(texture, sources, level.whole_size, level.wrap, xp, team, choice)
 
     def _choice_of_detail(self, number):
         """Which of the exemplars' detail may lie where, `octave.Choice`; ``None`` takes any."""
@@ -293,9 +288,14 @@ class Study:
         """Returns a texture at full size, ``(1, 3, H, W)`` float32; itself if it has that.
 
         Args:
-            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, of any level.
+            texture (numpy.ndarray): ``(1, 3, H, W)`` float32, what any level hands on.
         """
-        return images.resize(texture, self.plan[-1].output_size, self.workshop.config.wrap)
+        level = self.plan[-1]
+        if texture.shape[:1:-1] == level.output_size:
+            return texture
+        return images.centre(
+            images.resize(texture, level.whole_size, level.wrap), level.output_size
+        )
 
     def finished(self, texture):
         """Returns a texture that is done, ``(1, 3, H, W)`` floating-point numbers.

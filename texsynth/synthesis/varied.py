@@ -105,7 +105,7 @@ class Varied(Mixture):
 
     def _chosen_scheme(self) -> presets.Scheme:
         if self.workshop.config.preset != "auto" or not self._is_gradient:
-            return super()._chosen_scheme()
+            return presets.unwrapped(super()._chosen_scheme())
         return presets.choose_for_change(self.workshop.config, self._exemplars[0])
 
     def _check_sources(self, sources: Sequence[Source]) -> None:
