@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.objective.colours import InColours
+from texsynth.objective.colours import Colours
 from texsynth.statistics.colours import GREY
 
 
@@ -23,7 +23,7 @@ def weighted_sum_of_squares(weights):
 @pytest.mark.parametrize("in_place", [False, True])
 def test_the_gradient_is_that_of_all_channels(colours, in_place):
     grey = chainer.Parameter(np.random.default_rng(1).normal(size=(1, 1, 4, 5)).astype("f"))
-    one = InColours(weighted_sum_of_squares(colours), GREY, in_place)
+    one = Colours(GREY).objective(weighted_sum_of_squares(colours), in_place)
     loss = one(grey)
     assert loss == pytest.approx((colours * grey.array**2).sum(), rel=1e-5)
     np.testing.assert_allclose(
@@ -41,7 +41,7 @@ def test_the_gradient_is_that_of_all_channels(colours, in_place):
 def test_the_gradient_in_three_colours_agrees_with_differences(colours):
     random = np.random.default_rng(2)
     basis = random.normal(size=(3, 3)).astype(np.float32)
-    objective = InColours(weighted_sum_of_squares(colours / 255), basis)
+    objective = Colours(basis).objective(weighted_sum_of_squares(colours / 255))
     start = random.normal(size=(1, 3, 4, 5)).astype(np.float32)
     coordinates = chainer.Parameter(start.copy())
     objective(coordinates)

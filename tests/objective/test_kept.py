@@ -8,8 +8,9 @@ from hypothesis.extra import numpy as arrays
 
 from texsynth import optimizers
 from texsynth.compat import chainer
+from texsynth.objective.changed import Changed
 from texsynth.objective.colours import Colours
-from texsynth.objective.kept import Keep, WithKept
+from texsynth.objective.kept import Keep
 from texsynth.statistics import colours
 
 SHAPE = (1, 3, 5, 6)
@@ -30,7 +31,7 @@ def made(seed=0, dtype=np.float32):
 
 def test_gradient_agrees_with_differences():
     mask = np.random.default_rng(1).random((1, 1, *SHAPE[2:]))
-    loss_of = WithKept(quadratic, Keep(made(0, np.float64), mask))
+    loss_of = Changed(quadratic, Keep(made(0, np.float64), mask))
     x, way = made(2, np.float64), np.random.default_rng(3).standard_normal(SHAPE)
     image = chainer.Parameter(x)
     loss_of(image)
@@ -40,13 +41,13 @@ def test_gradient_agrees_with_differences():
 
 def test_what_is_shown_by_hand():
     keep = Keep(np.full((1, 3, 1, 3), 10, "f"), np.array([[[[0, 0.25, 1]]]], "f"))
-    shown = keep.shown(np.full((1, 3, 1, 3), 50, "f"))
+    shown = keep.image(np.full((1, 3, 1, 3), 50, "f"))
     np.testing.assert_array_equal(shown[0, 0], [[10, 20, 50]])
 
 
 @pytest.mark.parametrize("in_place", [False, True])
 def test_gradients_are_apart_or_in_one_array(in_place):
-    loss_of = WithKept(quadratic, Keep(made(), np.ones((1, 1, 5, 6), "f")), in_place)
+    loss_of = Changed(quadratic, Keep(made(), np.ones((1, 1, 5, 6), "f")), in_place)
     image = chainer.Parameter(made(1))
     gradients = []
     for _ in range(2):
@@ -70,12 +71,12 @@ def test_what_stays_is_the_same_to_the_bit(mask, name, own_colours):
     candidate = optimizers.Image(coordinates.copy())
     optimizer = optimizers.make(name, 4.0)
     optimizer.setup(candidate)
-    loss_of = basis.objective(WithKept(quadratic, keep))
+    loss_of = basis.objective(Changed(quadratic, keep))
     for _ in range(4):
         optimizer.update(loss_of, candidate.pixels)
     stays = np.broadcast_to(mask == 0, SHAPE)
     np.testing.assert_array_equal(candidate.pixels.array[stays], coordinates[stays])
-    shown = keep.shown(basis.rgb(candidate.pixels.array))
+    shown = keep.image(basis.image(candidate.pixels.array))
     np.testing.assert_array_equal(shown[stays], image[stays])
     if (mask > 0).any():
         assert not np.array_equal(candidate.pixels.array, coordinates)
@@ -89,10 +90,10 @@ def test_copies_at_the_edges(around):
     keep = Keep(generator.uniform(0, 255, (1, 3, *size)), generator.random((1, 1, *size)), around)
     pixels = generator.uniform(0, 255, (1, 3, *size))
     inside = tuple(slice(edge, edge + side) for side, edge in zip(SHAPE[2:], around, strict=True))
-    shown = keep.shown(pixels)
+    shown = keep.image(pixels)
     widths = [(0, 0), (0, 0), *((edge, edge) for edge in around)]
     np.testing.assert_array_equal(shown, np.pad(shown[:, :, *inside], widths, mode="wrap"))
-    loss_of = WithKept(quadratic, keep)
+    loss_of = Changed(quadratic, keep)
     image, way = chainer.Parameter(pixels), generator.standard_normal(pixels.shape)
     loss_of(image)
     up, down = (loss_of(chainer.Parameter(pixels + e * way)) for e in (1e-4, -1e-4))

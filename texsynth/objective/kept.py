@@ -1,24 +1,27 @@
 """Pixels that stay: the objective of an image of which only a part may change."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from texsynth.compat import chainer
 from texsynth.typing import Array, Size
 
 
 class Keep(NamedTuple):
-    """What of an image stays as it is.
+    """What of an image stays as it is: a change from what the optimizer makes to what is shown.
+
+    The gradient is zero for pixels that stay: neither a step of an optimizer nor its line search
+    moves them, for all are sums of gradients. They are shown to the network as they are.
 
     Attributes:
-        image: ``(1, 3, H, W)`` float32: what stays, and anything where nothing does.
+        photo: ``(1, 3, H, W)`` float32: what stays, and anything where nothing does.
         mask: ``(1, 1, H, W)`` float32: 0 where it stays, 1 where the optimizer's pixel takes its
             place, between them what is blended of both.
         around: ``(rows, columns)``: how many at each edge are copies of what lies as far within the
             opposite one, so that what is between them tiles, whatever its size.
     """
 
-    image: Array
+    photo: Array
     mask: Array
     around: Size = (0, 0)
 
@@ -29,36 +32,38 @@ class Keep(NamedTuple):
             part: Returns that part of an array.
             around: How much of that part are copies.
         """
-        return Keep(part(self.image), part(self.mask), around)
+        return Keep(part(self.photo), part(self.mask), around)
 
-    def shown(self, pixels: Array) -> Array:
-        """Returns the image with what the optimizer makes where it may, ``(1, 3, H, W)`` float32.
+    def image(self, pixels: Array, out: Array | None = None) -> Array:
+        """Returns what stays, and what the optimizer makes where it may.
 
-        What stays has the same bits as in :attr:`image`.
+        What stays has the same bits as in :attr:`photo`. See
+        :class:`texsynth.objective.changed.Change`.
 
         Args:
             pixels: ``(1, 3, H, W)`` float32, on the same device, all finite.
+            out: Where to put it; ``None`` makes a new array.
         """
         xp = chainer.backend.get_array_module(pixels)
-        made: Array = xp.subtract(pixels, self.image)
+        made: Array = xp.subtract(pixels, self.photo, out=out)
         made *= self.mask
-        made += self.image
+        made += self.photo
         for copies, originals in self._copies(made):
             copies[...] = originals
         return made
 
-    def gradient(self, shown: Array, out: Array | None = None) -> Array:
+    def gradient(self, of_image: Array, out: Array | None = None) -> Array:
         """Returns the gradient for the optimizer's pixels, from that for what is shown.
 
         Args:
-            shown: ``(1, 3, H, W)``; copies in it are written over.
+            of_image: ``(1, 3, H, W)``; copies in it are written over.
             out: Where to put it; ``None`` makes a new array.
         """
-        xp = chainer.backend.get_array_module(shown)
-        for copies, originals in reversed(list(self._copies(shown))):
+        xp = chainer.backend.get_array_module(of_image)
+        for copies, originals in reversed(list(self._copies(of_image))):
             originals += copies
             copies[...] = 0
-        found: Array = xp.multiply(shown, self.mask, out=out)
+        found: Array = xp.multiply(of_image, self.mask, out=out)
         return found
 
     def _copies(self, x: Array) -> Iterator[tuple[Array, Array]]:
@@ -71,43 +76,3 @@ class Keep(NamedTuple):
                 side = rows.shape[2] - 2 * edge
                 yield rows[:, :, :edge], rows[:, :, side : side + edge]
                 yield rows[:, :, side + edge :], rows[:, :, edge : 2 * edge]
-
-
-class WithKept:
-    """An objective as a function of what the optimizer makes of an image, of which a part stays.
-
-    The gradient is zero for pixels that stay: neither a step of an optimizer nor its line search
-    moves them, for all are sums of gradients. They are shown to the network as they are.
-
-    Args:
-        objective: What :mod:`texsynth.objective` makes.
-        keep (Keep): What stays, on its device.
-        in_place: As for :class:`texsynth.objective.colours.InColours`.
-    """
-
-    def __init__(
-        self, objective: Callable[[chainer.Variable], Any], keep: Keep, in_place: bool = False
-    ) -> None:
-        self._objective, self._keep, self._in_place = objective, keep, in_place
-        self._shown: Any = None
-        self._gradient: Any = None
-
-    def __call__(self, image: chainer.Variable) -> Any:
-        """Computes loss and gradient.
-
-        Args:
-            image (chainer.Variable): ``(1, 3, H, W)`` float32; its gradient is set.
-
-        Returns:
-            What the objective returns, the loss.
-        """
-        shown = self._keep.shown(image.array)
-        if self._shown is None:
-            self._shown = chainer.Parameter(shown)
-        else:
-            self._shown.array[...] = shown  # a recorded graph reads the same memory each time
-        loss = self._objective(self._shown)
-        image.grad = self._keep.gradient(self._shown.grad, self._gradient)
-        if self._in_place:
-            self._gradient = image.grad
-        return loss

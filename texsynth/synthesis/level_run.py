@@ -9,8 +9,8 @@ from texsynth import images, optimizers
 from texsynth.compat import chainer
 from texsynth.errors import DivergenceError
 from texsynth.network import device
-from texsynth.objective.in_units import InUnits
-from texsynth.objective.kept import WithKept
+from texsynth.objective.changed import Changed
+from texsynth.objective.units import Units
 from texsynth.statistics import contrast
 
 # How far rounding the factors of products to 8 bits moves the loss, relative to it: without it
@@ -75,10 +75,10 @@ class LevelRun:
         if self._keep is not None:
             own, send = self._objective.own, self._device.send
             keep = self._keep.of(lambda whole: send(own(whole)), self._keep.around)
-            loss_of = WithKept(loss_of, keep, in_place)
+            loss_of = Changed(loss_of, keep, in_place)
         self._loss_of = self._colours.objective(loss_of, in_place)
         if self._units is not None:
-            self._loss_of = InUnits(self._loss_of, self._units, in_place)
+            self._loss_of = Changed(self._loss_of, Units(self._units), in_place)
         self.losses = []
         self.reason = None
 
@@ -137,10 +137,10 @@ class LevelRun:
 
     def _shown(self, coordinates, part_of):
         """The image of a part's coordinates, with what stays there."""
-        pixels = self._colours.rgb(coordinates)
+        pixels = self._colours.image(coordinates)
         if self._keep is None:
             return pixels
-        return self._keep.of(part_of, (0, 0)).shown(pixels)
+        return self._keep.of(part_of, (0, 0)).image(pixels)
 
     def end(self):
         """Lets go of all but the image."""

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from texsynth.compat import chainer
-from texsynth.objective.in_units import InUnits
+from texsynth.objective.changed import Changed
+from texsynth.objective.units import Units
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def test_loss_is_that_of_the_image_and_the_gradient_that_for_its_values(random, 
         return float((weights * image.array**2).sum())
 
     values = chainer.Parameter(random.normal(size=(1, 3, 4, 5)).astype(np.float32))
-    in_units, before = InUnits(objective, units, in_place), None
+    in_units, before = Changed(objective, Units(units), in_place), None
     for _ in range(2):
         loss = in_units(values)
         assert loss == pytest.approx((weights * (units * values.array) ** 2).sum(), rel=1e-5)
@@ -39,7 +40,7 @@ def test_units_that_are_written_over_count(random):
         return float(image.array.sum())
 
     values = chainer.Parameter(np.ones((1, 3, 2, 2), np.float32))
-    in_units = InUnits(objective, units)
+    in_units = Changed(objective, Units(units))
     assert in_units(values) == 12
     units[...] = 2
     assert in_units(values) == 24
