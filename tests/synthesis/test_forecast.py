@@ -157,11 +157,11 @@ def test_levels_of_few_steps_are_not_tried_but_taken_by_pixels(clock):
     assert foretold.seconds_left(1, 4) == pytest.approx(4 * 2 + 3 * 2 * 4)
 
 
-def test_long_evaluations_are_tried_once_but_for_the_first_and_short_ones_twice(clock):
+def test_levels_are_tried_once_but_for_the_first_which_loads_what_is_compiled(clock):
     plan = pyramid.plan((64, 64), (64, 64), 40, 3, 16)
     study = Studied(plan, (0.2, 7.0, 14.0), clock, once=0.5)
     Forecast(plan).try_levels(study, 1, lambda: False)
-    assert study.evaluated == [1, 1, 2, 2, 3]
+    assert study.evaluated == [1, 1, 2, 3]
 
 
 def test_only_levels_to_come_are_tried_and_none_when_it_is_to_stop(clock):

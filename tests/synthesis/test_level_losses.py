@@ -91,3 +91,28 @@ def test_a_coarse_level_that_is_too_large_is_told():
         ConfigError, match=r"409600 pixels of the texture, .*--output-size.*2048x2048"
     ):
         level_losses.check([GRAM, COARSE, PENALTY], plan)
+
+
+def test_layers_of_few_positions_are_left_out_of_coarser_levels():
+    deep = LOSSES["gram"]({"pool1": 1.0, "pool3": 0.5, "pool4": 2.0})
+    image = LOSSES["histogram"]({"image": 1.0})
+    only = LOSSES["gram"]({"pool4": 1.0})
+    plan = pyramid.plan((256, 300), (512, 512), 80, 3, 16, least_positions=8)
+    for number, expected in enumerate(
+        [{"pool1": 1.0, "pool3": 0.5}, deep.weights, deep.weights], 1
+    ):
+        found = level_losses.at_level([deep, image, only, PENALTY], plan, number)
+        assert found[0].weights == expected
+        assert found[0].layers == tuple(expected)
+        assert found[1:] == [image, only, PENALTY]  # or nothing would be left of it
+    assert deep.layers == ("pool1", "pool3", "pool4")
+    small = pyramid.plan((64, 64), (64, 64), 80, 1, 16, least_positions=8)
+    assert level_losses.at_level([deep], small, 1) == [deep]  # full size has all of them
+
+
+def test_positions_are_counted_along_the_shorter_side_of_the_exemplar():
+    for side, expected in ((127, 3), (128, 4)):
+        layers = {"pool1": 1.0, "pool2": 1.0, "pool3": 1.0, "pool4": 1.0}
+        deep = LOSSES["gram"](layers)
+        plan = pyramid.plan((2 * side, 600), (900, 900), 80, 2, 16, least_positions=8)
+        assert len(level_losses.at_level([deep], plan, 1)[0].layers) == expected

@@ -11,6 +11,7 @@ import texsynth
 from tests.conftest import make_texture
 from texsynth import Checkpoints, images, metrics, optimizers, weights
 from texsynth.compat import chainer
+from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError, DivergenceError, ImageError, WeightsError
 from texsynth.losses import IMAGE, GramLoss
 from texsynth.metrics.seam import seam_scores
@@ -421,6 +422,13 @@ def test_margins_are_made_at_each_level_and_cut_away(config, exemplar):
     assert result.image.shape == exemplar.shape
     assert seen[0] == ((width // 2, height // 2), (width // 2 + 8, height // 2 + 8))
     assert seen[-1] == ((width, height), (width + 16, height + 16))
+
+
+def test_the_callers_losses_are_of_their_layers_at_each_level(config, exemplar):
+    settings = config(preset="natural", layers=DEFAULT_LAYERS, levels=2, size=128)
+    for losses, expected in ((None, 4), ([GramLoss(dict.fromkeys(DEFAULT_LAYERS, 1.0))], 5)):
+        study = Workshop(settings, losses).study(exemplar[:24, :24])
+        assert len(level_losses.at_level(study.losses, study.plan, 1)[0].layers) == expected
 
 
 def test_what_wraps_is_made_without_edges_at_each_level_and_cut_in_the_end(config, exemplar):

@@ -171,6 +171,16 @@ def test_a_margin_that_is_asked_for_takes_the_place_of_wrapping():
         assert (scheme.wraps, scheme.margin) == (False, margin)
 
 
+@pytest.mark.parametrize(
+    "asked", [{"layers": {"pool4": 1.0}}, {"losses": (Term("gram", 1.0, {"pool4": 1.0}),)}]
+)
+def test_layers_that_are_asked_for_are_taken_at_all_levels(asked):
+    for others in ({}, {"losses": (Term("gram"),)}):
+        assert presets.choose(Config(preset="natural", **others), None).least_positions == 8
+    assert presets.choose(Config(preset="natural", **asked), None).least_positions == 0
+    assert presets.choose(Config(preset="gatys"), None).least_positions == 0
+
+
 def test_what_changes_over_the_image_does_not_wrap():
     for preset in ("auto", "natural"):
         scheme = presets.choose_for_change(Config(preset=preset), batch(regular()))

@@ -14,7 +14,6 @@ from texsynth.synthesis.pyramid import Level
 from texsynth.typing import Size
 
 _WORTH = 40  # steps of a level from which an evaluation or two more are not noticed
-_SHORT = 10.0  # seconds; a shorter trial is repeated: the first one also makes buffers
 _MANY = 1_000_000  # pixels; on a GPU smaller levels are over before a trial would be
 _USUAL = 16  # steps of one evaluation each, beside those that are seen
 _WEIGHT = 8  # evaluations that a trial counts for, as if they came before those that are seen
@@ -66,7 +65,7 @@ class Forecast:
             number (int): The level, from 1.
             seconds (float): As long as it may be repeated for: the median is taken.
         """
-        repeats = not self._tried  # the first of all compiles
+        repeats = not self._tried  # the first of all loads what is compiled, or compiles it
         found = _tried(study, number, repeats, seconds)
         self._tried[number] = self._paces[number] = found
 
@@ -150,7 +149,7 @@ def _tried(study: Any, number: int, repeats: bool, most: float) -> float:
     evaluate = study.colours.objective(objective)
     image = chainer.Parameter(workshop.device.send(start))
     seconds = _timed(evaluate, image)
-    if repeats or workshop.team.any(seconds < _SHORT):
+    if repeats:
         seconds = _timed(evaluate, image)
     several = [seconds]
     while sum(several) + seconds < most:

@@ -1,9 +1,12 @@
-"""Which losses take part at a level: those for coarse ones only where these are small."""
+"""Which losses take part at a level, and of which layers: where an image has few pixels."""
 
+import copy
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, Loss, RangePenalty
+from texsynth.network import architecture
 from texsynth.synthesis.pyramid import Level
 
 _MOST_EXEMPLAR = 160  # pixels of the shorter side; what is finer the layers of Gram matrices see
@@ -21,13 +24,18 @@ def is_fine(loss: Loss) -> bool:
 
 
 def at_level(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list[Loss]:
-    """Returns the losses to sum at a level.
+    """Returns the losses to sum at a level, of the layers that take part there.
 
     Args:
         losses: All that were asked for, as those of :mod:`texsynth.losses`.
         plan: All levels.
         number: Which one, from 1, the coarsest.
     """
+    deepest = plan[number - 1].deepest
+    return [_reaching(loss, deepest) for loss in _taking_part(losses, plan, number)]
+
+
+def _taking_part(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list[Loss]:
     level = plan[number - 1]
     width, height = level.output_size
     has_all = (
@@ -38,6 +46,21 @@ def at_level(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> list
     left_out = is_coarse if number == len(plan) else is_fine
     found = [loss for loss in losses if not left_out(loss)]
     return found if has_all else [loss for loss in found if not is_coarse(loss)]
+
+
+def _reaching(loss: Loss, deepest: float) -> Loss:
+    """A loss without the layers that are deeper; itself if there are none, or no others."""
+    weights = getattr(loss, "weights", {})
+    kept = {
+        name: weight
+        for name, weight in weights.items()
+        if name == IMAGE or architecture.smallest_side([name]) <= deepest
+    }
+    if not kept or len(kept) == len(weights):
+        return loss
+    fewer: Any = copy.copy(loss)
+    fewer.weights, fewer.layers = kept, tuple(kept)
+    return cast(Loss, fewer)
 
 
 def layers_of(losses: Iterable[Loss]) -> list[str]:
@@ -55,7 +78,7 @@ def check(losses: Iterable[Loss], plan: Sequence[Level]) -> None:
     losses = list(losses)
     _check_none_is_empty(losses, plan)
     coarse = [loss for loss in losses if is_coarse(loss)]
-    if coarse and coarse[0] not in at_level(losses, plan, 1):
+    if coarse and coarse[0] not in _taking_part(losses, plan, 1):
         width, height = plan[0].output_size
         raise ConfigError(
             f"loss {_name(coarse[0])} takes part at levels that are coarser than full size, of at"
@@ -69,7 +92,7 @@ def _check_none_is_empty(losses: Sequence[Loss], plan: Sequence[Level]) -> None:
     """Raises a ConfigError if a level has none of the losses that the others have."""
     told = [loss for loss in losses if not isinstance(loss, RangePenalty)]
     for number in range(len(plan), 0, -1):
-        if not told or any(loss in told for loss in at_level(losses, plan, number)):
+        if not told or any(loss in told for loss in _taking_part(losses, plan, number)):
             continue
         where = "full size" if number == len(plan) else "coarser levels"
         rather = "" if number == len(plan) else ", or --levels 1"

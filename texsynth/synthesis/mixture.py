@@ -128,7 +128,7 @@ class Mixture(Study):
         self.workshop, self._transports = workshop, way == "transport"
         self._exemplars: list[Batch] = list(exemplars)
         self.exemplar = _beside(self._exemplars)
-        self.scheme = self._chosen_scheme()
+        self.scheme = workshop.adapted(self._chosen_scheme())
         self.losses = workshop.losses(self.scheme)
         if workshop.config.losses is None:
             self.losses = [loss for loss in self.losses if self._suits(loss, blends)]

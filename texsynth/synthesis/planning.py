@@ -96,4 +96,5 @@ def plan_of_size(
         config.wrap,
         scheme.frame,
         scheme.wraps,
+        scheme.least_positions,
     )

@@ -4,12 +4,12 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from texsynth.config import Config
+from texsynth.config import DEFAULT_LAYERS, Config
 from texsynth.errors import ConfigError
 from texsynth.statistics import regularity
-from texsynth.terms import Term
+from texsynth.terms import Term, as_layers
 from texsynth.typing import Batch
 
 REGULAR_FROM = 0.3
@@ -22,6 +22,8 @@ _TRIM = 1 / 32  # 8 of 256 pixels
 _FRAME = 8  # of 64 pixels
 _TOGETHER = Term("correspondence", 0.1)
 _FAINT = Term("contrast-gram", 30), Term("scaled-gram", 0.1), Term("band-power", 0.03)
+# Of fewer, Gram matrices say where things are, not what they are like.
+_LEAST_POSITIONS = 8
 _QUICK = 4  # times as few steps, whoever asks for their number; see docs/presets.md
 
 
@@ -41,6 +43,8 @@ class Scheme:
         trim: Share of each side of the exemplar that is left out of its statistics at both ends.
         frame: Pixels beyond each edge of the coarsest level that are made as the texture is, and
             cut away before the next.
+        least_positions: How many positions along the exemplar's shorter side a layer that nobody
+            asked for must have to take part at a coarser level.
         detail: Whether levels start with the exemplar's detail, see
             :mod:`texsynth.synthesis.octave`.
         own_colours: Whether it is optimised in the exemplar's own colours, see
@@ -61,6 +65,7 @@ class Scheme:
     pad: int = _PAD
     trim: float = _TRIM
     frame: int = 0
+    least_positions: int = 0
     detail: bool = True
     own_colours: bool = True
     own_units: bool = True
@@ -87,7 +92,13 @@ _PAPER = dataclasses.replace(
     _GATYS, name="paper", losses=(Term("paper-gram"),), iterations=2000, match_colours=True
 )
 # What repeats would have to fit the canvas.
-_NATURAL = Scheme("natural", (Term("gram"), *_FAINT, _TOGETHER), start="phase", wraps=True)
+_NATURAL = Scheme(
+    "natural",
+    (Term("gram"), *_FAINT, _TOGETHER),
+    start="phase",
+    wraps=True,
+    least_positions=_LEAST_POSITIONS,
+)
 _REGULAR = Scheme(
     "regular",
     (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),
@@ -122,6 +133,11 @@ def _asked(config: Config, name: str) -> dict[str, Any]:
     """What the settings decide on in the place of a preset."""
     asked = {key: value for key in _DECIDED if (value := getattr(config, key)) is not None}
     asked |= {"wraps": False} if config.margin is not None else {}
+    terms = cast(Sequence[Term], config.losses or ())  # which the settings made of any texts
+    has_own_layers = config.layers != as_layers(DEFAULT_LAYERS) or any(
+        term.layers is not None for term in terms
+    )
+    asked |= {"least_positions": 0} if has_own_layers else {}
     return {**asked, "iterations": steps(config, name)}
 
 

@@ -1,5 +1,6 @@
 """Plans the way from coarse to fine: levels, sizes, steps. Pure arithmetic."""
 
+import math
 from typing import NamedTuple
 
 from texsynth.errors import ConfigError
@@ -25,6 +26,7 @@ class Level(NamedTuple):
         frame: ``(rows, columns)`` in pixels at each edge of the texture that are made as it is, and
             then cut away.
         wrap: ``(rows, columns)``: along which axes opposite edges of the canvas are neighbours.
+        deepest: Pixels that lie at most between positions of a layer that takes part.
     """
 
     exemplar_size: tuple[int, int]
@@ -35,6 +37,7 @@ class Level(NamedTuple):
     trim: tuple[int, int] = (0, 0)
     frame: tuple[int, int] = (0, 0)
     wrap: Wrap = (False, False)
+    deepest: float = math.inf
 
     @property
     def whole_size(self) -> tuple[int, int]:
@@ -86,6 +89,7 @@ def plan(
     wrap: Wrap = (False, False),
     frame: int = 0,
     wraps: bool = False,
+    least_positions: int = 0,
 ) -> list[Level]:
     """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
 
@@ -115,6 +119,8 @@ def plan(
             has neighbours on one side alone. It is cut away before the next level.
         wraps: Whether the canvas wraps along both axes, in place of a margin, if the texture tiles
             or not. What it has beyond the texture, to a multiple of ``smallest_side``, is cut away.
+        least_positions: Positions along the exemplar's shorter side that a layer must have to take
+            part at a level coarser than full size.
 
     Returns:
         list of Level: From the coarsest to full size.
@@ -149,7 +155,8 @@ def plan(
         )
         taken = steps * _TIMES[min(times, len(_TIMES) - 1)]
         cut = round(trim * exemplar[1]), round(trim * exemplar[0])
-        planned.append(Level(exemplar, output, canvas, taken, pad, cut, wrap=wrap))
+        deepest = min(exemplar) / least_positions if times and least_positions else math.inf
+        planned.append(Level(exemplar, output, canvas, taken, pad, cut, wrap=wrap, deepest=deepest))
     if levels > 1:
         across, down = (0 if axis else frame for axis in reversed(wrap))
         width, height = planned[0].canvas_size

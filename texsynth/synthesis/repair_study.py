@@ -116,6 +116,7 @@ class RepairStudy(Study):
             smallest,
             pad=scheme.pad,
             trim=scheme.trim,
+            least_positions=scheme.least_positions,
         )
         return [self._with_edges(level) for level in planned]
 

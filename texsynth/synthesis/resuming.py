@@ -26,8 +26,8 @@ _FILES = {
     "another mask": "mask",
 }
 # Of a scheme; versions that did not save them had none.
-_METHOD = ("pad", "detail", "own_colours", "own_units", "wraps")
-_EARLIER_METHOD = {"pad": 0, **dict.fromkeys(_METHOD[1:], False)}
+_METHOD = ("pad", "least_positions", "detail", "own_colours", "own_units", "wraps")
+_EARLIER_METHOD = {**dict.fromkeys(_METHOD[:2], 0), **dict.fromkeys(_METHOD[2:], False)}
 
 
 class Checkpoints:

@@ -62,7 +62,7 @@ class StackStudy(Study):
         self.triplets = triplets(self.planes)
         self.channels, self.networks = self.planes.number, len(self.triplets)
         self.exemplar = self.planes.batch(stack)
-        self.scheme = self._chosen_scheme()
+        self.scheme = workshop.adapted(self._chosen_scheme())
         self.losses = workshop.losses(self.scheme)
         if config.losses is None:  # what is faint comes of the exemplar's patches in the end
             self.losses = [loss for loss in self.losses if not level_losses.is_fine(loss)]

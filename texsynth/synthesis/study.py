@@ -62,7 +62,7 @@ class Study:
         self.source = sources.of(exemplar, config)
         self.exemplar: Any = self.source.batch
         self.is_grey = self._is_grey()
-        self.scheme = self._chosen_scheme()
+        self.scheme = workshop.adapted(self._chosen_scheme())
         self.source.check(workshop)
         self.losses = self._chosen_losses()
         if self.exemplar is None:

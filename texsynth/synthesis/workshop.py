@@ -1,5 +1,6 @@
 """What textures with the same settings share, made once: device, engine, weights, network."""
 
+import dataclasses
 import functools
 import logging
 import time
@@ -116,6 +117,16 @@ class Workshop:
                 float(sum(x.array.sum() for x in activations.values()))  # a GPU is waited for
                 seconds = time.perf_counter() - began
         return seconds / block_choice.FORWARD / side**2
+
+    def adapted(self, scheme):
+        """Returns a scheme as it is with the caller's losses, whose layers are taken as they are.
+
+        Args:
+            scheme (texsynth.synthesis.presets.Scheme): What the preset and the settings come to.
+        """
+        if self._losses is None:
+            return scheme
+        return dataclasses.replace(scheme, least_positions=0)
 
     def losses(self, scheme):
         """Returns the losses to sum, the range penalty among them.
