@@ -238,7 +238,8 @@ def test_output_size(folder, run):
 
 
 def test_snapshots_are_written_every_n_steps(folder, run):
-    assert run("stone.png", "-n", "3", "--levels", "2", "--snapshots", "2").exit_code == 0
+    asked = "-n", "3", "--levels", "2", "--margin", "0", "--snapshots", "2"
+    assert run("stone.png", *asked).exit_code == 0
     snapshots = [name for name in names(folder) if "step" in name]
     assert snapshots == [
         f"stone_texture_level{level}_step{step:05d}.png"

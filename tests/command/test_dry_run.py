@@ -93,7 +93,7 @@ def test_it_tells_preset_levels_engine_memory_and_time(told):
     result = told("stone.png", "--dry-run", *wanted)
     rows = dict(re.findall(r"^  (\w+) +(.*)$", result.stdout, re.M))
     assert rows["preset"] == "natural"
-    assert rows["levels"] == "32x32 in 4, 64x64 in 2 steps; 16 px more at each edge"
+    assert rows["levels"] == "32x32 in 4, 64x64 in 2 steps; opposite edges are neighbours"
     assert re.fullmatch(r"vgg16, engine \w+, \w+", rows["network"])
     assert re.fullmatch(r"\d+ MB, whole", rows["memory"])
     assert re.fullmatch(r"about \d+ s", rows["time"])

@@ -101,7 +101,8 @@ def test_what_is_no_map_is_one_line(config, exemplar, maps, told):
 
 def test_the_statistics_are_those_of_the_turned_exemplar(config, exemplar):
     """Where all is turned by a quarter, the objective is that of the exemplar turned by hand."""
-    settings = config(losses=["gram"], levels=1, output_size=(SIDE, SIDE), start="noise")
+    asked = {"losses": ["gram"], "levels": 1, "output_size": (SIDE, SIDE), "start": "noise"}
+    settings = config(margin=16, **asked)  # what is turned does not wrap
     image = images.to_batch(make_texture(SIDE, SIDE, seed=3))
     study = Steered(Workshop(settings), exemplar, angles=np.full((4, 4), 90.0))
     plain = Workshop(settings).study(np.rot90(exemplar))

@@ -54,9 +54,10 @@ def test_what_is_no_gradient_is_one_line(field):
 def test_in_one_part_it_is_the_mixture(config, exemplars):
     """All weights are 1, and so all sums are those without."""
     sources = [Source(each) for each in exemplars]
-    study = Varied(Workshop(config()), sources, [(0.3, 0.7)], np.ones((1, 8, 8)))
+    settings = config(margin=8)  # a mixture wraps if it is not told to
+    study = Varied(Workshop(settings), sources, [(0.3, 0.7)], np.ones((1, 8, 8)))
     found = make_variation(study, 0)
-    expected = texsynth.mix(exemplars, (0.3, 0.7), config())
+    expected = texsynth.mix(exemplars, (0.3, 0.7), settings)
     assert found.history[0][0] == pytest.approx(expected.history[0][0], rel=1e-3)
     assert np.abs(found.image.astype(int) - expected.image).mean() < 2
 
