@@ -2,12 +2,14 @@ import pytest
 
 from texsynth.errors import ConfigError
 from texsynth.losses import LOSSES, RangePenalty
+from texsynth.losses.components import ComponentsLoss
 from texsynth.synthesis import level_losses, pyramid
 
 GRAM = LOSSES["gram"]({"pool1": 1.0})
 COARSE = LOSSES["correspondence"]({"pool1": 1.0})
 FINE = LOSSES["contrast-gram"]({"pool1": 1.0})
 PENALTY = RangePenalty(1.0)
+SIZES = (256, 256), (256, 256)
 
 
 def levels(exemplar, output, number=None):
@@ -108,6 +110,16 @@ def test_layers_of_few_positions_are_left_out_of_coarser_levels():
     assert deep.layers == ("pool1", "pool3", "pool4")
     small = pyramid.plan((64, 64), (64, 64), 80, 1, 16, least_positions=8)
     assert level_losses.at_level([deep], small, 1) == [deep]  # full size has all of them
+
+
+@pytest.mark.parametrize("number", [8, 512])
+def test_components_are_left_out_with_their_layers(number):
+    weights = {"pool1": 1.0, "pool4": 2.0}
+    loss = ComponentsLoss(LOSSES["gram"](weights), number)
+    fewer = level_losses.at_level([loss], pyramid.plan(*SIZES, 80, 3, 16, least_positions=8), 1)[0]
+    assert fewer.layers == fewer.inner.layers == ("pool1",)
+    assert fewer.weights == fewer.inner.weights == {"pool1": 1.0}
+    assert fewer.number == number and loss.inner.layers == ("pool1", "pool4")
 
 
 def test_positions_are_counted_along_the_shorter_side_of_the_exemplar():

@@ -432,6 +432,24 @@ def test_the_callers_losses_are_of_their_layers_at_each_level(config, exemplar):
         assert len(level_losses.at_level(study.losses, study.plan, 1)[0].layers) == expected
 
 
+@pytest.mark.parametrize("components", [None, 8])
+def test_a_texture_of_the_default_layers_through_levels(components, config, exemplar):
+    """That of the first level is of fewer layers, by a network that shares the other's kernels."""
+    settings = config(
+        preset="natural", layers=DEFAULT_LAYERS, levels=2, size=128, components=components
+    )
+    workshop = Workshop(settings)
+    result = make_variation(workshop.study(exemplar[:24, :24]), 0)
+    assert [len(losses) for losses in result.history] == [6, 3]
+    assert all(losses[-1] < losses[0] for losses in result.history)
+    assert set(result.errors) >= {"conv1_1"}
+    depths = {max(layers) for layers in workshop._features if layers}
+    assert depths == {"pool2", "pool3", "pool4"}  # even contrast, the first level, full size
+    if workshop.engine == "winograd":
+        transformed = [conv for _, conv, _ in workshop.weights.made]
+        assert len(transformed) == len(set(transformed)) * 2  # there and back, once each
+
+
 def test_what_wraps_is_made_without_edges_at_each_level_and_cut_in_the_end(config, exemplar):
     seen = []
 
@@ -442,11 +460,11 @@ def test_what_wraps_is_made_without_edges_at_each_level_and_cut_in_the_end(confi
     settings = config(preset="natural", levels=2, output_size=(83, 90), iterations=12)
     result = texsynth.synthesize(exemplar, settings, callback=look)
     assert result.image.shape == (90, 83, 3)
-    assert (seen[0].shape[2:], seen[-1].shape[2:]) == ((48, 48), (96, 88))
+    assert (seen[0].shape[2:], seen[-1].shape[2:]) == ((48, 48), (96, 96))
     whole = images.to_pixels(seen[-1])
     assert all(abs(score) < 2 for score in seam_scores(whole).values())
     assert max(seam_scores(result.image).values()) > 2  # what is cut tiles no longer
-    np.testing.assert_array_equal(result.image, whole[3:93, 2:85])
+    np.testing.assert_array_equal(result.image, whole[3:93, 6:89])
 
 
 def test_losses_of_the_caller_take_the_place_of_the_configured(config, exemplar):

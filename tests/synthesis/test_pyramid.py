@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from texsynth.errors import ConfigError
 from texsynth.synthesis.pyramid import plan, tileable
@@ -107,8 +109,8 @@ def test_tiling_sides_are_multiples_and_have_no_margin():
 
 def test_what_wraps_has_no_margin_and_the_next_larger_canvas_that_can():
     coarse, half, full = plan((300, 200), (300, 260), 1, 3, 16, margin=8, frame=8, wraps=True)
-    assert (full.canvas_size, full.output_size) == ((304, 272), (300, 260))
-    assert (half.canvas_size, coarse.canvas_size) == ((160, 144), (80, 64))
+    assert (full.canvas_size, full.output_size) == ((320, 288), (300, 260))
+    assert (half.canvas_size, coarse.canvas_size) == ((160, 144), (80, 80))
     for level in (coarse, half, full):
         assert level.wrap == (True, True)
         assert level.margin == level.frame == (0, 0)
@@ -119,7 +121,7 @@ def test_what_wraps_has_no_margin_and_the_next_larger_canvas_that_can():
 
 def test_at_coarse_levels_exemplar_and_texture_are_in_proportion_to_a_canvas_that_wraps():
     for level in plan((300, 200), (300, 260), 1, 3, 16, wraps=True):
-        across, down = level.canvas_size[0] / 304, level.canvas_size[1] / 272
+        across, down = level.canvas_size[0] / 320, level.canvas_size[1] / 288
         assert level.exemplar_size == (round(300 * across), round(200 * down))
         assert level.output_size == (round(300 * across), round(260 * down))
     along_rows = plan((300, 200), (304, 260), 1, 2, 16, margin=8, wrap=(False, True))[0]
@@ -127,6 +129,39 @@ def test_at_coarse_levels_exemplar_and_texture_are_in_proportion_to_a_canvas_tha
     assert along_rows.exemplar_size == (round(300 * 160 / 304), 100)
     assert along_rows.output_size == (160, 130)
     assert along_rows.margin == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("side", "canvas"),
+    [(256, 256), (257, 288), (288, 288), (289, 320), (300, 320), (321, 352), (353, 384)],
+)
+def test_a_canvas_is_halved_exactly_where_that_takes_few_pixels(side, canvas):
+    full = plan((300, 300), (side, 700), 1, 3, 16, wraps=True)[-1]
+    assert full.canvas_size == (canvas, 704)
+    tiling = plan((300, 300), (304, side), 1, 3, 16, wrap=(False, True), wraps=True)[-1]
+    assert tiling.canvas_size == (304, canvas)
+
+
+@given(
+    exemplar=st.tuples(st.integers(16, 700), st.integers(16, 700)),
+    output=st.tuples(st.integers(16, 700), st.integers(16, 700)),
+    levels=st.integers(1, 5),
+    wraps=st.booleans(),
+)
+def test_what_wraps_fits_the_network_at_each_level(exemplar, output, levels, wraps):
+    wrap = (False, False) if wraps else (True, True)
+    output = output if wraps else tileable(output, wrap, 16)
+    try:
+        planned = plan(exemplar, output, 1, levels, 16, wrap=wrap, wraps=wraps)
+    except ConfigError as error:
+        assert "levels must be at most" in str(error)
+        return
+    for level in planned:
+        assert min(level.exemplar_size) >= 16
+        assert all(side % 16 == 0 for side in level.canvas_size)
+        for own, canvas in zip(level.output_size, level.canvas_size, strict=True):
+            assert own <= canvas
+    assert planned[-1].exemplar_size == exemplar and planned[-1].output_size == tuple(output)
 
 
 def test_sizes_that_are_halved_exactly_are_so_where_they_wrap():

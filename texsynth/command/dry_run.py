@@ -208,19 +208,33 @@ def _described(study):
     """Lines about how textures of a study are made, ``(label, text)``."""
     scheme, workshop = study.scheme, study.workshop
     levels = [f"{'x'.join(map(str, each.output_size))} in {each.steps}" for each in study.plan]
-    across = max(study.plan[-1].margin)
-    margin = f"; {across} px more at each edge" if across else ""
-    margin = "; opposite edges are neighbours" if any(study.plan[-1].wrap) else margin
     networks = [workshop.config.network]
     if study.networks > 1:
         networks.append(f"{study.networks} times for {study.channels} planes")
     fits = "whole" if study.block is None else f"in blocks of {study.block} px"
     return [
         ("preset", scheme.name + (f": {scheme.why}" if scheme.why else "")),
-        ("levels", f"{', '.join(levels)} steps{margin}"),
+        ("levels", f"{', '.join(levels)} steps{_edges(study.plan[-1])}"),
         ("network", ", ".join([*networks, f"engine {workshop.engine}", workshop.precision])),
         ("memory", f"{format_memory(study.bytes)}, {fits}"),
     ]
+
+
+_NEIGHBOURS = {
+    (True, True): "opposite edges are neighbours",
+    (True, False): "top and bottom are neighbours",
+    (False, True): "left and right are neighbours",
+}
+
+
+def _edges(level):
+    """What is made of the edges of a level, from a semicolon on; empty if nothing is."""
+    told, margin = "", max(level.margin)
+    if any(level.wrap):
+        told = f"; {_NEIGHBOURS[level.wrap]}"
+    if margin:
+        told += f"; {margin} px more at each {'other edge' if told else 'edge'}"
+    return told
 
 
 def _paths(outputs):

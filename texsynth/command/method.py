@@ -110,7 +110,7 @@ method_options = together(
         "--margin",
         type=int,
         help="Extra pixels to make beyond each edge and crop at the end.  [default: set by the"
-        " preset]",
+        " preset: 0, 16, or for natural none, for opposite edges are neighbours]",
     ),
     click.option(
         "--detail/--no-detail",

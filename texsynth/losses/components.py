@@ -1,7 +1,7 @@
 """A Gram loss on the principal components of each layer: fewer numbers, of more weight."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 from texsynth.compat import chainer
 from texsynth.losses.gram import CentredGramLoss, GramLoss
@@ -42,6 +42,16 @@ class ComponentsLoss(AdditiveLoss):
     def __init__(self, inner: GramLoss | CentredGramLoss, number: int) -> None:
         super().__init__(inner.weights)
         self.inner, self.number = inner, number
+
+    def of_layers(self, names: Collection[str]) -> Self:
+        """Returns the loss at some of its layers alone, see :meth:`LayerLoss.of_layers`.
+
+        Args:
+            names: As there.
+        """
+        fewer = super().of_layers(names)
+        fewer.inner = self.inner.of_layers(names)
+        return fewer
 
     def sums(
         self, activations: chainer.Variable | Array, mask: Array | None = None

@@ -12,8 +12,9 @@ A loss with ``takes_masks`` can be told how much each position counts: its ``tar
 and ``partial`` take masks, ``{layer: (1, 1, H, W)}``, beside the activations.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +100,17 @@ class LayerLoss:
     def __init__(self, weights: Mapping[str, float]) -> None:
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.layers = tuple(self.weights)
+
+    def of_layers(self, names: Collection[str]) -> Self:
+        """Returns the loss at some of its layers alone, with their weights.
+
+        Args:
+            names: At least one of :attr:`layers`.
+        """
+        fewer = copy.copy(self)
+        fewer.weights = {name: weight for name, weight in self.weights.items() if name in names}
+        fewer.layers = tuple(fewer.weights)
+        return fewer
 
     def target(self, activations: Activations, masks: Masks | None = None) -> dict[str, Any]:
         """Returns the exemplar's statistics, ``{layer: statistic}``.

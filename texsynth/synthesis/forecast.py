@@ -65,7 +65,8 @@ class Forecast:
             number (int): The level, from 1.
             seconds (float): As long as it may be repeated for: the median is taken.
         """
-        repeats = not self._tried  # the first of all loads what is compiled, or compiles it
+        # The first of all loads what is compiled, or compiles it; a GPU records each.
+        repeats = not self._tried or study.workshop.engine == "cuda"
         found = _tried(study, number, repeats, seconds)
         self._tried[number] = self._paces[number] = found
 

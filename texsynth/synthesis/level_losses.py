@@ -1,11 +1,10 @@
 """Which losses take part at a level, and of which layers: where an image has few pixels."""
 
-import copy
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
 
 from texsynth.errors import ConfigError
 from texsynth.losses import IMAGE, LOSSES, Loss, RangePenalty
+from texsynth.losses.loss import LayerLoss
 from texsynth.network import architecture
 from texsynth.synthesis.pyramid import Level
 
@@ -50,17 +49,14 @@ def _taking_part(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> 
 
 def _reaching(loss: Loss, deepest: float) -> Loss:
     """A loss without the layers that are deeper; itself if there are none, or no others."""
-    weights = getattr(loss, "weights", {})
-    kept = {
-        name: weight
-        for name, weight in weights.items()
-        if name == IMAGE or architecture.smallest_side([name]) <= deepest
-    }
-    if not kept or len(kept) == len(weights):
+    kept = [name for name in loss.layers if name == IMAGE or _stride(name) <= deepest]
+    if not isinstance(loss, LayerLoss) or len(kept) in (0, len(loss.layers)):
         return loss
-    fewer: Any = copy.copy(loss)
-    fewer.weights, fewer.layers = kept, tuple(kept)
-    return cast(Loss, fewer)
+    return loss.of_layers(kept)
+
+
+def _stride(name: str) -> int:
+    return architecture.smallest_side([name])
 
 
 def layers_of(losses: Iterable[Loss]) -> list[str]:

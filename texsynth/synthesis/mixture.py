@@ -134,8 +134,12 @@ class Mixture(Study):
             self.losses = [loss for loss in self.losses if self._suits(loss, blends)]
         self.layers = level_losses.layers_of(self.losses)
         self._levels: list[list[Level]] = self._plans()
-        # That of the largest exemplar, for the memory that it takes.
-        self.plan = max(self._levels, key=lambda plan: math.prod(plan[-1].padded_size))
+        # That of the largest exemplar, for the memory that it takes, and layers that all have.
+        largest = max(self._levels, key=lambda plan: math.prod(plan[-1].padded_size))
+        self.plan = [
+            level._replace(deepest=min(each.deepest for each in theirs))
+            for level, *theirs in zip(largest, *self._levels, strict=True)
+        ]
 
     def _suits(self, loss: Loss, blends: bool) -> bool:
         """Whether a loss of the preset can be had of what lies between exemplars."""

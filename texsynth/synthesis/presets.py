@@ -91,7 +91,6 @@ _GATYS = Scheme(
 _PAPER = dataclasses.replace(
     _GATYS, name="paper", losses=(Term("paper-gram"),), iterations=2000, match_colours=True
 )
-# What repeats would have to fit the canvas.
 _NATURAL = Scheme(
     "natural",
     (Term("gram"), *_FAINT, _TOGETHER),
@@ -99,6 +98,7 @@ _NATURAL = Scheme(
     wraps=True,
     least_positions=_LEAST_POSITIONS,
 )
+# It does not wrap: what repeats would have to fit the canvas.
 _REGULAR = Scheme(
     "regular",
     (Term("gram"), *_FAINT, Term("autocorrelation"), _TOGETHER),

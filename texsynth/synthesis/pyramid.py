@@ -7,6 +7,7 @@ from texsynth.errors import ConfigError
 from texsynth.typing import Size, Wrap
 
 _COARSEST = 64  # pixels; below it the texture comes out as a copy, most of all where it repeats
+_SPARE = 32  # pixels; a margin of 16 takes as many
 _TIMES = (1, 2, 5)  # the steps of full size, for levels from there; still coarser ones take as many
 
 
@@ -17,7 +18,7 @@ class Level(NamedTuple):
         exemplar_size: ``(width, height)`` that the exemplar is resized to.
         output_size: ``(width, height)`` of the texture.
         canvas_size: ``(width, height)`` of the image that is optimised: the texture, a frame and a
-            margin, or along axes that wrap the next multiple of a pooled position.
+            margin; along axes that wrap a multiple of what a position of the deepest layer spans.
         steps: Optimizer steps.
         pad: Pixels beyond each edge of the exemplar, mirrored, that the network sees and the
             statistics do without.
@@ -91,7 +92,7 @@ def plan(
     wraps: bool = False,
     least_positions: int = 0,
 ) -> list[Level]:
-    """Plans levels at 1, 1/2, 1/4 ... of the full size, the coarsest first.
+    """Plans levels at 1, 1/2, 1/4 ... of the full size, or near it, the coarsest first.
 
     Zero padding marks the edges of an image in all activations. With it in the statistics, what
     lies at the edge of the exemplar would be wanted at the edge of the output; and where it reaches
@@ -118,7 +119,8 @@ def plan(
             coarsest level if there are others: what repeats is out of step near the edge, where it
             has neighbours on one side alone. It is cut away before the next level.
         wraps: Whether the canvas wraps along both axes, in place of a margin, if the texture tiles
-            or not. What it has beyond the texture, to a multiple of ``smallest_side``, is cut away.
+            or not. What it has beyond the texture, to a multiple of ``smallest_side`` or of some
+            times that, is cut away.
         least_positions: Positions along the exemplar's shorter side that a layer must have to take
             part at a level coarser than full size.
 
@@ -142,15 +144,17 @@ def plan(
     most = max(1, (side // smallest_side).bit_length())
     if levels > most:
         raise ConfigError(f"levels must be at most {most} for a side of {side} px, not {levels}")
-    wrap = (True, True) if wraps else wrap
     across, down = (0 if axis else 2 * margin for axis in reversed(wrap))
-    full_size = _covering((output_size[0] + across, output_size[1] + down), wrap, smallest_side)
+    full_size = output_size[0] + across, output_size[1] + down
+    if wraps:
+        full_size = _covering(output_size, wrap, smallest_side, levels)
+        wrap = (True, True)
     planned = []
     for times in reversed(range(levels)):
         canvas = tileable(_halved(full_size, times), wrap, smallest_side)
         # What wraps is not quite half as wide; then nor is what is made in it, nor the exemplar.
         exemplar, output = (
-            _in_proportion(_halved(size, times), size, wrap, canvas, full_size)
+            _in_proportion(_halved(size, times), size, wrap, canvas, full_size, smallest_side)
             for size in (exemplar_size, output_size)
         )
         taken = steps * _TIMES[min(times, len(_TIMES) - 1)]
@@ -165,19 +169,34 @@ def plan(
     return planned
 
 
-def _covering(size: Size, wrap: Wrap, multiple: int) -> Size:
-    """The least size that can wrap and is no smaller."""
+def _covering(size: Size, tiles: Wrap, multiple: int, levels: int) -> Size:
+    """A size that can wrap and is no smaller; along axes that tile it is the same.
+
+    One that can still wrap when it is halved, as often as there are levels, if that takes few
+    pixels more: a coarser level's texture is only sharp where it is enlarged just twice.
+    """
     width, height = (
-        -(-side // multiple) * multiple if wraps else side
-        for side, wraps in zip(size, reversed(wrap), strict=True)
+        side if is_tile else _above(side, multiple, levels)
+        for side, is_tile in zip(size, reversed(tiles), strict=True)
     )
     return width, height
 
 
-def _in_proportion(halved: Size, size: Size, wrap: Wrap, canvas: Size, full: Size) -> Size:
+def _above(side: int, multiple: int, levels: int) -> int:
+    for halvings in reversed(range(levels)):
+        step = multiple << halvings
+        found = -(-side // step) * step
+        if found - side <= _SPARE or not halvings:
+            break
+    return found
+
+
+def _in_proportion(
+    halved: Size, size: Size, wrap: Wrap, canvas: Size, full: Size, least: int
+) -> Size:
     """A size at a level: halved, or along axes that wrap to the canvas as at full size."""
     width, height = (
-        max(1, round(side * own / whole)) if wraps else half
+        max(least, round(side * own / whole)) if wraps else half
         for half, side, own, whole, wraps in zip(
             halved, size, canvas, full, reversed(wrap), strict=True
         )

@@ -14,7 +14,7 @@ from texsynth.objective import masks
 from texsynth.objective.held_memory import Held
 from texsynth.objective.kept import Keep
 from texsynth.objective.masks import Masks
-from texsynth.synthesis import holes, octave, pyramid
+from texsynth.synthesis import holes, octave, presets, pyramid
 from texsynth.synthesis.borrowing import borrowed
 from texsynth.synthesis.study import Study
 
@@ -60,7 +60,7 @@ class RepairStudy(Study):
         They have the coarse structure. What coarser levels change of them, and what more steps do,
         shows at the edges: there the statistics that a hole lacks are made first, as a rim.
         """
-        scheme, config = super()._chosen_scheme(), self.workshop.config
+        scheme, config = presets.unwrapped(super()._chosen_scheme()), self.workshop.config
         if not self._is_borrowed:
             return scheme
         few = {"levels": 1} if config.levels is None else {}

@@ -27,7 +27,7 @@ _FILES = {
 }
 # Of a scheme; versions that did not save them had none.
 _METHOD = ("pad", "least_positions", "detail", "own_colours", "own_units", "wraps")
-_EARLIER_METHOD = {**dict.fromkeys(_METHOD[:2], 0), **dict.fromkeys(_METHOD[2:], False)}
+_EARLIER_METHOD = {**dict.fromkeys(_METHOD, False), "pad": 0, "least_positions": 0}
 
 
 class Checkpoints:

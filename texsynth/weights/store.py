@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,14 @@ class VGGWeights:
             0..255 less the mean, ``b`` is ``(O,)`` float32.
         mean: ``(3,)`` float32, blue, green, red.
         network: Whose they are, a name of :data:`texsynth.network.architecture.NETWORKS`.
+        made: What engines made of the kernels, by keys of theirs: networks to several depths share
+            it.
     """
 
     tensors: checks.Tensors
     mean: npt.NDArray[np.float32]
     network: str = "vgg16"
+    made: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def table(self) -> architecture.Table:

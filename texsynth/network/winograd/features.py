@@ -60,7 +60,7 @@ class WinogradFeatures:
     def __init__(self, weights, layers, pooling="average", precision="fp32"):
         self.table = weights.table
         self._network = WinogradVGG(
-            weights.table, weights.tensors, tuple(layers), pooling, precision
+            weights.table, weights.tensors, tuple(layers), pooling, precision, weights.made
         )
         self._mean = weights.mean.reshape(1, 3, 1, 1)
 

@@ -85,7 +85,7 @@ class WinogradVGG:
     of ``backward`` or ``forward``.
     """
 
-    def __init__(self, table, tensors, layers, pooling="average", precision="fp32"):
+    def __init__(self, table, tensors, layers, pooling="average", precision="fp32", made=None):
         """Transform the weights.
 
         Args:
@@ -94,7 +94,10 @@ class WinogradVGG:
             layers: names wanted, conv*_* (after the ReLU) and pool*.
             pooling: "average" or "max".
             precision: "fp32"; "bf16" rounds the factors of Winograd's products.
+            made: dict where transformed kernels are kept, for other networks of the same
+                tensors; None shares them with none.
         """
+        self._made = {} if made is None else made
         self.layers = tuple(layers)
         self._takes_maximum = pooling == "max"
         self._precision = precision
@@ -115,7 +118,7 @@ class WinogradVGG:
             keeps_conv = not pool or conv in self.layers
             stage = Stage(conv, pool, keeps_conv, bias.size, kernels, bias)
             if stages:
-                stage.forward_weights = forward_kernels(kernels, self._precision)
+                stage.forward_weights = self._transformed(forward_kernels, stage)
             else:
                 stage.forward_weights = in_panels(forward_weights(kernels))
             stages.append(stage)
@@ -288,8 +291,14 @@ class WinogradVGG:
             if index == 0:
                 stage.backward_weights = in_panels(backward_weights(stage.kernels))
             else:
-                stage.backward_weights = backward_kernels(stage.kernels, self._precision)
+                stage.backward_weights = self._transformed(backward_kernels, stage)
         return stage.backward_weights
+
+    def _transformed(self, transform, stage):
+        key = transform, stage.conv, self._precision
+        if key not in self._made:
+            self._made[key] = transform(stage.kernels, self._precision)
+        return self._made[key]
 
     def _seed(self, stage, grads):
         """Begin the backward pass at a stage, if one of its layers has a gradient; tell so."""
