@@ -129,6 +129,7 @@ if n > 1:
         ((40 * n, 44), (5, 3), (False, False)),
         ((40 * n + 3, 41), (0, 0), (False, False)),
         ((40 * n, 44), (0, 4), (True, False)),
+        ((40 * n, 44), (6, 4), (True, True)),  # of what wraps, a rim that is cut away
         ((40 * n, 44), (50, 0), (False, False)),  # of three, the first has no row that counts
     ):
         check_objective(team, size, margin, wrap, exemplar, features, losses)

@@ -105,13 +105,15 @@ def test_same_as_whole_at_the_deepest_default_layer(exact_weights):
 @pytest.mark.parametrize(
     ("size", "block", "count"), [((64, 64), 32, 4), ((64, 20), 32, 2), ((16, 16), 16, 1)]
 )
-def test_same_as_whole_of_an_image_that_wraps(wrap, size, block, count, exact_weights):
+@pytest.mark.parametrize("margin", [(0, 0), (3, 5)])
+def test_same_as_whole_of_an_image_that_wraps(wrap, size, block, count, margin, exact_weights):
     assert number_of_blocks(size, SHALLOW, block, wrap) == count
     features = VGGFeatures(exact_weights, SHALLOW)
     losses = [GramLoss(SHALLOW), RangePenalty(1e-4)]
     exemplar, image = make_image((33, 40), 1, np.float64), make_image(size, 2, np.float64)
-    expected, gradient = evaluate(Objective(features, losses, exemplar, wrap=wrap), image)
-    by_blocks = BlockObjective(features, losses, exemplar, block=block, wrap=wrap)
+    told = {"margin": margin, "wrap": wrap}
+    expected, gradient = evaluate(Objective(features, losses, exemplar, **told), image)
+    by_blocks = BlockObjective(features, losses, exemplar, block=block, **told)
     loss, found = evaluate(by_blocks, image)
     assert loss == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11 * abs(gradient).max())

@@ -107,14 +107,15 @@ def test_tiling_sides_are_multiples_and_have_no_margin():
     assert [level.margin for level in levels] == [(2, 0), (4, 0), (8, 0)]  # rows and columns
 
 
-def test_what_wraps_has_no_margin_and_the_next_larger_canvas_that_can():
+def test_what_wraps_has_a_larger_canvas_that_can_and_begins_with_all_of_it():
     coarse, half, full = plan((300, 200), (300, 260), 1, 3, 16, margin=8, frame=8, wraps=True)
     assert (full.canvas_size, full.output_size) == ((320, 288), (300, 260))
     assert (half.canvas_size, coarse.canvas_size) == ((160, 144), (80, 80))
     for level in (coarse, half, full):
         assert level.wrap == (True, True)
-        assert level.margin == level.frame == (0, 0)
+        assert level.frame == (0, 0)
         assert level.whole_size == level.framed_size == level.canvas_size
+    assert full.margin == (14, 10)  # what is cut away is in no statistic
     with pytest.raises(ConfigError, match="304x256"):  # what is to tile is not cut
         plan((300, 200), (300, 260), 1, 3, 16, wrap=(True, True), wraps=True)
 

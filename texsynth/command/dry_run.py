@@ -233,7 +233,7 @@ def _edges(level):
     if any(level.wrap):
         told = f"; {_NEIGHBOURS[level.wrap]}"
     if margin:
-        told += f"; {margin} px more at each {'other edge' if told else 'edge'}"
+        told += f"; {margin} px more at each edge"
     return told
 
 

@@ -56,15 +56,19 @@ class Level(NamedTuple):
 
     @property
     def framed_size(self) -> tuple[int, int]:
-        """``(width, height)`` of that with its frame: of what statistics are taken."""
+        """``(width, height)`` of that with its frame: of what a level begins with."""
         rows, columns = self.frame
         return self.whole_size[0] + 2 * columns, self.whole_size[1] + 2 * rows
 
     @property
     def margin(self) -> tuple[int, int]:
-        """``(rows, columns)`` in pixels at each edge of the canvas that are in no statistic."""
-        sides = zip(self.canvas_size[::-1], self.framed_size[::-1], strict=True)
-        rows, columns = ((canvas - framed) // 2 for canvas, framed in sides)
+        """``(rows, columns)`` in pixels at each edge of the canvas that are in no statistic.
+
+        Of what wraps it is what is cut away in the end: else what is left would have less of what
+        is rare than the statistics of all have.
+        """
+        sides = zip(self.canvas_size[::-1], self.output_size[::-1], self.frame, strict=True)
+        rows, columns = ((canvas - output) // 2 - frame for canvas, output, frame in sides)
         return rows, columns
 
     @property
@@ -120,7 +124,7 @@ def plan(
             has neighbours on one side alone. It is cut away before the next level.
         wraps: Whether the canvas wraps along both axes, in place of a margin, if the texture tiles
             or not. What it has beyond the texture, to a multiple of ``smallest_side`` or of some
-            times that, is cut away.
+            times that, is in no statistic either, and cut away.
         least_positions: Positions along the exemplar's shorter side that a layer must have to take
             part at a level coarser than full size.
 
