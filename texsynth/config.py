@@ -73,8 +73,8 @@ class Config:
             phases (:func:`texsynth.statistics.spectrum.random_phase`); ``None`` means the preset's.
         levels: Pyramid levels; 1 means full size only, ``None`` means the preset's, or the number
             that the size allows.
-        margin: Extra pixels to optimise beyond each edge and crop at the end, if only 0;
-            ``None`` means the preset's, or that opposite edges are neighbours in its place.
+        margin: Extra pixels to optimise beyond each edge and crop at the end; ``None`` means what
+            the preset has: so many, or opposite edges that are neighbours.
         detail: Whether each level starts with fine detail of the exemplar, laid where the exemplar
             looks like the coarser level (:mod:`texsynth.synthesis.octave`); ``None`` means the
             preset's.

@@ -99,6 +99,27 @@ def test_it_tells_preset_levels_engine_memory_and_time(told):
     assert re.fullmatch(r"about \d+ s", rows["time"])
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("--preset regular", "; 16 px more at each edge"),
+        ("--preset regular --tile x", "; left and right are neighbours; 16 px more at the others"),
+        ("--preset regular --tile y", "; top and bottom are neighbours; 16 px more at the others"),
+        ("--preset regular --tile xy", "; opposite edges are neighbours"),
+        (
+            "--preset natural --output-size 60",
+            "; opposite edges are neighbours; 2 px more at each edge",
+        ),
+        ("--preset natural --margin 0", ""),
+    ],
+)
+def test_it_tells_what_is_at_the_edges(told, asked, expected):
+    shared = "--dry-run --size 64 --levels 1"
+    rows = told("stone.png", *f"{shared} {asked}".split()).stdout
+    (levels,) = re.findall(r"^  levels +(.*)$", rows, re.M)
+    assert levels.partition(" steps")[2] == expected
+
+
 def test_it_tells_the_presets_reason(told):
     rows = told("stone.png", "--dry-run").stdout
     assert "preset    natural: nothing in the exemplar repeats (correlation " in rows

@@ -233,7 +233,8 @@ def _edges(level):
     if any(level.wrap):
         told = f"; {_NEIGHBOURS[level.wrap]}"
     if margin:
-        told += f"; {margin} px more at each edge"
+        where = "each edge" if level.wrap[0] == level.wrap[1] else "the others"
+        told += f"; {margin} px more at {where}"
     return told
 
 
