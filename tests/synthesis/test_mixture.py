@@ -5,9 +5,11 @@ import texsynth
 from tests.conftest import make_texture
 from texsynth import Checkpoints, Mixture, Workshop, images
 from texsynth.compat import chainer
+from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import ConfigError
 from texsynth.objective.block_objective import BlockObjective
 from texsynth.statistics import spectrum
+from texsynth.synthesis import level_losses
 
 pytestmark = pytest.mark.usefixtures("weights_read_once", "two_layers_measured")
 SETTINGS = {
@@ -39,6 +41,19 @@ def test_patches_of_both_are_wanted_only_if_asked_for(config, exemplars):
         assert ("CorrespondenceLoss" in kinds) == is_there
     alone = Mixture(Workshop(config(levels=2)), exemplars, (1, 0))
     assert "CorrespondenceLoss" in [type(loss).__name__ for loss in alone.losses]
+
+
+@pytest.mark.parametrize(
+    ("shares", "deepest"), [((1, 1), "pool3"), ((1, 0), "pool4"), ((0, 1), "pool3")]
+)
+def test_layers_that_an_exemplar_has_few_positions_of_take_no_part(config, shares, deepest):
+    """64 pixels of the second one, at the first level."""
+    wide, narrow = make_texture(256, 256), make_texture(256, 128, seed=1)
+    settings = config(size=0, layers=DEFAULT_LAYERS, levels=2, output_size=(128, 128))
+    study = Mixture(Workshop(settings), [wide, narrow], shares)
+    for number, expected in ((1, deepest), (2, "pool4")):
+        loss = level_losses.at_level(study.losses, study.plan, number)[0]
+        assert max(loss.layers) == expected
 
 
 @pytest.mark.parametrize("shares", [(1, 0), (0, 1)])

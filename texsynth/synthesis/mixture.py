@@ -134,12 +134,7 @@ class Mixture(Study):
             self.losses = [loss for loss in self.losses if self._suits(loss, blends)]
         self.layers = level_losses.layers_of(self.losses)
         self._levels: list[list[Level]] = self._plans()
-        # That of the largest exemplar, for the memory that it takes, and layers that all have.
-        largest = max(self._levels, key=lambda plan: math.prod(plan[-1].padded_size))
-        self.plan = [
-            level._replace(deepest=min(each.deepest for each in theirs))
-            for level, *theirs in zip(largest, *self._levels, strict=True)
-        ]
+        self.plan = _plan_of_all(self._levels)
 
     def _suits(self, loss: Loss, blends: bool) -> bool:
         """Whether a loss of the preset can be had of what lies between exemplars."""
@@ -153,6 +148,7 @@ class Mixture(Study):
         """Leaves those exemplars alone that have a share."""
         self._exemplars = [self._exemplars[number] for number in numbers]
         self._levels = [self._levels[number] for number in numbers]
+        self.plan = _plan_of_all(self._levels)
 
     def _end(self) -> None:
         """What those decide on that take part: colours, and what fits in memory."""
@@ -269,6 +265,15 @@ def check_number(number: int) -> None:
     """
     if number < 2:
         raise ConfigError(f"a mixture needs at least two exemplars, not {number}")
+
+
+def _plan_of_all(levels: Sequence[Sequence[Level]]) -> list[Level]:
+    """That of the largest exemplar, for the memory that it takes, with layers that all have."""
+    largest = max(levels, key=lambda plan: math.prod(plan[-1].padded_size))
+    return [
+        level._replace(deepest=min(each.deepest for each in theirs))
+        for level, *theirs in zip(largest, *levels, strict=True)
+    ]
 
 
 def _beside(exemplars: Sequence[Batch]) -> Batch:
