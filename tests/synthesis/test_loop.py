@@ -446,8 +446,11 @@ def test_a_texture_of_the_default_layers_through_levels(components, config, exem
     depths = {max(layers) for layers in workshop._features if layers}
     assert depths == {"pool2", "pool3", "pool4"}  # even contrast, the first level, full size
     if workshop.engine == "winograd":
-        transformed = [conv for _, conv, _ in workshop.weights.made]
-        assert len(transformed) == len(set(transformed)) * 2  # there and back, once each
+        made = [features for layers, features in workshop._features.items() if layers]
+        stages = [features._network._stages[1] for features in made]
+        assert len(stages) == 3
+        assert len({id(stage.forward_weights) for stage in stages}) == 1
+        assert len({id(stage.backward_weights) for stage in stages}) == 1
 
 
 @pytest.mark.parametrize("size", [(96, 96), (83, 90)])
