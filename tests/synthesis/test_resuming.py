@@ -13,6 +13,7 @@ import texsynth
 from tests.conftest import make_texture
 from tests.synthesis.conftest import after
 from texsynth import Checkpoints, images
+from texsynth.config import DEFAULT_LAYERS
 from texsynth.errors import CheckpointError, ConfigError
 from texsynth.files import checkpoint
 from texsynth.losses import GramLoss
@@ -438,13 +439,16 @@ def test_what_an_earlier_version_did_not_save_of_the_same_method_is_no_other_job
     np.testing.assert_array_equal(again.image, whole.image)
 
 
-def test_a_checkpoint_of_an_earlier_preset_is_refused(config, exemplar, tmp_path):
+@pytest.mark.parametrize(
+    "unknown", ["pad", "detail", "own_colours", "own_units", "wraps", "least_positions"]
+)
+def test_a_checkpoint_of_an_earlier_preset_is_refused(unknown, config, exemplar, tmp_path):
     """It would go on, in silence, towards other statistics."""
     path = tmp_path / "run.ckpt"
-    settings = config(preset="natural", levels=1)
+    settings = config(preset="natural", layers=DEFAULT_LAYERS, levels=1)
     texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(path))
     saved = checkpoint.load(path)
-    del saved.fields["job"]["method"]
+    del saved.fields["job"]["method"][unknown]
     checkpoint.save(path, saved.fields, saved.arrays.items())
     with pytest.raises(ConfigError, match="an earlier version saved it, whose preset was another"):
         texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
