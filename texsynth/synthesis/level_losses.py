@@ -49,14 +49,10 @@ def _taking_part(losses: Iterable[Loss], plan: Sequence[Level], number: int) -> 
 
 def _reaching(loss: Loss, deepest: float) -> Loss:
     """A loss without the layers that are deeper; itself if there are none, or no others."""
-    kept = [name for name in loss.layers if name == IMAGE or _stride(name) <= deepest]
+    kept = [name for name in loss.layers if architecture.stride(name) <= deepest]
     if not isinstance(loss, LayerLoss) or len(kept) in (0, len(loss.layers)):
         return loss
     return loss.of_layers(kept)
-
-
-def _stride(name: str) -> int:
-    return architecture.smallest_side([name])
 
 
 def layers_of(losses: Iterable[Loss]) -> list[str]:

@@ -187,12 +187,9 @@ def _covering(size: Size, tiles: Wrap, multiple: int, levels: int) -> Size:
 
 
 def _above(side: int, multiple: int, levels: int) -> int:
-    for halvings in reversed(range(levels)):
-        step = multiple << halvings
-        found = -(-side // step) * step
-        if found - side <= _SPARE or not halvings:
-            break
-    return found
+    steps = [multiple << halvings for halvings in range(levels)]
+    multiples = [-(-side // step) * step for step in steps]
+    return next((each for each in reversed(multiples) if each - side <= _SPARE), multiples[0])
 
 
 def _in_proportion(

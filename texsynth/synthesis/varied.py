@@ -122,7 +122,7 @@ class Varied(Mixture):
 
     def _weights_at(self, level: Level) -> Batch:
         """How much each part counts at each pixel of a level, ``(1, K, H, W)``; they sum to 1."""
-        resized = images.resize(self._weights, level.output_size, self.workshop.config.wrap)
+        resized = images.resize(self._weights, level.output_size, level.wrap)
         resized = np.maximum(resized, 0)
         total = resized.sum(axis=1, keepdims=True)
         if not (total > 0).all():
@@ -167,7 +167,7 @@ class Varied(Mixture):
         return {name: self.workshop.device.send(array) for name, array in arrays.items()}
 
     def _mixed_objective(self, number: int, losses: Sequence[Loss], shown: composing.Shown) -> Any:
-        level, wrap = self.plan[number - 1], self.workshop.config.wrap
+        level = self.plan[number - 1]
         layers = level_losses.layers_of(losses)
         kind, settings = self._kind_of_objective(level.canvas_size[::-1], losses, layers)
         features, measured = self.workshop.features(layers), mixing.measured(losses)
@@ -187,8 +187,8 @@ class Varied(Mixture):
             varied,
             None,
             margin=level.margin,
-            wrap=wrap,
-            masks=masks.Masks(image=self._of_parts(canvas, layers, wrap)),
+            wrap=level.wrap,
+            masks=masks.Masks(image=self._of_parts(canvas, layers, level.wrap)),
             targets=[
                 self._target(loss, theirs) for loss, *theirs in zip(losses, *targets, strict=True)
             ],
@@ -235,7 +235,7 @@ class Varied(Mixture):
         return total
 
     def _with_detail(self, number: int, texture: Batch) -> Batch:
-        level, wrap = self.plan[number - 1], self.workshop.config.wrap
+        level = self.plan[number - 1]
         pairs = list(zip(self._exemplars, self._masks, self._levels, strict=True))
         sources = [without_edge(each, levels[number - 1]) for each, _, levels in pairs]
         inner = [
@@ -245,7 +245,7 @@ class Varied(Mixture):
         sets = [tuple(n for n, share in enumerate(shares) if share > 0) for shares in self._parts]
         choice = octave.Choice(self._weights_at(level), sets, inner)
         xp, team = self.workshop.device.xp, self.workshop.team
-        return octave.transfer(texture, sources, level.output_size, wrap, xp, team, choice)
+        return octave.transfer(texture, sources, level.output_size, level.wrap, xp, team, choice)
 
     def errors(self, pixels: Any, by: str, block: int) -> dict[str, float]:
         """Returns the relative errors of an image from what its parts are to have, on the average.
