@@ -259,6 +259,9 @@ def test_what_a_preset_decides_is_told_as_a_comment():
     assert '# network = "vgg19-normalised"  # preset paper\n' in result.output
     result = told("--show-settings", "stone.png")
     assert "# iterations = 45  # preset natural\n" in result.output
+    assert "# margin: none, preset natural wraps\n" in result.output
+    result = told("--show-settings", "--preset", "regular")
+    assert "# margin = 16  # preset regular\n" in result.output
     result = told("--show-settings", "stone.png", "other.png")
     assert "# iterations: set by the preset, on which the image decides\n" in result.output
 

@@ -234,6 +234,13 @@ def test_trials_change_neither_texture_nor_count(random_weights_file, monkeypatc
     assert tried.history == untried.history and tried.evaluations == untried.evaluations
 
 
+def test_on_a_gpu_each_level_is_tried_twice_for_the_first_time_is_recorded(clock):
+    plan = pyramid.plan((2048, 2048), (2048, 2048), 40, 2, 16)
+    study = Studied(plan, (12.0, 13.0), clock, engine="cuda")
+    Forecast(plan).try_levels(study, 1, lambda: False)
+    assert study.evaluated == [1, 1, 2, 2]
+
+
 def test_all_levels_are_foretold_by_the_pace_of_each(clock):
     plan = pyramid.plan((64, 64), (64, 64), 40, 2, 16)
     study, foretold = Studied(plan, (0.2, 3.0), clock), Forecast(plan)

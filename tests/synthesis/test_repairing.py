@@ -59,6 +59,16 @@ def test_what_needs_much_of_an_image_is_not_asked_of_a_hole(config, preset):
     assert not names & {"AutocorrelationLoss", "BandPowerLoss"}
 
 
+@pytest.mark.parametrize("tile", [None, "xy"])
+def test_a_repair_does_not_wrap_and_says_so(config, tile):
+    """What tiles has copies around it."""
+    own = config(preset="natural", tile=tile)
+    photo, mask = make_texture(97, 81), disc(81, 97, 15)
+    study = RepairStudy(Workshop(own), Damaged.of(photo, mask, own))
+    assert not study.scheme.wraps
+    assert {level.wrap for level in study.plan} == {(False, False)}
+
+
 @pytest.mark.parametrize("preset", ["gatys", "natural", "regular", "paper"])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_what_is_not_masked_stays(preset, optimizer, config):
