@@ -21,7 +21,7 @@ from texsynth import command, images, weights
 from texsynth.command import batch, cli, provenance
 from texsynth.errors import DivergenceError, EngineError
 from texsynth.network import engine
-from texsynth.synthesis import loop, study, workshop
+from texsynth.synthesis import loop, objectives, workshop
 
 pytestmark = pytest.mark.usefixtures("weights_read_once")
 FAST = ["--size", "24", "-n", "2", "--layers", "conv1_1,pool1"]
@@ -147,14 +147,14 @@ def test_one_variation_has_its_seed_in_its_name(folder, run):
 def test_network_and_targets_are_made_once(folder, run, count):
     loads = count(weights, "load")
     networks = count(engine, "make_features")
-    objectives = count(study, "Objective")
+    made_objectives = count(objectives, "Objective")
     options = ("--variations", "3", "--levels", "2", "--preset", "regular", "-o", "out")
     assert run("a.png", "b.png", "c.png", *options).exit_code == 0
     # Each result is measured with a network of its own.
     own = networks[0][2]
     assert (len(loads), [made[2] for made in networks].count(own)) == (1, 1)
     # Of each exemplar at each level, of its even contrast, and of all its pixels.
-    assert len(objectives) == 3 * (2 + 1 + 1)
+    assert len(made_objectives) == 3 * (2 + 1 + 1)
     assert len(names(folder / "out")) == 3 * 3 * 2
 
 
