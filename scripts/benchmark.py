@@ -182,7 +182,7 @@ class Worker:
         self._process = context.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         other.close()
-        # One after the other: an engine looks at what else runs when it starts its threads.
+        # One after the other: none warms up while another is timed.
         self._pipe.recv()
 
     def evaluate(self):

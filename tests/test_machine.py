@@ -147,28 +147,3 @@ def test_on_this_machine():
     amount = machine.free_memory()
     assert amount is None or 0 < amount < 1 << 50
     assert 1 <= machine.processors() <= (os.cpu_count() or 1)
-
-
-def test_what_other_programs_take_is_what_this_one_does_not(linux, monkeypatch):
-    """Of two seconds: users .4, nice ones .1, system .2, interrupts .05 and .05; .3 were own."""
-    ticks = os.sysconf("SC_CLK_TCK")
-
-    def at(clock, columns, own):
-        linux.write(
-            "proc/stat", f"cpu  {' '.join(str(round(c * ticks)) for c in columns)}\ncpu0 9\n"
-        )
-        monkeypatch.setattr(machine.time, "perf_counter", lambda: clock)
-        times = os.times_result((own, 0.0, 99, 99, 99))
-        monkeypatch.setattr(machine.os, "times", lambda: times)
-
-    at(100.0, (5, 1, 2, 7, 3, 1, 1, 0, 0, 0), own=2.0)
-    monkeypatch.setattr(machine, "_at_start", machine._work())
-    at(102.0, (5.4, 1.1, 2.2, 90, 80, 1.05, 1.05, 70, 60, 50), own=2.3)
-    assert machine.taken_by_others() == pytest.approx((0.8 - 0.3) / 2)
-    at(102.0, (5.1, 1, 2, 7, 3, 1, 1, 0, 0, 0), own=2.3)  # counted in ticks, not alike
-    assert machine.taken_by_others() == 0
-    at(100.05, (9, 1, 2, 7, 3, 1, 1, 0, 0, 0), own=2.0)  # too short to tell
-    assert machine.taken_by_others() == 0
-    (linux.folder / "proc/stat").unlink()
-    monkeypatch.setattr(machine.time, "perf_counter", lambda: 102.0)
-    assert machine.taken_by_others() == 0

@@ -8,7 +8,6 @@ import functools
 import math
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -47,35 +46,6 @@ def processors() -> int:
         there = os.cpu_count() or 1
     shares = [share for share in map(_share, _groups("cpu")) if share is not None]
     return max(1, min([there, *shares]))
-
-
-class _Work(NamedTuple):
-    """What the processors did up to a moment, in seconds."""
-
-    clock: float
-    everyones: float | None  # time that all programs took of all processors, where somebody says
-    own: float  # time that this process took
-
-
-def _work() -> _Work:
-    columns = _text(_PROC / "stat").partition("\n")[0].split()[1:]
-    # Time of users, nice ones too, and of the system; behind idle time and waiting, of interrupts.
-    ticks = [int(column) for column in (*columns[:3], *columns[5:7])]
-    everyones = sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
-    own = os.times()
-    return _Work(time.perf_counter(), everyones, own.user + own.system)
-
-
-_LEAST = 0.1  # seconds in which something can be told
-
-
-def taken_by_others() -> float:
-    """Returns how many processors other programs took since this one began; 0 if nobody says."""
-    then, now = _at_start, _work()
-    seconds = now.clock - then.clock
-    if then.everyones is None or now.everyones is None or seconds < _LEAST:
-        return 0.0
-    return max(0.0, (now.everyones - then.everyones - (now.own - then.own)) / seconds)
 
 
 class _Group(NamedTuple):
@@ -162,6 +132,3 @@ def _text(path: Path) -> str:
         return path.read_text()
     except (OSError, ValueError):
         return ""
-
-
-_at_start = _work()

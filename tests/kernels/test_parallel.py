@@ -150,39 +150,46 @@ def test_no_more_threads_than_a_control_group_allows(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("others", "variables", "seen"),
+    ("variables", "seen"),
     [
-        (0.0, {}, None),
-        (0.2, {}, None),
-        (1.0, {}, "passive"),
-        (1.0, {"OMP_WAIT_POLICY": "active"}, "active"),
-        (1.0, {"GOMP_SPINCOUNT": "7"}, None),
+        ({}, ("10000", None)),
+        ({"OMP_WAIT_POLICY": "active"}, (None, "active")),
+        ({"GOMP_SPINCOUNT": "7"}, ("7", None)),
     ],
 )
-def test_beside_other_programs_threads_wait_asleep(monkeypatch, others, variables, seen):
+def test_threads_spin_for_a_moment_before_they_sleep(monkeypatch, variables, seen):
     """What OpenMP reads when the threads are started; afterwards the variables are as they were."""
-    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    for name in names:
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     before, found = dict(os.environ), []
-    monkeypatch.setattr(machine, "taken_by_others", lambda: others)
-    monkeypatch.setattr(machine, "processors", lambda: 2)
-    monkeypatch.setattr(parallel.numba.config, "NUMBA_NUM_THREADS", 2)
-    note = lambda: found.append(os.environ.get("OMP_WAIT_POLICY"))  # noqa: E731
+    note = lambda: found.append(tuple(map(os.environ.get, names)))  # noqa: E731
     monkeypatch.setattr(parallel, "get_num_threads", note)
     parallel._launch.__wrapped__()
     assert found == [seen]
     assert dict(os.environ) == before
 
 
-def test_where_processors_are_free_for_all_threads_wait_as_ever(monkeypatch):
-    found = []
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.setattr(machine, "taken_by_others", lambda: 5.0)
-    monkeypatch.setattr(machine, "processors", lambda: 8)
-    monkeypatch.setattr(parallel.numba.config, "NUMBA_NUM_THREADS", 2)
-    note = lambda: found.append(os.environ.get("OMP_WAIT_POLICY"))  # noqa: E731
-    monkeypatch.setattr(parallel, "get_num_threads", note)
-    parallel._launch.__wrapped__()
-    assert found == [None]
+LAYER = """
+    import numba
+    before = list(numba.config.THREADING_LAYER_PRIORITY)
+    ones = np.ones((1, 20, 20, 64), np.float32)
+    assert (gram_sum(ones) == 400).all()
+    assert numba.config.THREADING_LAYER_PRIORITY == before
+    print(numba.threading_layer())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where Numba brings what OpenMP needs")
+@pytest.mark.parametrize(
+    ("variables", "layer"),
+    [({}, "omp"), ({"NUMBA_THREADING_LAYER_PRIORITY": "workqueue omp tbb"}, "workqueue")],
+)
+def test_openmp_comes_before_other_layers_unless_told_otherwise(
+    monkeypatch, random_weights_file, variables, layer
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert run(LAYER, random_weights_file, "default") == (f"{layer}\n", "")

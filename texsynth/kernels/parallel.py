@@ -10,10 +10,15 @@ from numba import get_num_threads, njit, set_num_threads, threading_layer
 
 from texsynth import machine
 
-# How the threads of GNU's OpenMP wait for one another. By spinning, as they do by themselves, they
-# are there at once; but beside other programs they then lose the processor when they are to go on.
-_WAITING = "OMP_WAIT_POLICY"
-_BUSY = 0.3  # processors that others take beyond those that are free
+# How often GNU's OpenMP looks whether others are done before it sleeps: for some tenths of a
+# millisecond, in which they mostly are. By itself it looks for longer than a turn at the
+# processor lasts, and so has none left beside other programs when it is to go on.
+_SPINS = "GOMP_SPINCOUNT", "10000"
+_WAITING = "OMP_WAIT_POLICY"  # by which whoever starts the program may say otherwise
+
+# Numba's layers of threads, the best first. Threads of TBB that wait give way without sleeping,
+# for which Linux, since version 6.18, lets them starve beside other programs.
+_LAYERS = ("omp", "tbb", "workqueue")
 
 # Of Numba's layers of threads, "workqueue" ends the process if two threads call kernels at once.
 _one_at_a_time = threading.Lock()
@@ -34,17 +39,27 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _launch():
-    """Starts the threads, once; they wait asleep if other programs want the processors too."""
-    wanted = numba.config.NUMBA_NUM_THREADS
-    is_crowded = machine.taken_by_others() + wanted > machine.processors() + _BUSY
-    is_set = is_crowded and _WAITING not in os.environ and "GOMP_SPINCOUNT" not in os.environ
-    if is_set:
-        os.environ[_WAITING] = "passive"  # which is read when the threads are started
-    try:
+    """Starts the threads, once, unless something else has, as their users' variables have it."""
+    with _preferred():
         get_num_threads()
+
+
+@contextlib.contextmanager
+def _preferred():
+    """What is read when threads are started; what is set already stays."""
+    name, spins = _SPINS
+    is_set = name not in os.environ and _WAITING not in os.environ
+    layers = numba.config.THREADING_LAYER_PRIORITY
+    if is_set:
+        os.environ[name] = spins
+    if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
+        numba.config.THREADING_LAYER_PRIORITY = list(_LAYERS)
+    try:
+        yield
     finally:
+        numba.config.THREADING_LAYER_PRIORITY = layers
         if is_set:
-            del os.environ[_WAITING]
+            del os.environ[name]
 
 
 @functools.cache
