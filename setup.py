@@ -114,5 +114,5 @@ setup(
             "selenium>=4.20",
         ],
     },
-    entry_points={"console_scripts": ["texsynth = texsynth.command.cli:main"]},
+    entry_points={"console_scripts": ["texsynth = texsynth.__main__:run"]},
 )

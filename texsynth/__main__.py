@@ -1,5 +1,26 @@
-"""``python -m texsynth``."""
+"""``python -m texsynth``, and the command ``texsynth``."""
+
+import signal
 
 from texsynth.command.cli import main
 
-main()
+_BY_SIGNAL = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM))
+
+
+def run():
+    """Carries the command out and ends the process; what a signal ended, no other ends again.
+
+    Python takes some tenths of a second to end, in which a second Ctrl-C would take the place of
+    the exit code.
+    """
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code in _BY_SIGNAL:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+        raise
+
+
+if __name__ == "__main__":
+    run()

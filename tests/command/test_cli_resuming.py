@@ -914,6 +914,21 @@ def test_two_signals_from_outside(start, random_weights_file):
 
 
 @pytest.mark.slow
+def test_impatience_does_not_change_the_exit_code(start, random_weights_file):
+    """Ctrl-C again and again, while the process ends, too."""
+    job = ["stone.png", "--engine", "plain", "--preset", "gatys", "--layers", "conv1_1"]
+    job += ["-n", "1000", "--snapshots", "1", "--weights", random_weights_file]
+    process = start(*job)
+    wait_for("stone_texture_level1_step00001.png", process)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert "interrupted; written: " in errors and "Traceback" not in errors
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
 def test_processes_that_share_it_are_resumed(folder, random_weights_file):
     """The first of them writes; what is resumed ends in the same bytes."""
