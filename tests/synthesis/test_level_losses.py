@@ -38,9 +38,10 @@ def test_losses_of_contrast_take_part_at_full_size():
     [
         ((256, 256), (256, 256), [(64, 64), (128, 128)]),
         ((300, 300), (300, 300), [(75, 75), (150, 150)]),
-        ((511, 511), (511, 511), [(128, 128)]),
+        ((383, 383), (383, 383), [(96, 96)]),
+        ((384, 384), (384, 384), [(48, 48), (96, 96)]),
         ((512, 512), (512, 512), [(64, 64), (128, 128)]),
-        ((400, 100), (400, 100), []),  # one level only
+        ((400, 95), (400, 95), []),  # one level only
         ((800, 256), (800, 256), [(200, 64), (400, 128)]),
         ((256, 256), (1024, 1024), [(256, 256), (512, 512)]),
         ((256, 256), (2048, 2048), [(512, 512)]),  # the next would be too large to be whole
@@ -80,7 +81,7 @@ def test_a_loss_for_full_size_alone_is_refused_where_there_are_coarser_levels():
         level_losses.check([FINE, COARSE, PENALTY], large)
 
 
-@pytest.mark.parametrize(("size", "number"), [((100, 100), None), ((256, 256), 1), ((640, 640), 2)])
+@pytest.mark.parametrize(("size", "number"), [((95, 95), None), ((256, 256), 1), ((640, 640), 2)])
 def test_a_loss_without_a_coarse_level_is_refused(size, number):
     plan = levels(size, size, number)
     with pytest.raises(ConfigError, match=r"loss correspondence takes part .* the coarsest is of"):

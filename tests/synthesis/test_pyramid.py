@@ -17,13 +17,14 @@ def test_default_goes_from_a_quarter_to_full_size():
 
 
 def test_small_images_have_fewer_levels():
-    assert len(plan((255, 300), (300, 300), 1, None, 16)) == 2
-    assert len(plan((128, 128), (128, 128), 1, None, 16)) == 2
-    assert len(plan((127, 128), (128, 128), 1, None, 16)) == 1
-    assert len(plan((300, 300), (300, 127), 1, None, 16)) == 1  # or a small output of a large one
+    assert len(plan((192, 300), (300, 300), 1, None, 16)) == 3
+    assert len(plan((191, 300), (300, 300), 1, None, 16)) == 2
+    assert len(plan((96, 96), (96, 96), 1, None, 16)) == 2
+    assert len(plan((95, 96), (96, 96), 1, None, 16)) == 1
+    assert len(plan((300, 300), (300, 95), 1, None, 16)) == 1  # or a small output of a large one
 
 
-def test_default_goes_down_to_64_pixels():
+def test_default_goes_down_to_48_pixels_or_more():
     levels = plan((4096, 4096), (4096, 8192), 1, None, 16)
     assert sizes(levels)[0] == (64, 128)
     assert [level.steps for level in levels] == [5] * 5 + [2, 1]

@@ -374,7 +374,7 @@ def test_an_exemplar_of_other_sides_with_the_same_pixels_is_another(config):
         for shape in ((40, 36, 3), (36, 40, 3))
     ]
     differing = {name for name in described[0] if described[0][name] != described[1][name]}
-    assert differing == {"exemplar_sha256"}
+    assert differing == {"exemplar_sha256", "levels"}
 
 
 def test_what_was_halved_for_lack_of_memory_stays_so(study):
@@ -451,6 +451,21 @@ def test_a_checkpoint_of_an_earlier_preset_is_refused(unknown, config, exemplar,
     del saved.fields["job"]["method"][unknown]
     checkpoint.save(path, saved.fields, saved.arrays.items())
     with pytest.raises(ConfigError, match="an earlier version saved it, whose preset was another"):
+        texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
+
+
+@pytest.mark.parametrize("saved_levels", [None, [[12, 12, 12, 12], [24, 24, 24, 32]]])
+def test_a_checkpoint_of_an_earlier_plan_is_refused(saved_levels, config, exemplar, tmp_path):
+    """It would go on, in silence, with an exemplar of another size."""
+    path = tmp_path / "run.ckpt"
+    settings = config(preset="gatys", levels=2)
+    texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(path))
+    saved = checkpoint.load(path)
+    del saved.fields["job"]["levels"]
+    if saved_levels is not None:
+        saved.fields["job"]["levels"] = saved_levels
+    checkpoint.save(path, saved.fields, saved.arrays.items())
+    with pytest.raises(ConfigError, match="an earlier version saved it, which planned other level"):
         texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
 
 

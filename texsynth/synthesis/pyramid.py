@@ -6,7 +6,7 @@ from typing import NamedTuple
 from texsynth.errors import ConfigError
 from texsynth.typing import Size, Wrap
 
-_COARSEST = 64  # pixels; below it the texture comes out as a copy, most of all where it repeats
+_COARSEST = 48  # pixels; below it the texture comes out as a copy, most of all where it repeats
 _SPARE = 32  # pixels; a margin of 16 takes as many
 _TIMES = (1, 2, 5)  # the steps of full size, for levels from there; still coarser ones take as many
 
@@ -110,7 +110,7 @@ def plan(
         steps: Optimizer steps at full size. The next coarser level takes twice as many, and half
             the time, those below it five times as many: what is far apart is decided there. With
             none there is no other level.
-        levels: Number of levels; ``None`` takes as many as sides of at least 64 pixels allow.
+        levels: Number of levels; ``None`` takes as many as sides of at least 48 pixels allow.
         smallest_side: Smallest side at which the deepest layer of the loss has a position.
         margin: Pixels between each edge of the texture and of the canvas at full size; coarser
             levels have theirs in proportion.

@@ -215,6 +215,7 @@ def describe(study: "Study", seed: int, init: Batch | None) -> dict[str, Any]:
         "settings": settings,
         "iterations": study.scheme.iterations,
         "method": {name: getattr(study.scheme, name) for name in _METHOD},
+        "levels": [[*level.exemplar_size, *level.canvas_size] for level in study.plan],
         "losses": [type(loss).__name__ for loss in study.losses],
         "exemplar_sha256": study.checksum(),
         "init_sha256": None if init is None else images.checksum(init),
@@ -246,8 +247,17 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath |
     told += others.values()
     if then["losses"] != now["losses"]:
         told.append(f"losses were {', '.join(then['losses'])}")
+    if not told and _levels_differ(then, now):
+        told.append("an earlier version saved it, which planned other levels")
     if told:
         raise ConfigError(f"{path} belongs to a different job: {'; '.join(told)}")
+
+
+def _levels_differ(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether levels are of other sizes, or may be: early versions did not save them."""
+    if "levels" in then:
+        return bool(then["levels"] != now["levels"])
+    return len(now["levels"]) > 1
 
 
 def _differs(name: str, before: Any, after: Any) -> bool:
