@@ -176,7 +176,7 @@ def test_a_margin_that_is_asked_for_takes_the_place_of_wrapping():
 )
 def test_layers_that_are_asked_for_are_taken_at_all_levels(asked):
     for others in ({}, {"losses": (Term("gram"),)}):
-        assert presets.choose(Config(preset="natural", **others), None).least_positions == 8
+        assert presets.choose(Config(preset="natural", **others), None).least_positions == 6
     assert presets.choose(Config(preset="natural", **asked), None).least_positions == 0
     assert presets.choose(Config(preset="gatys"), None).least_positions == 0
 

@@ -23,7 +23,7 @@ _FRAME = 8  # of 64 pixels
 _TOGETHER = Term("correspondence", 0.1)
 _FAINT = Term("contrast-gram", 30), Term("scaled-gram", 0.1), Term("band-power", 0.03)
 # Of fewer, Gram matrices say where things are, not what they are like.
-_LEAST_POSITIONS = 8
+_LEAST_POSITIONS = 6
 _QUICK = 4  # times as few steps, whoever asks for their number; see docs/presets.md
 
 
