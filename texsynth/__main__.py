@@ -8,17 +8,16 @@ _BY_SIGNAL = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM))
 
 
 def run():
-    """Carries the command out and ends the process; what a signal ended, no other ends again.
+    """Carries the command out and ends the process; what a signal ended, Ctrl-C does not end again.
 
-    Python takes some tenths of a second to end, in which a second Ctrl-C would take the place of
-    the exit code.
+    Python takes some tenths of a second to end, in which that would take the place of the exit
+    code. SIGTERM still ends it at once, should it hang.
     """
     try:
         main()
     except SystemExit as ended:
         if ended.code in _BY_SIGNAL:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise
 
 

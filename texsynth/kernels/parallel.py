@@ -18,17 +18,19 @@ _WAITING = "OMP_WAIT_POLICY"  # by which whoever starts the program may say othe
 
 # Numba's layers of threads, the best first. Threads of TBB that wait give way without sleeping,
 # for which Linux, since version 6.18, lets them starve beside other programs.
-_LAYERS = ("omp", "tbb", "workqueue")
+_LAYERS = ["omp", "tbb", "workqueue"]
+_LAYERS_OF_NUMBA = ["tbb", "omp", "workqueue"]  # where nobody says otherwise
 
 # Of Numba's layers of threads, "workqueue" ends the process if two threads call kernels at once.
 _one_at_a_time = threading.Lock()
+_launching = threading.Lock()
 _is_cut_off = False
 
 
 def _after_fork():
     """Of all threads a child has only the one that forked; GNU's OpenMP would end it."""
-    global _one_at_a_time, _is_cut_off
-    _one_at_a_time = threading.Lock()  # who held it is not here to let go
+    global _one_at_a_time, _launching, _is_cut_off
+    _one_at_a_time, _launching = threading.Lock(), threading.Lock()  # who held them is not here
     with contextlib.suppress(ValueError):  # no threads were started
         _is_cut_off = threading_layer() == "omp"
 
@@ -39,8 +41,8 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _launch():
-    """Starts the threads, once, unless something else has, as their users' variables have it."""
-    with _preferred():
+    """Starts the threads, once, unless something else has, as their users' settings have it."""
+    with _launching, _preferred():
         get_num_threads()
 
 
@@ -52,8 +54,8 @@ def _preferred():
     layers = numba.config.THREADING_LAYER_PRIORITY
     if is_set:
         os.environ[name] = spins
-    if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
-        numba.config.THREADING_LAYER_PRIORITY = list(_LAYERS)
+    if layers == _LAYERS_OF_NUMBA:
+        numba.config.THREADING_LAYER_PRIORITY = _LAYERS
     try:
         yield
     finally:
