@@ -248,7 +248,7 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: StrPath |
     if then["losses"] != now["losses"]:
         told.append(f"losses were {', '.join(then['losses'])}")
     if not told and _levels_differ(then, now):
-        told.append("an earlier version saved it, which planned other levels")
+        told.append("an earlier version saved it, whose levels may be others")
     if told:
         raise ConfigError(f"{path} belongs to a different job: {'; '.join(told)}")
 
