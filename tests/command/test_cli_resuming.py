@@ -913,24 +913,29 @@ def test_two_signals_from_outside(start, random_weights_file):
     assert not list(Path().glob(".texsynth*"))
 
 
-@pytest.mark.slow
-def test_impatience_does_not_change_the_exit_code(start, random_weights_file):
-    """Ctrl-C again and again, while the process ends, too."""
-    job = ["stone.png", "--engine", "plain", "--preset", "gatys", "--layers", "conv1_1"]
-    job += ["-n", "1000", "--snapshots", "1", "--weights", random_weights_file]
-    process = start(*job)
-    wait_for("stone_texture_level1_step00001.png", process)
-    process.send_signal(signal.SIGINT)
-    told = ""
-    while "interrupted; written: " not in told:
-        told = process.stderr.readline()
-        assert told, process.wait()
-    while process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.01)
-    output, errors = process.communicate(timeout=60)
-    assert (process.returncode, output) == (130, "")
-    assert "Traceback" not in errors
+ENDING = """
+import atexit, os, sys
+from texsynth import __main__
+code, number = map(int, sys.argv[1:])
+atexit.register(os.kill, os.getpid(), number)
+__main__.main = lambda: sys.exit(code)
+__main__.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "expected"),
+    [
+        (130, signal.SIGINT, 130),
+        (143, signal.SIGINT, 143),
+        (130, signal.SIGTERM, -signal.SIGTERM),  # or nothing would end what hangs there
+    ],
+)
+def test_a_signal_while_the_process_ends(code, number, expected):
+    """Ctrl-C does not take the place of the exit code of what a signal has ended."""
+    command = [sys.executable, "-c", ENDING, str(code), str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (expected, "", "")
 
 
 @pytest.mark.slow

@@ -465,7 +465,7 @@ def test_a_checkpoint_of_an_earlier_plan_is_refused(saved_levels, config, exempl
     if saved_levels is not None:
         saved.fields["job"]["levels"] = saved_levels
     checkpoint.save(path, saved.fields, saved.arrays.items())
-    with pytest.raises(ConfigError, match="an earlier version .*, whose levels may be others"):
+    with pytest.raises(ConfigError, match=r"an earlier version .*, whose levels may be others"):
         texsynth.synthesize(exemplar, settings, checkpoints=Checkpoints(resume=path))
 
 
