@@ -69,15 +69,16 @@ def _sum_parts(activation, sums, packed, row_parts, factors):
             job = take_number(taken)
 
 
-@njit(cache=True)
+@parallel
 def _add_parts(sums, result):
     """Add the parts, always in the same order, and mirror the upper triangle.
 
     In squares: a column read from first to last has a line of the cache to itself for each value.
-    By one thread: that is less than it costs, beside other programs, to have two meet.
     """
     parts, channels, _ = sums.shape
-    for top in range(0, channels, LANES):
+    squares = channels // LANES
+    for line in prange(squares):
+        top = np.intp(line) * LANES  # prange counts unsigned
         for left in range(top, channels, LANES):
             for row in range(top, top + LANES):
                 for column in range(max(row, left), left + LANES):
@@ -116,17 +117,18 @@ def gram_sum(activation, factors=NO_FACTORS, rooms=None):
     return result
 
 
-@njit(cache=True)
+@parallel
 def _symmetrise(matrix, panels):
     """Add a matrix and its transpose, in panels as ``in_panels`` makes them.
 
-    In squares and by one thread, as ``_add_parts``.
+    In squares, as ``_add_parts``.
 
     Args:
         matrix: (channels, channels) float32.
         panels: (channels / PANEL, channels, PANEL) float32, written.
     """
-    for panel in range(panels.shape[0]):
+    for number in prange(panels.shape[0]):
+        panel = np.intp(number)  # prange counts unsigned
         left = panel * PANEL
         for top in range(0, panels.shape[1], LANES):
             for k in range(PANEL):
