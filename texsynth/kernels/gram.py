@@ -1,4 +1,4 @@
-"""Gram matrices and their gradient; what is large in the thread pool of the passes."""
+"""Gram matrices and their gradient, in the thread pool of the passes."""
 
 import numpy as np
 from numba import njit, prange
