@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import pytest
@@ -170,6 +172,18 @@ def test_threads_spin_for_a_moment_before_they_sleep(monkeypatch, variables, see
     parallel._launch.__wrapped__()
     assert found == [seen]
     assert dict(os.environ) == before
+
+
+def test_threads_that_launch_at_once_leave_all_as_it_was(monkeypatch):
+    """The later one must not take what the earlier one has set for the user's own."""
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    before = dict(os.environ), list(numba.config.THREADING_LAYER_PRIORITY)
+    monkeypatch.setattr(parallel, "get_num_threads", lambda: time.sleep(0.05))
+    with ThreadPoolExecutor(4) as pool:
+        launched = [pool.submit(parallel._launch.__wrapped__) for _ in range(4)]
+    assert [each.result() for each in launched] == [None] * 4
+    assert (dict(os.environ), numba.config.THREADING_LAYER_PRIORITY) == before
 
 
 LAYER = """
